@@ -1,0 +1,58 @@
+/*
+ * unit.h
+ *		A unit of work: one short transaction of a worker, in which an error cannot escape.
+ *
+ * Every statement a worker runs is in a unit.  unit_run() takes a lock on the extension and checks that it is there in
+ * the version this library was built for, so that DROP EXTENSION and ALTER EXTENSION UPDATE are safe at any moment.
+ */
+#ifndef QBSYNC_UNIT_H
+#define QBSYNC_UNIT_H
+
+#include "postgres.h"
+
+#include "executor/spi.h"
+
+typedef enum UnitResult
+{
+	UNIT_DONE,					/* committed */
+	UNIT_FAILED,				/* an error was raised; rolled back; *error says what */
+	UNIT_GONE,					/* the extension is not (or no longer) installed here; nothing was run */
+	UNIT_VERSIONS_APART			/* library and extension versions differ; nothing was run */
+} UnitResult;
+
+typedef struct UnitError
+{
+	int			sqlerrcode;
+	char		message[512];	/* primary message and detail, clipped */
+} UnitError;
+
+typedef void (*UnitWork) (void *arg);
+
+/*
+ * Run work(arg) in a transaction of its own with SPI connected and a snapshot pushed; commit, report statistics.  Called
+ * without a transaction; leaves CurrentMemoryContext as it was.  activity: shown in pg_stat_activity.
+ */
+extern UnitResult unit_run(const char *activity, UnitWork work, void *arg, UnitError *error);
+
+/* In a unit: this commit must be on disk (WAL flushed) before unit_run() returns, whatever synchronous_commit says. */
+extern void unit_durable(void);
+
+/* Prepared once, kept: a statement with its argument types. */
+typedef struct SqlStatement
+{
+	const char *text;
+	int			nargs;
+	Oid			argtypes[20];
+	SPIPlanPtr	plan;			/* filled at first use */
+} SqlStatement;
+
+/* Execute in a unit; raises an error unless it succeeds.  nulls as in SPI ('n'/' '), may be NULL.  Returns SPI_processed. */
+extern uint64 sql_execute(SqlStatement *statement, Datum *values, const char *nulls);
+
+/* A text column of a row of SPI_tuptable, palloc'd in the given context; NULL if null. */
+extern char *sql_text(uint64 row, int column, MemoryContext context);
+
+/* Datums of a row of SPI_tuptable; *isnull may be NULL where null cannot be. */
+extern Datum sql_datum(uint64 row, int column, bool *isnull);
+
+#endif							/* QBSYNC_UNIT_H */

@@ -1,0 +1,84 @@
+/*
+ * qbsync.c
+ *		Library entry: settings, and registration of the workers when preloaded.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+
+#include <limits.h>
+
+#include "utils/guc.h"
+
+#include "qbsync.h"
+#include "worker/shared.h"
+
+PG_MODULE_MAGIC;
+
+char	   *qbsync_credentials_file = NULL;
+char	   *qbsync_key_file = NULL;
+char	   *qbsync_databases = NULL;
+bool		qbsync_paused = false;
+int			qbsync_connect_timeout = 10000;
+int			qbsync_request_timeout = 130000;
+int			qbsync_max_response_size = 65536;
+int			qbsync_log_retention = 30 * 24 * 60;
+
+/* PostgreSQL 15 declares no prototype of its own; a second one does no harm later. */
+extern PGDLLEXPORT void _PG_init(void);
+
+/*
+ * Settings, sorted by name.  All are read at reload; those that decide which file is read or where secrets are kept
+ * can be seen and changed by superusers only.
+ */
+static void
+define_settings(void)
+{
+	DefineCustomIntVariable("qbsync.connect_timeout",
+							"Time allowed to connect to Intuit's servers.",
+							NULL, &qbsync_connect_timeout, 10000, 100, 600000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomStringVariable("qbsync.credentials_file",
+							   "File with client secrets and refresh tokens to import.",
+							   "JSON, mode 0600, owned by the server's user; empty for none.",
+							   &qbsync_credentials_file, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomStringVariable("qbsync.databases",
+							   "Databases that may have a gateway worker.",
+							   "Comma-separated names; empty for every database that has the extension.",
+							   &qbsync_databases, "",
+							   PGC_SIGHUP, GUC_LIST_INPUT, NULL, NULL, NULL);
+	DefineCustomStringVariable("qbsync.key_file",
+							   "File with the key that encrypts secrets.",
+							   "Made when first needed; empty for qbsync.key in the data directory. Outside the data directory is better.",
+							   &qbsync_key_file, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomIntVariable("qbsync.log_retention",
+							"Time that rows of qbsync.http_log, finished jobs and used sign-ins are kept.",
+							NULL, &qbsync_log_retention, 30 * 24 * 60, 60, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomIntVariable("qbsync.max_response_size",
+							"Largest answer accepted from Intuit.",
+							"Bigger ones are asked for again in smaller pages.",
+							&qbsync_max_response_size, 65536, 64, 1024 * 1024,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomBoolVariable("qbsync.paused",
+							 "Keeps all gateways of this server from talking to Intuit.",
+							 "For physical copies of a server, which cannot be told from the original.",
+							 &qbsync_paused, false,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("qbsync.request_timeout",
+							"Time allowed for one request, beyond Intuit's own 120 s.",
+							NULL, &qbsync_request_timeout, 130000, 100, 3600000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("qbsync");
+}
+
+void
+_PG_init(void)
+{
+	define_settings();
+	if (process_shared_preload_libraries_in_progress)
+		shared_init();
+}

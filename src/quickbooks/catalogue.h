@@ -1,0 +1,82 @@
+/*
+ * catalogue.h
+ *		The entity catalogue: the one place that knows which QuickBooks entities and fields exist.
+ *
+ * Mirror tables, their upsert, the list for CDC, the order of the load, canonical column names and the reference
+ * follow from it.  Adding an entity or a field is a change of catalogue.c and nothing else.
+ */
+#ifndef QBSYNC_CATALOGUE_H
+#define QBSYNC_CATALOGUE_H
+
+#include "postgres.h"
+
+typedef enum ColumnType
+{
+	COLUMN_TEXT,				/* text */
+	COLUMN_ID,					/* text COLLATE "C": an Id or a reference's value */
+	COLUMN_NUMERIC,				/* numeric, exact */
+	COLUMN_INTEGER,				/* integer; number or string of digits */
+	COLUMN_BOOLEAN,
+	COLUMN_DATE,
+	COLUMN_TIMESTAMPTZ,
+	COLUMN_EMAILS,				/* text[]: a comma-separated list, split and trimmed (CAP-32) */
+	COLUMN_TEXT_ARRAY,			/* text[] of a JSON array of strings */
+	COLUMN_JSONB
+} ColumnType;
+
+/* Column flags. */
+#define COLUMN_WRITABLE		0x01	/* may be sent to QuickBooks */
+#define COLUMN_CREATE_ONLY	0x02	/* only when creating */
+#define COLUMN_REQUIRED		0x04	/* required on create */
+#define COLUMN_FILTERABLE	0x08	/* allowed in a query's WHERE */
+
+typedef struct CatalogueColumn
+{
+	const char *name;			/* canonical name: mirror column, view column */
+	const char *path;			/* JSON path, members joined by '.', e.g. "BillAddr.Line1"; digits index an array */
+	ColumnType	type;
+	int			max_length;		/* characters, 0: no limit known */
+	int			flags;
+	const char *refers_to;		/* entity a reference points to, or NULL */
+	const char *comment;		/* COMMENT ON COLUMN */
+} CatalogueColumn;
+
+/* Rows that are part of a record: invoice lines, applications of a payment. */
+typedef struct CatalogueLines
+{
+	const char *table;			/* "invoice_line" */
+	const char *path;			/* "Line" */
+	const CatalogueColumn *columns; /* ended by a NULL name; key (connection_id, <entity>_id, position) is implied */
+	const char *comment;
+} CatalogueLines;
+
+/* Entity flags. */
+#define ENTITY_CDC			0x01	/* appears in change data capture */
+#define ENTITY_NAME_LIST	0x02	/* has Active; queries must ask for inactive ones */
+#define ENTITY_TRANSACTION	0x04	/* can be deleted */
+#define ENTITY_VOIDABLE		0x08
+#define ENTITY_WRITABLE		0x10
+#define ENTITY_SINGLETON	0x20	/* one record a company, read by its own path, daily */
+
+typedef struct CatalogueEntity
+{
+	const char *name;			/* "customer": table, canonical name */
+	const char *object;			/* "Customer": API name in envelopes and queries */
+	const char *resource;		/* "customer": URL path */
+	int			flags;
+	const CatalogueColumn *columns; /* ended by a NULL name; key, sync_token, raw … are implied */
+	const CatalogueLines *lines;	/* or NULL */
+	const char *page_path;		/* page of the QuickBooks UI, "invoice?txnId=", or NULL */
+	const char *comment;		/* COMMENT ON TABLE */
+} CatalogueEntity;
+
+/* All entities in load order (what others refer to first), ended by a NULL name. */
+extern const CatalogueEntity catalogue[];
+
+extern const CatalogueEntity *catalogue_find(const char *name); /* by canonical name, NULL if unknown */
+extern const CatalogueEntity *catalogue_find_object(const char *object);	/* by API name */
+
+/* Comma list of the API names that CDC carries, in load order; palloc'd. */
+extern char *catalogue_cdc_list(void);
+
+#endif							/* QBSYNC_CATALOGUE_H */

@@ -1,0 +1,125 @@
+"""Faults: the documented codes, their texts, and the shapes they travel in."""
+
+from __future__ import annotations
+
+# code -> (Message, default Detail)
+TEXTS = {
+    "500": ("Unsupported Operation", "Operation is not supported."),
+    "600": ("Duplicate Request ID", "Duplicate Request ID"),
+    "610": ("Object Not Found", "Object Not Found : Something you're trying to use has been made "
+            "inactive. Check the fields with accounts, customers, items, vendors or employees."),
+    "620": ("Transaction cannot be linked", "Txn ID Cannot Be Linked"),
+    "800": ("Cannot delete object", "Cannot delete object"),
+    "900": ("Parent cannot be child", "An object cannot be its own parent or a child of its children."),
+    "1050": ("Invalid content type", "Invalid content type"),
+    "2000": ("Invalid or unsupported object name", "Invalid or unsupported object name"),
+    "2010": ("Request has invalid or unsupported property", "Property Name:"),
+    "2020": ("Required param missing, need to supply the required value for the API",
+             "Required parameter is missing in the request"),
+    "2030": ("Invalid ID", "Id should be a valid number."),
+    "2040": ("Invalid String", "Invalid String. The string contains characters that are not allowed."),
+    "2050": ("String length is either shorter or longer than supported by specification", ""),
+    "2060": ("Invalid date format", "Invalid date format"),
+    "2080": ("Invalid number format", "Invalid number format"),
+    "2090": ("Invalid number", "Invalid number"),
+    "2110": ("Invalid decimal", "Invalid decimal"),
+    "2120": ("Invalid type", "Invalid type"),
+    "2130": ("Invalid Request Id Format", "The request id must have 1 to 50 characters."),
+    "2140": ("Invalid amount", "Invalid amount"),
+    "2150": ("Invalid percent", "Invalid percent"),
+    "2170": ("Invalid Enumeration", "Invalid Enumeration"),
+    "2190": ("Invalid date range", "Invalid date range"),
+    "2200": ("Malformed website address", "Malformed website address"),
+    "2210": ("Invalid Email Address format", "Email Address does not conform to the syntax rules "
+             "of RFC 822."),
+    "2230": ("Invalid boolean", "Invalid boolean"),
+    "2240": ("Invalid number range", "Invalid number range"),
+    "2250": ("You must enter at least one split line", "You must enter at least one split line"),
+    "2290": ("Negative amount", "The amount must not be negative."),
+    "2500": ("Invalid Reference Id", "Invalid Reference Id"),
+    "2600": ("Conflicting elements in request", "Conflicting elements in request"),
+    "3000": ("Invalid custom field", "Invalid custom field"),
+    "4000": ("Error parsing query", "QueryParserError: Invalid query"),
+    "4001": ("Invalid query", "QueryValidationError: Invalid query"),
+    "5010": ("Stale Object Error", "Stale Object Error : You and Mara Lind were working on this at "
+             "the same time. Mara Lind finished before you did, so your work was not saved."),
+    "5020": ("Permission Denied Error", "You don't have permission to access this feature"),
+    "5030": ("Feature Not Supported Error", "Feature Not Supported Error"),
+    "6000": ("A business validation error has occurred while processing your request",
+             "Business Validation Error"),
+    "6060": ("OpenBalanceDate required", "An opening balance needs OpenBalanceDate."),
+    "6070": ("Amount calculation incorrect in the request.",
+             "Amount is not equal to UnitPrice * Qty."),
+    "6080": ("No name provided", "At least one of: Title, GivenName, MiddleName, FamilyName, "
+             "DisplayName, or Suffix is required."),
+    "6090": ("Discount line lacks amount or percent", "A discount line needs an amount or a percent."),
+    "6100": ("Invalid Line TaxCode in the request", "Line tax codes must be TAX or NON."),
+    "6130": ("Cannot change who customer bills with", "The customer has invoices."),
+    "6140": ("Duplicate Document Number Error", "Duplicate Document Number Error"),
+    "6150": ("ParentRef required", "ParentRef is required."),
+    "6180": ("Sub-level limit", "No more than 5 levels are allowed."),
+    "6190": ("Invalid Company Status Error", "Invalid Company Status Error : subscription period "
+             "has ended or canceled or there was a billing problem"),
+    "6210": ("Account Period Closed, Cannot Update Through Services API",
+             "The account period has closed and the account books cannot be updated through the "
+             "QuickBooks Online Services API"),
+    "6220": ("Entity has balance, cannot delete", "Entity has balance, cannot be made inactive"),
+    "6240": ("Duplicate Name Exists Error", "The name supplied already exists. : Another customer, "
+             "vendor or employee is already using this \nname. Please use a different name."),
+    "6250": ("Customer invalid or inactive", "The customer is invalid or inactive."),
+    "6420": ("Email address required", "An e-mail address is required for this delivery method."),
+    "6430": ("Invalid account type used", "Invalid account type used"),
+    "6440": ("Transaction detail required", "Select a product or service for each line."),
+    "6560": ("CustomerRef is missing", "CustomerRef is missing in the request"),
+    "10000": ("An application error has occurred while processing your request",
+              "System Failure Error: an unexpected error occurred"),
+}
+
+
+class Fault(Exception):
+    """A refused request in the shape of the service."""
+
+    def __init__(self, code, element: str = "", detail: str | None = None,
+                 status: int = 400, kind: str = "ValidationFault") -> None:
+        self.code, self.element, self.status, self.kind = str(code), element, status, kind
+        self.message, default = TEXTS.get(self.code, ("Error", "Error"))
+        self.detail = default if detail is None else detail
+        super().__init__(f"{self.code} {element} {self.detail}")
+
+    def body(self, time: str) -> dict:
+        return service_fault(self.message, self.detail, self.code, self.element, self.kind, time)
+
+
+class GatewayFault(Exception):
+    """A refusal by the gateway (authentication, throttling): another envelope."""
+
+    def __init__(self, status: int, kind: str, code: str, name: str, detail: str | None) -> None:
+        super().__init__(f"{status} {code} {name}")
+        self.status, self.kind, self.code, self.name, self.detail = status, kind, code, name, detail
+
+    def body(self, now: float) -> dict:
+        message = f"message={self.name}; errorCode={int(self.code):06d}; statusCode={self.status}"
+        return gateway_fault(message, self.detail, self.code, self.kind, now)
+
+
+def service_fault(message, detail, code, element, kind, time) -> dict:
+    error = {"Message": message, "Detail": detail, "code": code, "element": element}
+    return {"Fault": {"Error": [error], "type": kind}, "time": time}
+
+
+def gateway_fault(message, detail, code, kind, now) -> dict:
+    error = {"message": message, "detail": detail, "code": code, "element": None}
+    return {"warnings": None, "intuitObject": None,
+            "fault": {"error": [error], "type": kind},
+            "report": None, "queryResponse": None, "batchItemResponse": [],
+            "attachableResponse": [], "syncErrorResponse": None, "requestId": None,
+            "time": int(now * 1000), "status": None, "cdcresponse": []}
+
+
+def missing(name: str) -> Fault:
+    return Fault(2020, name, f"Required parameter {name} is missing in the request")
+
+
+def unknown_property(name: str, note: str = "") -> Fault:
+    return Fault(2010, name, f'Property Name:Can not deserialize instance: Unrecognized field '
+                             f'"{name}"{note}, not marked as ignorable')

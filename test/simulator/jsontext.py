@@ -1,0 +1,101 @@
+"""JSON and XML text.
+
+Amounts are decimal.Decimal inside and leave as JSON numbers digit by digit,
+never through a binary float.  Three ways to print a number (the switch
+`number_style`): `documented` (100.10, 0), `short` (100.1, 100), `java`
+(100.1, 100.0).
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from xml.sax.saxutils import escape
+
+_quote = json.encoder.encode_basestring
+CENT = Decimal("0.01")
+
+
+def money(value) -> Decimal:
+    """A value rounded to cents, half up, as the service does."""
+    return Decimal(value).quantize(CENT, rounding="ROUND_HALF_UP")
+
+
+def number(value: Decimal, style: str = "documented") -> str:
+    if not value:
+        return "0.0" if style == "java" else "0"
+    text = format(value, "f")
+    if style == "documented":
+        return text
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    if style == "java" and "." not in text:
+        text += ".0"
+    return text
+
+
+def plain(value: Decimal) -> Decimal:
+    """A quantity or a price without trailing zeros: 12.00 becomes 12."""
+    value = value.normalize()
+    return value.quantize(Decimal(1)) if value.as_tuple().exponent > 0 else value
+
+
+def dumps(value, style: str = "documented") -> str:
+    kind = type(value)
+    if kind is str:
+        return _quote(value)
+    if kind is dict:
+        return "{" + ",".join([_quote(k) + ":" + dumps(v, style) for k, v in value.items()]) + "}"
+    if kind is list or kind is tuple:
+        return "[" + ",".join([dumps(v, style) for v in value]) + "]"
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is int:
+        return str(value)
+    if kind is Decimal:
+        return number(value, style)
+    if value is None:
+        return "null"
+    if kind is float:                      # only control answers and statistics
+        return repr(value)
+    raise TypeError(f"cannot print {kind.__name__}")
+
+
+def _refuse_constant(text: str):
+    raise ValueError(f"{text} is not JSON")
+
+
+def loads(text):
+    return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+
+
+def copy(value):
+    """A deep copy of JSON-like data (much faster than copy.deepcopy)."""
+    if type(value) is dict:
+        return {k: copy(v) for k, v in value.items()}
+    if type(value) is list:
+        return [copy(v) for v in value]
+    return value
+
+
+def to_xml(answer: dict) -> bytes:
+    """The XML a client gets when it does not ask for JSON."""
+    when = answer.get("time", "")
+    parts = [_element(k, v) for k, v in answer.items() if k != "time" and v is not None]
+    return ('<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
+            f'<IntuitResponse time="{escape(str(when))}" '
+            'xmlns="http://schema.intuit.com/finance/v3">'
+            + "".join(parts) + "</IntuitResponse>").encode()
+
+
+def _element(name: str, value) -> str:
+    if isinstance(value, list):
+        return "".join(_element(name, v) for v in value)
+    if isinstance(value, dict):
+        inner = "".join(_element(k, v) for k, v in value.items() if v is not None)
+        return f"<{name}>{inner}</{name}>"
+    if isinstance(value, bool):
+        value = "true" if value else "false"
+    if isinstance(value, Decimal):
+        value = number(value)
+    return f"<{name}>{escape(str(value))}</{name}>"
