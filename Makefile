@@ -12,7 +12,7 @@ EXTRA_CLEAN  = tmp_check tmp_check_iso output_iso results
 
 PG_CPPFLAGS  = -I$(srcdir)/src -DQBSYNC_VERSION='"$(EXTVERSION)"' $(shell pkg-config --cflags libcurl jansson libcrypto)
 PG_CFLAGS    = -std=gnu11 -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
-               -Wshadow -Wstrict-prototypes -Wundef -Wnull-dereference -Wwrite-strings \
+               -Wshadow -Wstrict-prototypes -Wnull-dereference -Wwrite-strings \
                -fvisibility=hidden $(QBSYNC_CFLAGS)
 SHLIB_LINK   = $(shell pkg-config --libs libcurl jansson libcrypto) $(QBSYNC_LDFLAGS)
 
@@ -27,7 +27,7 @@ PROVE_TESTS  = test/t/*.pl
 
 PG_CONFIG   ?= pg_config
 PGXS        := $(shell $(PG_CONFIG) --pgxs)
-with_llvm    = no
+override with_llvm = no
 include $(PGXS)
 
 $(EXTENSION)--$(EXTVERSION).sql: $(SQL_PIECES)

@@ -9,6 +9,7 @@
 
 #include "postgres.h"
 
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
 #if PG_VERSION_NUM >= 180000
@@ -23,6 +24,27 @@
 
 #if PG_VERSION_NUM < 150000
 #error "qbsync needs PostgreSQL 15 or later"
+#endif
+
+/*
+ * Compiled with -fvisibility=hidden, as 16 and later do by themselves, PostgreSQL 15 leaves what it must find in a library
+ * invisible: there PGDLLEXPORT is empty, and PG_FUNCTION_INFO_V1 does not use it for the function.  Every file with an entry
+ * point includes this one before it declares any.
+ */
+#if PG_VERSION_NUM < 160000
+#undef PGDLLEXPORT
+#define PGDLLEXPORT __attribute__((visibility("default")))
+#undef PG_FUNCTION_INFO_V1
+#define PG_FUNCTION_INFO_V1(funcname) \
+extern PGDLLEXPORT Datum funcname(PG_FUNCTION_ARGS); \
+extern PGDLLEXPORT const Pg_finfo_record *CppConcat(pg_finfo_,funcname)(void); \
+const Pg_finfo_record * \
+CppConcat(pg_finfo_,funcname) (void) \
+{ \
+	static const Pg_finfo_record my_finfo = { 1 }; \
+	return &my_finfo; \
+} \
+extern int no_such_variable
 #endif
 
 /* A wait event set that lives until FreeWaitEventSet(), whatever the transaction does. */
@@ -40,6 +62,30 @@
 #else
 #include "utils/acl.h"
 #define qbsync_owns_database(dboid, roleid) pg_database_ownercheck((dboid), (roleid))
+#endif
+
+/* Writing rows below the executor; the headers are access/genam.h, access/tableam.h, executor/executor.h, utils/relcache.h. */
+#if PG_VERSION_NUM >= 160000
+#define QbsyncIndexUpdate TU_UpdateIndexes
+#define qbsync_index_update_needed(kind) ((kind) != TU_None)
+#define qbsync_insert_index_entries(result, slot, estate) \
+	ExecInsertIndexTuples((result), (slot), (estate), false, false, NULL, NIL, false)
+#define qbsync_update_index_entries(result, slot, estate, kind) \
+	ExecInsertIndexTuples((result), (slot), (estate), true, false, NULL, NIL, (kind) == TU_Summarizing)
+#else
+#define QbsyncIndexUpdate bool
+#define qbsync_index_update_needed(kind) (kind)
+#define qbsync_insert_index_entries(result, slot, estate) \
+	ExecInsertIndexTuples((result), (slot), (estate), false, false, NULL, NIL)
+#define qbsync_update_index_entries(result, slot, estate, kind) \
+	ExecInsertIndexTuples((result), (slot), (estate), true, false, NULL, NIL)
+#endif
+#if PG_VERSION_NUM >= 180000
+#define qbsync_index_beginscan(heap, index, snapshot, nkeys) index_beginscan((heap), (index), (snapshot), NULL, (nkeys), 0)
+#define qbsync_primary_key(relation) RelationGetPrimaryKeyIndex((relation), false)
+#else
+#define qbsync_index_beginscan(heap, index, snapshot, nkeys) index_beginscan((heap), (index), (snapshot), (nkeys), 0)
+#define qbsync_primary_key(relation) RelationGetPrimaryKeyIndex((relation))
 #endif
 
 #endif							/* QBSYNC_COMPAT_H */

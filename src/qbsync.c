@@ -11,6 +11,7 @@
 
 #include "utils/guc.h"
 
+#include "compat.h"
 #include "qbsync.h"
 #include "worker/shared.h"
 

@@ -135,6 +135,7 @@ CREATE TABLE qbsync.cursor (
 	finished_at		timestamptz,
 	-- change data capture; on the row of entity '*'
 	changed_since	timestamptz,
+	catch_up_to		timestamptz,
 	checked_at		timestamptz,
 	last_request_at	timestamptz,
 	-- metered reads of this company in that month; on the row of entity '*'
@@ -146,6 +147,7 @@ COMMENT ON TABLE qbsync.cursor IS 'How far each company is read: one row per ent
 COMMENT ON COLUMN qbsync.cursor.phase IS 'waiting, loading (pages arrive), verifying (counts are compared), loaded';
 COMMENT ON COLUMN qbsync.cursor.position IS 'records of the load settled so far, in order; the load goes on behind them';
 COMMENT ON COLUMN qbsync.cursor.changed_since IS 'Intuit''s clock: everything that changed before is in the tables';
+COMMENT ON COLUMN qbsync.cursor.catch_up_to IS 'Intuit''s clock: an answer of change data capture at that time was truncated; changes until then are being read by other means';
 COMMENT ON COLUMN qbsync.cursor.checked_at IS 'our clock: start of the newest request that found us complete';
 COMMENT ON COLUMN qbsync.cursor.last_request_at IS 'start of the newest request settled; starts never go backwards, even when the clock does';
 
@@ -197,3 +199,11 @@ CREATE TABLE qbsync.http_log (
 CREATE INDEX http_log_at_idx ON qbsync.http_log (at);
 COMMENT ON TABLE qbsync.http_log IS 'Calls that failed or changed something, with Intuit''s trace id (EXT-4); never a body or a token. Kept for qbsync.log_retention';
 COMMENT ON COLUMN qbsync.http_log.intuit_tid IS 'quote it to Intuit''s support';
+
+CREATE TABLE qbsync.lookup (
+	connection_id	integer NOT NULL,
+	entity			text NOT NULL,
+	id				text COLLATE "C" NOT NULL,
+	PRIMARY KEY (connection_id, entity, id)
+);
+COMMENT ON TABLE qbsync.lookup IS 'Records the gateway is about to fetch by id, because they were not where they should have been; not found there either, they are marked deleted';

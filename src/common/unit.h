@@ -34,6 +34,9 @@ typedef void (*UnitWork) (void *arg);
  */
 extern UnitResult unit_run(const char *activity, UnitWork work, void *arg, UnitError *error);
 
+/* UNIT_GONE or UNIT_VERSIONS_APART when the last unit was refused for that reason, else UNIT_DONE. */
+extern UnitResult unit_refusal(void);
+
 /* In a unit: this commit must be on disk (WAL flushed) before unit_run() returns, whatever synchronous_commit says. */
 extern void unit_durable(void);
 

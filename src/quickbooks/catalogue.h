@@ -29,16 +29,23 @@ typedef enum ColumnType
 #define COLUMN_CREATE_ONLY	0x02	/* only when creating */
 #define COLUMN_REQUIRED		0x04	/* required on create */
 #define COLUMN_FILTERABLE	0x08	/* allowed in a query's WHERE */
+#define COLUMN_INDEXED		0x10	/* looked up by: index (connection_id, column) */
 
+/*
+ * A path is the members on the way, joined by '.': "BillAddr.Line1".  Digits index an array ("LinkedTxn.0.TxnId");
+ * "NameValue[Name=OfferingSku].Value" takes the first element whose member (or path) has that text; "A.x|B.x" gives
+ * alternatives, the first that is there wins.
+ */
 typedef struct CatalogueColumn
 {
 	const char *name;			/* canonical name: mirror column, view column */
-	const char *path;			/* JSON path, members joined by '.', e.g. "BillAddr.Line1"; digits index an array */
+	const char *path;			/* JSON path, see below */
 	ColumnType	type;
 	int			max_length;		/* characters, 0: no limit known */
 	int			flags;
-	const char *refers_to;		/* entity a reference points to, or NULL */
+	const char *refers_to;		/* entity a reference points to (perhaps not in the catalogue yet), or NULL */
 	const char *comment;		/* COMMENT ON COLUMN */
+	const char *values;			/* spellings of an enum, separated by blanks: variants such as NOT_SET become these */
 } CatalogueColumn;
 
 /* Rows that are part of a record: invoice lines, applications of a payment. */

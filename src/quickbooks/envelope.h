@@ -57,14 +57,16 @@ typedef struct Envelope
 
 /*
  * Scan a body.  False (and ->error) when it is not one complete JSON object of a known envelope: truncated, trailing
- * garbage, unbalanced, too deep.  Inside a record the scan is lenient about what only that record suffers from.
- * Allocates in the current memory context.
+ * garbage, unbalanced, too deep; ->error is "fault" when a Fault is in it.  Any member that is an object or array makes a
+ * group, so names that are no entity may occur.  Inside a record the scan is lenient about what only that record
+ * suffers from.  Allocates in the current memory context.
  */
 extern bool envelope_scan(const char *body, size_t body_len, Envelope *envelope);
 
 /*
- * A copy of a record's text that jsonb accepts: \u0000, lone surrogates and bad bytes become U+FFFD, numbers out of
- * range become strings of their own text.  palloc'd, NUL-terminated; *len receives its length.
+ * A copy of a record's text that jsonb accepts: \u0000, lone surrogates and bad bytes become U+FFFD, raw control
+ * characters their escapes, numbers out of range strings of their own text.  palloc'd, NUL-terminated; *len receives its
+ * length.
  */
 extern char *record_sanitize(const Record *record, size_t *len);
 

@@ -39,7 +39,7 @@ typedef struct Fault
 	char		detail[1024];	/* Intuit's long text, likewise */
 	char		element[80];	/* offending field, or "" */
 	char		problem[40];	/* our own word for it: a qbsync.problem code such as "grant_revoked" */
-	int			wait_seconds;	/* REACT_THROTTLED: Retry-After or -1; REACT_SUSPENDED: suggested wait */
+	int			wait_seconds;	/* REACT_SUSPENDED: suggested wait; else the answer's Retry-After, -1 if it had none */
 } Fault;
 
 /*

@@ -31,13 +31,20 @@ typedef enum SecretResult
 /*
  * Store (insert or replace) a secret of an owner: owner_kind 'app' (owner = app name) or 'connection' (owner =
  * connection_id as text).  Needs a transaction and SPI connected, and enough rights (callers are SECURITY DEFINER or
- * the gateway).  Generates the key file when it is missing and no secret exists.  origin_hash: what qbsync_secret_hash
- * said of the text it was imported from, or NULL.  Raises object_not_in_prerequisite_state when there is no key.
+ * the gateway).  Generates the key file when it is missing and no secret exists.  origin_hash: what secret_hash() said of
+ * the text it was imported from; NULL keeps the one the row has (a rotated token still descends from the imported one;
+ * to forget it, secret_remove() first).  Raises object_not_in_prerequisite_state when there is no key.
  */
 extern void secret_store(const char *owner_kind, const char *owner, const char *kind, const char *secret,
 						 const char *origin_hash);
 
-/* Open a secret into *secret (palloc'd in the current context; wipe it with secret_wipe).  Gateway only. */
+/* From the gateway's main function: this process may open secrets. */
+extern void secret_allow_opening(void);
+
+/*
+ * Open a secret into *secret (palloc'd in the current context; wipe it with secret_wipe).  Gateway only: raises
+ * insufficient_privilege elsewhere, but for the webhook verifier.
+ */
 extern SecretResult secret_open(const char *owner_kind, const char *owner, const char *kind, char **secret);
 
 /* Remove a secret; silently fine if there is none. */

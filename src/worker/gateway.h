@@ -7,6 +7,8 @@
 
 #include "postgres.h"
 
+#include "compat.h"
+
 /* Entry point of the background worker; main_arg is the database's oid. */
 extern PGDLLEXPORT void qbsync_gateway_main(Datum main_arg);
 

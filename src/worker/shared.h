@@ -9,6 +9,9 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
+
+/* Databases whose gateway runs, is wanted or is being looked for at one time; databases without the extension need no place. */
 #define SHARED_MAX_DATABASES 64
 
 /* State of the gateway of one database, as the launcher and status see it. */
@@ -35,6 +38,9 @@ extern GatewayState shared_gateway_state(Oid database);
 /* Wake this database's gateway (or the launcher, if it has none) when the current transaction commits. */
 extern void shared_wake_at_commit(void);
 
+/* End this database's gateway, if any, and have it started at once, whatever it waits for.  False if there is none to start. */
+extern bool shared_gateway_restart(Oid database);
+
 /* The gateway tells waiting sessions (qbsync_wait) that something changed; call after a commit. */
 extern void shared_announce_progress(void);
 
@@ -43,8 +49,47 @@ extern void shared_progress_prepare(void);
 extern void shared_progress_sleep(long timeout_ms);
 extern void shared_progress_cancel(void);
 
-/* Gateway's own registration; shared_gateway_attach() arranges the clean-up at process exit. */
+/*
+ * Gateway's own registration; shared_gateway_attach() arranges the clean-up at process exit.  It is called before the
+ * worker connects to its database, and ends the process (exit code 0) if there must be no gateway now.
+ */
 extern void shared_gateway_attach(Oid database);
 extern void shared_gateway_set_state(GatewayState state);
+
+/* For database_ddl.c: keep gateways away from a database until this transaction ends; wait until none is there. */
+extern void shared_yield_database(Oid database);
+
+/* The rest is the launcher's. */
+typedef struct GatewayView
+{
+	Oid			database;
+	GatewayState state;
+	int			pid;			/* 0: no process is registered */
+	bool		poked;			/* the extension may have come: look again now */
+	bool		restart;		/* qbsync_worker_restart() was called: start now */
+	bool		yielded;		/* a command needs the database for itself */
+	TimestampTz healthy_since;	/* start of the newest gateway's healthy work; 0: it never got there */
+} GatewayView;
+
+/* Register this process as the launcher; forgets what its predecessor left half done. */
+extern void shared_launcher_attach(void);
+
+/* Copies of all entries in use (at most SHARED_MAX_DATABASES); *rescan: look for new databases now. */
+extern int	shared_launcher_look(GatewayView *views, bool *rescan);
+
+/* One entry; all zero (absent) if there is none. */
+extern void shared_gateway_look(Oid database, GatewayView *view);
+
+/* Before a gateway is registered.  GATEWAY_STARTING if it may be; GATEWAY_YIELDED: not now; GATEWAY_NO_SLOT: table full. */
+extern GatewayState shared_gateway_prepare(Oid database);
+
+/* Set the state of an entry that has no process. */
+extern void shared_gateway_mark(Oid database, GatewayState state);
+
+/* Remove an entry that has no process and no poke waiting; force: poke or not. */
+extern void shared_gateway_forget(Oid database, bool force);
+
+/* SIGTERM to the gateway of a database, if there is one. */
+extern void shared_gateway_terminate(Oid database);
 
 #endif							/* QBSYNC_SHARED_H */

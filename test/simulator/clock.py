@@ -93,8 +93,13 @@ def offset_at(moment: float, zone: str = PACIFIC) -> int:
 def stamp(moment: int) -> str:
     """MetaData form: 2026-11-22T03:14:15-08:00."""
     offset = offset_at(moment)
-    local = dt.datetime.fromtimestamp(moment + offset, UTC)
-    return f"{local:%Y-%m-%dT%H:%M:%S}{_sign(offset)}"
+    day, second = divmod(moment + offset, 86400)
+    return f"{_day(day)}T{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}{_sign(offset)}"
+
+
+@functools.lru_cache(maxsize=4096)
+def _day(number: int) -> str:
+    return (dt.date(1970, 1, 1) + dt.timedelta(days=number)).isoformat()
 
 
 def envelope_time(moment: float) -> str:
@@ -104,6 +109,7 @@ def envelope_time(moment: float) -> str:
     return f"{text[:19]}.{int((moment - whole) * 1000):03d}{text[19:]}"
 
 
+@functools.lru_cache(maxsize=64)
 def _sign(offset: int) -> str:
     hours, rest = divmod(abs(offset), 3600)
     return f"{'-' if offset < 0 else '+'}{hours:02d}:{rest // 60:02d}"
@@ -154,5 +160,6 @@ def is_date(text: str) -> bool:
     return True
 
 
+@functools.lru_cache(maxsize=65536)
 def add_days(date: str, days: int) -> str:
     return (dt.date.fromisoformat(date) + dt.timedelta(days=days)).isoformat()

@@ -83,6 +83,14 @@ class Table:
             self.by_created[self._position(old)] = record
         self.changed(record.updated)
 
+    def bulk(self, records: list[Record]) -> None:
+        """Many new records at once."""
+        for record in records:
+            self.records[record.id] = record
+        self.by_created += records
+        self.by_created.sort(key=attrgetter("order"))
+        self.changed(max((r.updated for r in records), default=0))
+
     def remove(self, id: str) -> None:
         self._unlist(self.records.pop(id))
         self.changed(0)
@@ -149,6 +157,14 @@ class Company:
     def put(self, entity: str, record: Record) -> None:
         self._unindex(entity, self.record(entity, record.id))
         self.tables[entity].put(record)
+        self._index(entity, record)
+
+    def bulk(self, entity: str, records: list[Record]) -> None:
+        self.tables[entity].bulk(records)
+        for record in records:
+            self._index(entity, record)
+
+    def _index(self, entity: str, record: Record) -> None:
         group = ENTITIES[entity].unique
         if group and record.name:
             self.names[(group, record.name)] = (entity, record.id)

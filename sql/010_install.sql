@@ -1,0 +1,68 @@
+-- The extension installs, has no loose ends, and goes without a trace.
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS qbsync;
+CREATE EXTENSION qbsync;
+RESET client_min_messages;
+-- preloaded by test/regress.conf, so no warning; the worker state is one of those where nothing is wrong
+SELECT qbsync.worker_state() IN ('starting', 'running') AS worker_fine;
+
+-- only qbsync_* is callable in the extension's schema
+SELECT p.proname, p.prokind, pg_get_function_identity_arguments(p.oid) AS arguments
+FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace AND p.proname LIKE 'qbsync%'
+ORDER BY 1;
+
+-- every function pins its search_path, unless it is C or a procedure that commits
+SELECT p.oid::regprocedure
+FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid JOIN pg_language l ON l.oid = p.prolang
+WHERE d.refclassid = 'pg_extension'::regclass AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+  AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'qbsync')
+  AND l.lanname <> 'c'
+  AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)
+ORDER BY 1;
+
+-- everything has a comment
+SELECT pg_describe_object(d.classid, d.objid, 0)
+FROM pg_depend d
+WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+  AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'qbsync')
+  AND d.classid IN ('pg_proc'::regclass, 'pg_class'::regclass)
+  AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = d.objid AND c.relkind = 'S')
+  AND obj_description(d.objid, d.classid::regclass::name) IS NULL
+ORDER BY 1;
+
+-- no function is open to everybody but those that only compute
+SELECT p.oid::regprocedure
+FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
+WHERE d.refclassid = 'pg_extension'::regclass AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+  AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'qbsync')
+  AND EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE a.grantee = 0)
+ORDER BY 1;
+
+-- SECURITY DEFINER only where the comment says why
+SELECT p.oid::regprocedure
+FROM pg_proc p
+WHERE p.prosecdef AND (p.proname LIKE 'qbsync%' OR p.pronamespace = 'qbsync'::regnamespace)
+  AND obj_description(p.oid, 'pg_proc') NOT LIKE '%SECURITY DEFINER%'
+ORDER BY 1;
+
+-- dumped: what people made, with the sequence; never secrets (EXT-34)
+SELECT c.oid::regclass AS dumped, k.condition
+FROM pg_extension e, unnest(e.extconfig, e.extcondition) AS k(config, condition)
+JOIN pg_class c ON c.oid = k.config
+WHERE e.extname = 'qbsync' ORDER BY c.oid::regclass::text;
+
+-- two problems must not share a name, and each says what to do
+SELECT code FROM qbsync.problem WHERE meaning = '' OR (remedy = '' AND code NOT IN ('authorizing', 'unconfirmed')) ORDER BY 1;
+
+-- removal and a second installation
+DROP EXTENSION qbsync;
+SELECT count(*) FROM pg_namespace WHERE nspname = 'qbsync';
+SELECT rolname, rolcanlogin FROM pg_roles WHERE rolname LIKE 'qbsync%' ORDER BY 1;
+CREATE SCHEMA "Other Place";
+CREATE EXTENSION qbsync SCHEMA "Other Place";
+SELECT "Other Place".qbsync_app('x', client_id => 'c', redirect_uri => 'https://crm.example/cb');
+SELECT name, environment, monthly_reads FROM qbsync.app;
+DROP EXTENSION qbsync;
+DROP SCHEMA "Other Place";
+CREATE EXTENSION qbsync;

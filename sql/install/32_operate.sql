@@ -1,0 +1,291 @@
+/*
+ * Operating a connection: pause, resume, sync, settings, disconnect, copies; links; what qbsync_wait waits for.
+ *
+ * SECURITY DEFINER for the same reason as in 31_connect.sql; EXECUTE is granted in 50_privileges.sql.
+ */
+
+CREATE FUNCTION @extschema@.qbsync_pause(connection text DEFAULT NULL)
+RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	c qbsync.connection;
+BEGIN
+	SELECT k.* INTO STRICT c FROM qbsync.connection k
+	WHERE k.connection_id = qbsync.the_connection(qbsync_pause.connection) FOR NO KEY UPDATE;
+	IF c.state = 'paused' THEN
+		RETURN c.state;
+	ELSIF c.state NOT IN ('loading', 'live') THEN
+		RAISE EXCEPTION 'connection "%" cannot be paused: its state is %', c.name, c.state
+			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = 'Only a connection that is loading or live moves anything.',
+				  HINT = 'See qbsync.status for what it waits for.';
+	END IF;
+	PERFORM qbsync.set_state(c.connection_id, 'paused');
+	PERFORM qbsync.wake();
+	RETURN 'paused';
+END
+$fn$;
+COMMENT ON FUNCTION @extschema@.qbsync_pause(text) IS 'Stop reading a company until qbsync_resume; its grant is kept. Returns the new state. SECURITY DEFINER: writes qbsync.connection';
+
+CREATE FUNCTION @extschema@.qbsync_resume(connection text DEFAULT NULL)
+RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	c qbsync.connection;
+	new_state text;
+BEGIN
+	SELECT k.* INTO STRICT c FROM qbsync.connection k
+	WHERE k.connection_id = qbsync.the_connection(qbsync_resume.connection) FOR NO KEY UPDATE;
+	IF c.state IN ('loading', 'live') THEN
+		RETURN c.state;
+	ELSIF c.state <> 'paused' THEN
+		RAISE EXCEPTION 'connection "%" is not paused: its state is %', c.name, c.state
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'See qbsync.status for what to do.';
+	END IF;
+	new_state := qbsync.resumed_state(c.connection_id);
+	PERFORM qbsync.set_state(c.connection_id, new_state);
+	PERFORM qbsync.wake();
+	RETURN new_state;
+END
+$fn$;
+COMMENT ON FUNCTION @extschema@.qbsync_resume(text) IS 'Go on after qbsync_pause where it stopped. Returns the new state. SECURITY DEFINER: writes qbsync.connection';
+
+/* Refuse, with the way out, what needs a company that can be read. */
+CREATE FUNCTION qbsync.require_reading(connection_id integer)
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	c qbsync.connection;
+BEGIN
+	SELECT k.* INTO STRICT c FROM qbsync.connection k WHERE k.connection_id = require_reading.connection_id;
+	IF c.state NOT IN ('loading', 'live') THEN
+		RAISE EXCEPTION 'connection "%" cannot sync: its state is %', c.name, c.state
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = qbsync.way_out(c.name, c.state, c.company_name);
+	END IF;
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.require_reading(integer) IS 'Raises an error with the way out unless the connection is loading or live';
+
+CREATE FUNCTION @extschema@.qbsync_sync_now(connection text DEFAULT NULL)
+RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	id integer;
+BEGIN
+	PERFORM qbsync.require_preload();
+	id := qbsync.the_connection(qbsync_sync_now.connection);
+	PERFORM qbsync.require_reading(id);
+	RETURN qbsync.queue_job(id, 'sync');
+END
+$fn$;
+COMMENT ON FUNCTION @extschema@.qbsync_sync_now(text) IS 'Poll a company now instead of at its next turn; returns the job, the one that waits already if there is one. SECURITY DEFINER: writes qbsync.job';
+
+CREATE FUNCTION @extschema@.qbsync_disconnect(
+	connection text DEFAULT NULL,
+	confirm boolean DEFAULT false,
+	mode text DEFAULT 'hide')
+RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	c qbsync.connection;
+BEGIN
+	IF qbsync_disconnect.mode IS NULL OR qbsync_disconnect.mode NOT IN ('pause', 'hide', 'purge_mirror') THEN
+		RAISE EXCEPTION 'mode is not valid: "%"', qbsync_disconnect.mode
+			USING ERRCODE = 'invalid_parameter_value', DETAIL = 'The modes are pause, hide and purge_mirror.',
+				  HINT = 'pause: its data stays in the views; hide: it stays in the tables only; purge_mirror: it is removed.';
+	END IF;
+	SELECT k.* INTO STRICT c FROM qbsync.connection k
+	WHERE k.connection_id = qbsync.the_connection(qbsync_disconnect.connection) FOR NO KEY UPDATE;
+	IF qbsync_disconnect.confirm IS NOT TRUE THEN
+		RAISE EXCEPTION 'disconnecting "%" was not confirmed', c.name
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  DETAIL = format('It ends the grant of %s; to go on later, somebody must sign in again.', coalesce(format('"%s"', c.company_name), 'the company')),
+				  HINT = format('SELECT qbsync_disconnect(%L, confirm => true); or only SELECT qbsync_pause(%L);', c.name, c.name);
+	END IF;
+
+	UPDATE qbsync.connection k
+	SET settings = CASE qbsync_disconnect.mode WHEN 'pause' THEN k.settings || '{"keep_visible": true}' ELSE k.settings END
+	WHERE k.connection_id = c.connection_id;
+	-- Nothing to revoke, or not ours to revoke: a copy's tokens are the original's.
+	IF c.state IN ('clone', 'disconnected')
+		OR NOT qbsync.has_secret(c.connection_id, 'refresh_token', 'previous_refresh_token', 'authorization_code') THEN
+		PERFORM qbsync.disconnect_here(c.connection_id, qbsync_disconnect.mode);
+		RETURN NULL;
+	END IF;
+	PERFORM qbsync.require_preload();
+	RETURN qbsync.queue_job(c.connection_id, 'disconnect', jsonb_build_object('mode', qbsync_disconnect.mode));
+END
+$fn$;
+COMMENT ON FUNCTION @extschema@.qbsync_disconnect(text, boolean, text) IS 'End a company''s grant and forget its tokens; returns the job that does it, or null when there was nothing to revoke and it is done. SECURITY DEFINER: writes qbsync.connection, secret and job';
+
+/* The part of disconnecting that needs no network; the gateway does the same after it has revoked the grant. */
+CREATE FUNCTION qbsync.disconnect_here(connection_id integer, mode text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+BEGIN
+	DELETE FROM qbsync.secret s WHERE s.owner_kind = 'connection' AND s.owner = disconnect_here.connection_id::text;
+	UPDATE qbsync.job j SET state = 'cancelled', finished_at = clock_timestamp()
+	WHERE j.connection_id = disconnect_here.connection_id AND j.state = 'queued';
+	IF disconnect_here.mode = 'purge_mirror' THEN
+		PERFORM qbsync.purge_mirror(disconnect_here.connection_id);
+	END IF;
+	PERFORM qbsync.set_state(disconnect_here.connection_id, 'disconnected');
+	PERFORM qbsync.wake();
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.disconnect_here(integer, text) IS 'Forget the secrets of a connection and set it to disconnected';
+
+CREATE FUNCTION @extschema@.qbsync_disconnect_notice(realm_id text DEFAULT NULL)
+RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	id integer;
+BEGIN
+	SELECT c.connection_id INTO id
+	FROM qbsync.connection c
+	WHERE c.realm_id = qbsync_disconnect_notice.realm_id AND c.state IN ('loading', 'live');
+	-- The address is open to the world and may be called with anything: nothing is believed, qbsync only looks sooner.
+	IF id IS NULL THEN
+		RETURN NULL;
+	END IF;
+	RETURN qbsync.queue_job(id, 'sync');
+END
+$fn$;
+COMMENT ON FUNCTION @extschema@.qbsync_disconnect_notice(text) IS 'For the page behind the app''s Disconnect URL: look at once whether the grant still holds; returns the job, null for a company that is not read here. SECURITY DEFINER: writes qbsync.job';
+
+CREATE FUNCTION @extschema@.qbsync_set(
+	connection text DEFAULT NULL,
+	setting text DEFAULT NULL,
+	value text DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET intervalstyle = postgres
+AS $fn$
+DECLARE
+	id integer := qbsync.the_connection(qbsync_set.connection);
+	new_value jsonb;
+BEGIN
+	IF qbsync_set.setting IS NULL OR qbsync_set.setting NOT IN ('poll_interval', 'keep_visible') THEN
+		RAISE EXCEPTION 'setting "%" does not exist', qbsync_set.setting
+			USING ERRCODE = 'undefined_object', DETAIL = 'The settings of a connection are keep_visible and poll_interval.',
+				  HINT = 'SELECT qbsync_set(connection => …, setting => …, value => …); a null value sets the default again.';
+	END IF;
+	IF qbsync_set.value IS NOT NULL THEN
+		new_value := qbsync.setting_value(qbsync_set.setting, qbsync_set.value);
+	END IF;
+	UPDATE qbsync.connection c
+	SET settings = CASE WHEN new_value IS NULL THEN c.settings - qbsync_set.setting
+						ELSE c.settings || jsonb_build_object(qbsync_set.setting, new_value) END
+	WHERE c.connection_id = id;
+	PERFORM qbsync.wake();
+END
+$fn$;
+COMMENT ON FUNCTION @extschema@.qbsync_set(text, text, text) IS 'Change a setting of a connection: poll_interval (at least 10 s; null: automatic) or keep_visible (stay in the views when disconnected). SECURITY DEFINER: writes qbsync.connection';
+
+CREATE FUNCTION qbsync.setting_value(setting text, value text)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	pause interval;
+BEGIN
+	IF setting_value.setting = 'keep_visible' THEN
+		RETURN to_jsonb(setting_value.value::boolean);
+	END IF;
+	pause := setting_value.value::interval;
+	IF pause < '10 s' OR pause > '7 days' THEN
+		RAISE EXCEPTION 'poll_interval is not valid: "%"', setting_value.value
+			USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It lies between 10 seconds and 7 days.',
+				  HINT = 'Each poll is a metered read; leave it automatic (null) unless you know the app''s allowance.';
+	END IF;
+	RETURN to_jsonb(pause::text);
+EXCEPTION
+	WHEN invalid_text_representation OR invalid_datetime_format OR datetime_field_overflow OR interval_field_overflow THEN
+		RAISE EXCEPTION '% is not valid: "%"', setting_value.setting, setting_value.value
+			USING ERRCODE = 'invalid_parameter_value',
+				  HINT = CASE setting_value.setting WHEN 'keep_visible' THEN 'It is true or false.' ELSE 'It is an interval, such as ''90 seconds''.' END;
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.setting_value(text, text) IS 'Value of a connection''s setting as it is stored; an error if it is not valid';
+
+CREATE FUNCTION @extschema@.qbsync_confirm_clone(
+	connection text DEFAULT NULL,
+	moved boolean DEFAULT false)
+RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	c qbsync.connection;
+	new_state text := 'reauthorize';
+BEGIN
+	SELECT k.* INTO STRICT c FROM qbsync.connection k
+	WHERE k.connection_id = qbsync.the_connection(qbsync_confirm_clone.connection) FOR NO KEY UPDATE;
+	IF c.state <> 'clone' THEN
+		RAISE EXCEPTION 'connection "%" was not found to be a copy: its state is %', c.name, c.state
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'There is nothing to confirm.';
+	END IF;
+	IF qbsync_confirm_clone.moved THEN
+		IF qbsync.has_secret(c.connection_id, 'refresh_token', 'previous_refresh_token') THEN
+			new_state := qbsync.resumed_state(c.connection_id);
+		END IF;
+	ELSE
+		-- The original goes on with its tokens and its name for what it has sent; this copy needs its own of both.
+		DELETE FROM qbsync.secret s WHERE s.owner_kind = 'connection' AND s.owner = c.connection_id::text;
+		UPDATE qbsync.connection k SET origin = gen_random_uuid() WHERE k.connection_id = c.connection_id;
+	END IF;
+	-- The gateway writes this database's mark when it takes the connection over.
+	UPDATE qbsync.connection k SET system_identifier = NULL, database_id = NULL, timeline = NULL, refresh_started_at = NULL
+	WHERE k.connection_id = c.connection_id;
+	PERFORM qbsync.set_state(c.connection_id, new_state);
+	PERFORM qbsync.wake();
+	RETURN new_state;
+END
+$fn$;
+COMMENT ON FUNCTION @extschema@.qbsync_confirm_clone(text, boolean) IS 'Say what a copied database is: moved (the original is gone; it takes over) or not (the original lives on; this one needs a grant of its own). Returns the new state. SECURITY DEFINER: writes qbsync.connection and secret';
+
+CREATE FUNCTION @extschema@.qbsync_open_url(
+	entity text DEFAULT NULL,
+	id text DEFAULT NULL,
+	connection text DEFAULT NULL)
+RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	page text;
+	pages text;
+	its_id integer;
+BEGIN
+	SELECT max(k.page_path) FILTER (WHERE k.entity = qbsync_open_url.entity), string_agg(k.entity, ', ' ORDER BY k.entity)
+	INTO page, pages
+	FROM qbsync.catalogue k WHERE k.page_path IS NOT NULL;
+	IF page IS NULL THEN
+		RAISE EXCEPTION 'entity "%" has no page in QuickBooks', qbsync_open_url.entity
+			USING ERRCODE = 'invalid_parameter_value', DETAIL = format('Those with a page are: %s.', pages);
+	ELSIF coalesce(qbsync_open_url.id, '') = '' THEN
+		RAISE EXCEPTION 'id is missing'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give QuickBooks'' id: the column id of the views and tables.';
+	END IF;
+	its_id := qbsync.the_connection(qbsync_open_url.connection);
+	RETURN (SELECT v.app_url || page || qbsync.url_encode(qbsync_open_url.id)
+			FROM qbsync.visible_connection v WHERE v.connection_id = its_id);
+END
+$fn$;
+COMMENT ON FUNCTION @extschema@.qbsync_open_url(text, text, text) IS 'Address of a record''s page in QuickBooks; null for a company whose data is hidden. SECURITY DEFINER: reads qbsync.connection and environment for readers';

@@ -1,0 +1,220 @@
+/*
+ * What CALL qbsync_wait(...) waits for.  The procedure is C, commits between looks and calls wait_state() for each.
+ */
+
+/* What a person has to do in a state that does not go on by itself; null in the others. */
+CREATE FUNCTION qbsync.way_out(name text, state text, company_name text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT CASE way_out.state
+		WHEN 'authorizing' THEN format('Open the address that SELECT qbsync_authorize_url(connection => %L) gives, sign in, and hand what the browser ends at to qbsync_connect(redirect_url => …).', way_out.name)
+		WHEN 'reauthorize' THEN format('Connect again: open the address that SELECT qbsync_authorize_url(connection => %L) gives, sign in, and hand what the browser ends at to qbsync_connect(redirect_url => …). Nothing is lost.', way_out.name)
+		WHEN 'unconfirmed' THEN CASE WHEN way_out.company_name IS NOT NULL
+			THEN format('If this is your company: SELECT qbsync_confirm_company(%L, %L). If not: SELECT qbsync_disconnect(%L, confirm => true).', way_out.name, way_out.company_name, way_out.name) END
+		WHEN 'paused' THEN format('SELECT qbsync_resume(%L).', way_out.name)
+		WHEN 'clone' THEN format('If the original database is gone: SELECT qbsync_confirm_clone(%L, moved => true). If it lives on: SELECT qbsync_confirm_clone(%L), then connect again.', way_out.name, way_out.name)
+		WHEN 'disconnected' THEN format('To connect it again, open the address that SELECT qbsync_authorize_url(connection => %L) gives.', way_out.name)
+	END;
+$fn$;
+COMMENT ON FUNCTION qbsync.way_out(text, text, text) IS 'What a person has to do in a state of a connection that does not go on by itself';
+
+CREATE FUNCTION qbsync.raise_problem(name text, code text, detail text)
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	p qbsync.problem;
+BEGIN
+	SELECT k.* INTO p FROM qbsync.problem k WHERE k.code = raise_problem.code;
+	RAISE EXCEPTION 'connection "%": %', raise_problem.name, rtrim(coalesce(p.meaning, raise_problem.code, 'It failed.'), '.')
+		USING ERRCODE = 'object_not_in_prerequisite_state',
+			  DETAIL = coalesce(raise_problem.detail, ''),
+			  HINT = coalesce(replace(p.remedy, 'connection => …', format('connection => %L', raise_problem.name)), 'See qbsync.status.');
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.raise_problem(text, text, text) IS 'Raises an error with a problem''s meaning and remedy';
+
+/* Waiting is pointless while no gateway can run. */
+CREATE FUNCTION qbsync.require_worker()
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	p qbsync.problem;
+BEGIN
+	PERFORM qbsync.require_preload();
+	IF coalesce(current_setting('qbsync.paused', true), 'off')::boolean THEN
+		SELECT k.* INTO p FROM qbsync.problem k WHERE k.code = 'server_paused';
+	ELSE
+		SELECT k.* INTO p FROM qbsync.problem k
+		WHERE k.code = qbsync.worker_state() AND k.code IN ('no_slot', 'versions_apart', 'absent', 'standby');
+	END IF;
+	IF p.code IS NOT NULL THEN
+		RAISE EXCEPTION 'nothing can talk to Intuit: %', lower(left(p.meaning, 1)) || rtrim(substr(p.meaning, 2), '.')
+			USING ERRCODE = CASE p.code WHEN 'no_slot' THEN 'configuration_limit_exceeded' ELSE 'object_not_in_prerequisite_state' END,
+				  HINT = p.remedy;
+	END IF;
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.require_worker() IS 'Raises an error with the way out when the gateway cannot run until a person does something';
+
+CREATE FUNCTION qbsync.wait_state_of_job(job bigint)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	j qbsync.job;
+	c qbsync.connection;
+BEGIN
+	SELECT k.* INTO j FROM qbsync.job k WHERE k.job_id = wait_state_of_job.job;
+	IF j.job_id IS NULL THEN
+		RAISE EXCEPTION 'job % does not exist', wait_state_of_job.job
+			USING ERRCODE = 'undefined_object', HINT = 'Finished jobs are kept for qbsync.log_retention.';
+	END IF;
+	SELECT k.* INTO c FROM qbsync.connection k WHERE k.connection_id = j.connection_id;
+	IF j.state = 'done' THEN
+		RETURN 'done';
+	ELSIF j.state = 'failed' THEN
+		PERFORM qbsync.raise_problem(c.name, j.problem, j.problem_detail);
+	ELSIF j.state = 'cancelled' THEN
+		RAISE EXCEPTION 'job % was cancelled', j.job_id
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  DETAIL = format('A later command for connection "%s" took its place, or the connection was disconnected.', c.name);
+	END IF;
+	-- A sync waits for a company that can be read; connecting and disconnecting go on in any state.
+	IF j.kind = 'sync' THEN
+		PERFORM qbsync.require_going_on(c.connection_id);
+	END IF;
+	PERFORM qbsync.require_worker();
+	RETURN format('the job is %s', j.state);
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.wait_state_of_job(bigint) IS 'done, otherwise how far it is, or an error when the job failed or cannot start';
+
+/* Raise an error when the connection stands still until a person acts; a connect job under way may still cure it. */
+CREATE FUNCTION qbsync.require_going_on(connection_id integer)
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	c qbsync.connection;
+	p qbsync.problem;
+	connecting boolean := EXISTS (SELECT FROM qbsync.job j WHERE j.connection_id = require_going_on.connection_id
+								  AND j.kind = 'connect' AND j.state IN ('queued', 'running'));
+BEGIN
+	SELECT k.* INTO STRICT c FROM qbsync.connection k WHERE k.connection_id = require_going_on.connection_id;
+	SELECT k.* INTO p FROM qbsync.problem k WHERE k.code = c.problem;
+	IF p.needs_person THEN
+		PERFORM qbsync.raise_problem(c.name, c.problem, c.problem_detail);
+	ELSIF (c.state IN ('authorizing', 'reauthorize') AND NOT connecting)
+		OR (c.state = 'paused' AND NOT connecting)
+		OR c.state IN ('clone', 'disconnected')
+		OR (c.state = 'unconfirmed' AND c.company_name IS NOT NULL) THEN
+		RAISE EXCEPTION 'connection "%" waits for a person: its state is %', c.name, c.state
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = qbsync.way_out(c.name, c.state, c.company_name);
+	END IF;
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.require_going_on(integer) IS 'Raises an error with the way out when a connection stands still until a person acts';
+
+/* The newest job of that kind failed, and just now: whoever waits for its effect should hear why. */
+CREATE FUNCTION qbsync.raise_recent_failure(connection_id integer, kind text)
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	j qbsync.job;
+BEGIN
+	SELECT k.* INTO j
+	FROM qbsync.job k
+	WHERE k.connection_id = raise_recent_failure.connection_id AND k.kind = raise_recent_failure.kind
+	ORDER BY k.job_id DESC LIMIT 1;
+	IF j.state = 'failed' AND j.finished_at > now() - interval '15 min' THEN
+		PERFORM qbsync.raise_problem((SELECT c.name FROM qbsync.connection c WHERE c.connection_id = j.connection_id),
+									 j.problem, j.problem_detail);
+	END IF;
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.raise_recent_failure(integer, text) IS 'Raises an error when the newest job of a kind failed within the last 15 minutes';
+
+/* Is it there?  kinds: those of its open jobs.  A failed reconnection of a company that is live is no "connected". */
+CREATE FUNCTION qbsync.wait_reached(c qbsync.connection, kinds text[], until text)
+RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+BEGIN
+	CASE wait_reached.until
+		WHEN 'disconnected' THEN
+			RETURN c.state = 'disconnected';
+		WHEN 'connected' THEN
+			IF 'connect' = ANY (kinds) THEN
+				RETURN false;
+			END IF;
+			PERFORM qbsync.raise_recent_failure(c.connection_id, 'connect');
+			RETURN c.state IN ('unconfirmed', 'loading', 'live', 'paused') AND c.company_name IS NOT NULL;
+		WHEN 'synced' THEN
+			RETURN c.state = 'live' AND c.problem IS NULL AND NOT 'sync' = ANY (kinds);
+		WHEN 'idle' THEN
+			RETURN c.state = 'live' AND c.problem IS NULL AND cardinality(kinds) = 0;
+	END CASE;
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.wait_reached(qbsync.connection, text[], text) IS 'Has a connection reached what somebody waits for?';
+
+CREATE FUNCTION qbsync.wait_state(connection text, until text, job bigint)
+RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	c qbsync.connection;
+	kinds text[];
+BEGIN
+	IF wait_state.until IS NULL OR wait_state.until NOT IN ('connected', 'synced', 'idle', 'disconnected', 'job') THEN
+		RAISE EXCEPTION 'until is not valid: "%"', wait_state.until
+			USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It is connected, synced, idle, disconnected or job.';
+	END IF;
+	PERFORM qbsync.require_preload();
+	IF wait_state.job IS NOT NULL THEN
+		RETURN qbsync.wait_state_of_job(wait_state.job);
+	ELSIF wait_state.until = 'job' THEN
+		RAISE EXCEPTION 'job is missing'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the number that the function returned: job => ….';
+	END IF;
+
+	SELECT k.* INTO STRICT c FROM qbsync.connection k WHERE k.connection_id = qbsync.the_connection(wait_state.connection);
+	SELECT coalesce(array_agg(j.kind), '{}') INTO kinds
+	FROM qbsync.job j WHERE j.connection_id = c.connection_id AND j.state IN ('queued', 'running');
+
+	IF qbsync.wait_reached(c, kinds, wait_state.until) THEN
+		RETURN 'done';
+	END IF;
+	-- Not there: will it come by itself?
+	IF wait_state.until = 'disconnected' THEN
+		PERFORM qbsync.raise_recent_failure(c.connection_id, 'disconnect');
+		IF NOT 'disconnect' = ANY (kinds) THEN
+			RAISE EXCEPTION 'connection "%" is not being disconnected', c.name
+				USING ERRCODE = 'object_not_in_prerequisite_state',
+					  HINT = format('SELECT qbsync_disconnect(%L, confirm => true);', c.name);
+		END IF;
+	ELSE
+		IF c.state IN ('authorizing', 'reauthorize') AND NOT 'connect' = ANY (kinds) THEN
+			PERFORM qbsync.raise_recent_failure(c.connection_id, 'connect');
+		END IF;
+		PERFORM qbsync.require_going_on(c.connection_id);
+	END IF;
+	PERFORM qbsync.require_worker();
+	RETURN format('its state is %s', c.state) || coalesce(format(', its problem %s', c.problem), '')
+		|| CASE WHEN cardinality(kinds) > 0 THEN format(', its jobs %s', array_to_string(kinds, ', ')) ELSE '' END;
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.wait_state(text, text, bigint) IS 'For qbsync_wait: done; otherwise how far it is, to go on waiting; or an error on a state that needs a person. SECURITY DEFINER: reads the tables for operators';

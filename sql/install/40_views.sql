@@ -1,0 +1,198 @@
+/*
+ * Views for CRM applications and people: what QuickBooks says of customers, invoices and payments.
+ *
+ * They speak only of mirror rows, carry the connection's name and id, and hide companies that are disconnected
+ * (CAP-62).  crm_table and crm_key are for the CRM record a contact is linked to: null until mappings exist, in their
+ * place now so that applications can be written against them.
+ */
+
+/*
+ * Companies whose data may be shown, with what the other views need of each.  The mark of disconnection also covers a
+ * disconnected company in the middle of a new sign-in.
+ */
+CREATE VIEW qbsync.visible_connection AS
+SELECT c.connection_id, c.name AS connection, rtrim(e.app_url, '/') || '/app/' AS app_url, i.default_time_zone AS time_zone
+FROM qbsync.connection c
+JOIN qbsync.app a ON a.name = c.app
+JOIN qbsync.environment e ON e.name = a.environment
+LEFT JOIN qbsync.company_info i ON i.connection_id = c.connection_id AND i.id = '1'
+WHERE c.state NOT IN ('disconnected', 'authorizing') OR c.settings -> 'keep_visible' = 'true'::jsonb;
+COMMENT ON VIEW qbsync.visible_connection IS 'Companies whose data the views show: all but disconnected ones without the setting keep_visible';
+COMMENT ON COLUMN qbsync.visible_connection.app_url IS 'base of links to QuickBooks'' pages';
+COMMENT ON COLUMN qbsync.visible_connection.time_zone IS 'the company''s own; decides what "today" is';
+
+/*
+ * State and label follow §9.18 of the API notes; QuickBooks has no status field.  A void leaves zero amounts and a memo
+ * that begins with "Voided"; because people edit memos and a localized company may use another word, lines that were
+ * all set to quantity 0 tell it too.
+ *
+ * What was paid comes from the payments themselves (EXT-23): credits, deposits and write-offs lower a balance as well.
+ * The sub-selects of the select list are computed only for the rows and columns a query asks for.
+ */
+CREATE VIEW qbsync.invoice_status AS
+SELECT s.connection, s.connection_id, s.id, s.doc_number,
+	NULL::text AS crm_table, NULL::text AS crm_key,
+	s.customer_id, k.display_name AS customer,
+	s.txn_date, s.due_date, t.name AS terms, s.currency, s.total, s.balance,
+	(SELECT coalesce(sum(l.amount), 0)
+	 FROM qbsync.payment_line l
+	 JOIN qbsync.payment p ON p.connection_id = l.connection_id AND p.id = l.payment_id AND p.deleted_at IS NULL
+	 WHERE l.connection_id = s.connection_id AND l.txn_id = s.id AND l.txn_type = 'Invoice') AS paid,
+	(SELECT max(p.txn_date)
+	 FROM qbsync.payment_line l
+	 JOIN qbsync.payment p ON p.connection_id = l.connection_id AND p.id = l.payment_id AND p.deleted_at IS NULL
+	 WHERE l.connection_id = s.connection_id AND l.txn_id = s.id AND l.txn_type = 'Invoice') AS last_payment_date,
+	s.state,
+	s.overdue AS is_overdue,
+	CASE s.state
+		WHEN 'deleted' THEN 'Deleted'
+		WHEN 'voided' THEN 'Voided'
+		WHEN 'paid' THEN 'Paid'
+		ELSE CASE WHEN s.overdue THEN 'Overdue' WHEN s.state = 'open' THEN 'Open' ELSE 'Partially paid' END
+	END AS label,
+	CASE WHEN s.overdue THEN s.today - s.due_date ELSE 0 END AS days_overdue,
+	s.email_status, s.print_status, s.bill_email,
+	CASE WHEN s.state <> 'deleted' THEN s.app_url || (SELECT g.page_path FROM qbsync.catalogue g WHERE g.entity = 'invoice') || s.id END AS url,
+	s.deleted_at, s.last_updated_time
+FROM (
+	SELECT n.*, n.state IN ('open', 'partially_paid') AND coalesce(n.due_date < n.today, false) AS overdue
+	FROM (
+		SELECT v.connection, v.app_url, qbsync.today(v.time_zone) AS today,
+			i.connection_id, i.id, i.doc_number, i.customer_id, i.term_id, i.txn_date, i.due_date, i.currency,
+			i.total_amt AS total, i.balance, i.email_status, i.print_status, i.bill_email, i.deleted_at, i.last_updated_time,
+			CASE
+				WHEN i.deleted_at IS NOT NULL THEN 'deleted'
+				WHEN coalesce(i.total_amt, 0) = 0 AND coalesce(i.balance, 0) = 0 THEN
+					CASE WHEN i.private_note ILIKE 'voided%' OR (
+						SELECT bool_and(l.qty IS NOT NULL AND l.qty = 0 AND coalesce(l.amount, 0) = 0)
+						FROM qbsync.invoice_line l
+						WHERE l.connection_id = i.connection_id AND l.invoice_id = i.id AND l.detail_type ILIKE 'sales%item%'
+							AND i.sync_token <> '0')
+						THEN 'voided' ELSE 'paid' END
+				WHEN coalesce(i.balance, 0) <= 0 THEN 'paid'
+				WHEN i.balance < i.total_amt THEN 'partially_paid'
+				ELSE 'open'
+			END AS state
+		FROM qbsync.visible_connection v
+		JOIN qbsync.invoice i ON i.connection_id = v.connection_id
+	) n
+) s
+LEFT JOIN qbsync.customer k ON k.connection_id = s.connection_id AND k.id = s.customer_id
+LEFT JOIN qbsync.term t ON t.connection_id = s.connection_id AND t.id = s.term_id;
+COMMENT ON VIEW qbsync.invoice_status IS 'Every invoice with what became of it: open, partially paid, paid, voided or deleted, and whether it is overdue today in the company''s time zone';
+COMMENT ON COLUMN qbsync.invoice_status.connection IS 'name of the connection';
+COMMENT ON COLUMN qbsync.invoice_status.id IS 'QuickBooks'' id of the invoice';
+COMMENT ON COLUMN qbsync.invoice_status.crm_table IS 'table of the CRM record the customer is linked to; null while nothing is mapped';
+COMMENT ON COLUMN qbsync.invoice_status.crm_key IS 'key of the CRM record the customer is linked to; null while nothing is mapped';
+COMMENT ON COLUMN qbsync.invoice_status.terms IS 'name of the payment terms';
+COMMENT ON COLUMN qbsync.invoice_status.total IS 'total with tax, in currency';
+COMMENT ON COLUMN qbsync.invoice_status.balance IS 'still to be paid, in currency';
+COMMENT ON COLUMN qbsync.invoice_status.paid IS 'sum of what payments applied to it (credits are applied through payments, too); total less balance can be more, because of a deposit';
+COMMENT ON COLUMN qbsync.invoice_status.last_payment_date IS 'date of the newest payment applied to it';
+COMMENT ON COLUMN qbsync.invoice_status.state IS 'open, partially_paid, paid, voided, deleted';
+COMMENT ON COLUMN qbsync.invoice_status.is_overdue IS 'something is still to be paid and the due date was before today in the company''s time zone';
+COMMENT ON COLUMN qbsync.invoice_status.label IS 'Open, Paid, Voided, Overdue, Deleted or Partially paid; Overdue outranks Open and Partially paid';
+COMMENT ON COLUMN qbsync.invoice_status.days_overdue IS 'days since the due date; 0 when not overdue';
+COMMENT ON COLUMN qbsync.invoice_status.email_status IS 'NotSet, NeedToSend or EmailSent';
+COMMENT ON COLUMN qbsync.invoice_status.url IS 'its page in QuickBooks; opens in the company the browser is signed in to; null when deleted';
+COMMENT ON COLUMN qbsync.invoice_status.deleted_at IS 'when it was deleted; amounts are those before';
+
+CREATE VIEW qbsync.invoice_payment AS
+SELECT v.connection, v.connection_id, l.txn_id AS invoice_id, i.doc_number, p.id AS payment_id,
+	NULL::text AS crm_table, NULL::text AS crm_key,
+	p.customer_id, k.display_name AS customer,
+	p.txn_date AS payment_date, l.amount, p.total_amt AS payment_total, p.unapplied_amt AS unapplied, p.currency,
+	p.payment_ref_num, v.app_url || (SELECT g.page_path FROM qbsync.catalogue g WHERE g.entity = 'payment') || p.id AS url
+FROM qbsync.visible_connection v
+JOIN qbsync.payment_line l ON l.connection_id = v.connection_id AND l.txn_type = 'Invoice'
+JOIN qbsync.payment p ON p.connection_id = l.connection_id AND p.id = l.payment_id AND p.deleted_at IS NULL
+LEFT JOIN qbsync.invoice i ON i.connection_id = l.connection_id AND i.id = l.txn_id
+LEFT JOIN qbsync.customer k ON k.connection_id = p.connection_id AND k.id = p.customer_id;
+COMMENT ON VIEW qbsync.invoice_payment IS 'Which payment paid which invoice by how much; a split payment has a row for each invoice';
+COMMENT ON COLUMN qbsync.invoice_payment.connection IS 'name of the connection';
+COMMENT ON COLUMN qbsync.invoice_payment.crm_table IS 'table of the CRM record the customer is linked to; null while nothing is mapped';
+COMMENT ON COLUMN qbsync.invoice_payment.crm_key IS 'key of the CRM record the customer is linked to; null while nothing is mapped';
+COMMENT ON COLUMN qbsync.invoice_payment.customer_id IS 'who paid; can be the parent of the invoice''s customer';
+COMMENT ON COLUMN qbsync.invoice_payment.amount IS 'part of the payment applied to this invoice';
+COMMENT ON COLUMN qbsync.invoice_payment.payment_total IS 'money received with the payment; 0 when it only applies credits';
+COMMENT ON COLUMN qbsync.invoice_payment.unapplied IS 'part of the payment applied to nothing yet';
+COMMENT ON COLUMN qbsync.invoice_payment.url IS 'the payment''s page in QuickBooks';
+
+/*
+ * One aggregate per table, joined by key: a hash join over everything, and for one customer (connection_id and id, or
+ * id) the condition reaches into each aggregate.
+ */
+CREATE VIEW qbsync.customer_summary AS
+SELECT v.connection, v.connection_id, c.id, c.display_name,
+	NULL::text AS crm_table, NULL::text AS crm_key,
+	c.company_name, c.active, c.parent_id, parent.display_name AS parent,
+	c.emails, coalesce(c.primary_phone, c.mobile, c.alternate_phone) AS phone,
+	t.name AS terms, c.currency, c.balance, c.balance_with_jobs,
+	coalesce(i.open_balance, 0) AS open_balance,
+	coalesce(i.overdue_balance, 0) AS overdue_balance,
+	coalesce(i.overdue_count, 0) AS overdue_count,
+	i.oldest_overdue_date, i.next_due_date,
+	coalesce(i.invoice_count, 0) AS invoice_count,
+	coalesce(a.paid_total, 0) AS paid_total,
+	coalesce(p.received_total, 0) AS received_total,
+	coalesce(p.unapplied_total, 0) AS unapplied_total,
+	p.last_payment_date, p.last_payment_amount,
+	v.app_url || (SELECT g.page_path FROM qbsync.catalogue g WHERE g.entity = 'customer') || c.id AS url,
+	c.last_updated_time
+FROM qbsync.visible_connection v
+JOIN qbsync.customer c ON c.connection_id = v.connection_id AND c.deleted_at IS NULL
+LEFT JOIN qbsync.customer parent ON parent.connection_id = c.connection_id AND parent.id = c.parent_id
+LEFT JOIN qbsync.term t ON t.connection_id = c.connection_id AND t.id = c.term_id
+LEFT JOIN (
+	SELECT n.connection_id, n.customer_id, count(*) AS invoice_count,
+		sum(n.balance) AS open_balance,
+		sum(n.balance) FILTER (WHERE n.due_date < d.today) AS overdue_balance,
+		count(*) FILTER (WHERE n.balance > 0 AND n.due_date < d.today) AS overdue_count,
+		min(n.due_date) FILTER (WHERE n.balance > 0 AND n.due_date < d.today) AS oldest_overdue_date,
+		min(n.due_date) FILTER (WHERE n.balance > 0 AND n.due_date >= d.today) AS next_due_date
+	FROM qbsync.invoice n
+	JOIN (SELECT w.connection_id, qbsync.today(w.time_zone) AS today FROM qbsync.visible_connection w) d
+		ON d.connection_id = n.connection_id
+	WHERE n.deleted_at IS NULL
+	GROUP BY n.connection_id, n.customer_id
+) i ON i.connection_id = c.connection_id AND i.customer_id = c.id
+LEFT JOIN (
+	SELECT n.connection_id, n.customer_id, sum(l.amount) AS paid_total
+	FROM qbsync.invoice n
+	JOIN qbsync.payment_line l ON l.connection_id = n.connection_id AND l.txn_id = n.id AND l.txn_type = 'Invoice'
+	JOIN qbsync.payment m ON m.connection_id = l.connection_id AND m.id = l.payment_id AND m.deleted_at IS NULL
+	WHERE n.deleted_at IS NULL
+	GROUP BY n.connection_id, n.customer_id
+) a ON a.connection_id = c.connection_id AND a.customer_id = c.id
+LEFT JOIN (
+	SELECT m.connection_id, m.customer_id, sum(m.total_amt) AS received_total, sum(m.unapplied_amt) AS unapplied_total,
+		max(m.txn_date) FILTER (WHERE m.total_amt > 0) AS last_payment_date,
+		-- payments of 0 apply credits or are voided; of several on one day the one made last counts
+		(array_agg(m.total_amt ORDER BY m.txn_date DESC NULLS LAST, m.create_time DESC NULLS LAST, m.id DESC)
+			FILTER (WHERE m.total_amt > 0))[1] AS last_payment_amount
+	FROM qbsync.payment m
+	WHERE m.deleted_at IS NULL
+	GROUP BY m.connection_id, m.customer_id
+) p ON p.connection_id = c.connection_id AND p.customer_id = c.id;
+COMMENT ON VIEW qbsync.customer_summary IS 'Every customer with what it owes and paid; amounts are in the customer''s currency, a sub-customer''s are its own';
+COMMENT ON COLUMN qbsync.customer_summary.connection IS 'name of the connection';
+COMMENT ON COLUMN qbsync.customer_summary.id IS 'QuickBooks'' id of the customer';
+COMMENT ON COLUMN qbsync.customer_summary.crm_table IS 'table of the CRM record it is linked to; null while nothing is mapped';
+COMMENT ON COLUMN qbsync.customer_summary.crm_key IS 'key of the CRM record it is linked to; null while nothing is mapped';
+COMMENT ON COLUMN qbsync.customer_summary.parent IS 'display name of the customer it is a part of';
+COMMENT ON COLUMN qbsync.customer_summary.phone IS 'primary phone, otherwise mobile, otherwise alternate phone';
+COMMENT ON COLUMN qbsync.customer_summary.terms IS 'name of the customer''s usual payment terms';
+COMMENT ON COLUMN qbsync.customer_summary.balance IS 'what QuickBooks says the customer owes, credits deducted';
+COMMENT ON COLUMN qbsync.customer_summary.balance_with_jobs IS 'the same with its sub-customers';
+COMMENT ON COLUMN qbsync.customer_summary.open_balance IS 'sum of the balances of its invoices';
+COMMENT ON COLUMN qbsync.customer_summary.overdue_balance IS 'the part of it that was due before today in the company''s time zone';
+COMMENT ON COLUMN qbsync.customer_summary.overdue_count IS 'number of invoices that are overdue';
+COMMENT ON COLUMN qbsync.customer_summary.oldest_overdue_date IS 'due date of the invoice overdue for longest';
+COMMENT ON COLUMN qbsync.customer_summary.next_due_date IS 'the next due date, today or later, of an invoice still to be paid';
+COMMENT ON COLUMN qbsync.customer_summary.invoice_count IS 'number of invoices, voided ones included, deleted ones not';
+COMMENT ON COLUMN qbsync.customer_summary.paid_total IS 'sum of payments applied to its invoices, whoever paid';
+COMMENT ON COLUMN qbsync.customer_summary.received_total IS 'sum of the payments received from it, applied or not';
+COMMENT ON COLUMN qbsync.customer_summary.unapplied_total IS 'the part of its payments applied to nothing yet';
+COMMENT ON COLUMN qbsync.customer_summary.last_payment_date IS 'date of its newest payment of money';
+COMMENT ON COLUMN qbsync.customer_summary.last_payment_amount IS 'amount of its newest payment of money';
+COMMENT ON COLUMN qbsync.customer_summary.url IS 'its page in QuickBooks; opens in the company the browser is signed in to';

@@ -1,0 +1,115 @@
+/*
+ * answer.c
+ *		Records out of answers, and rows of qbsync.cursor.  See answer.h.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "common/unit.h"
+#include "inbound/answer.h"
+#include "inbound/mirror_value.h"
+#include "inbound/select.h"
+#include "quickbooks/flow.h"
+
+bool
+answer_scan(Company *company, const CallAnswer *answer, Envelope *envelope)
+{
+	if (envelope_scan(answer->body, answer->body_len, envelope))
+		return true;
+	flow_fail(company, "not_understood", envelope->error);
+	return false;
+}
+
+int
+answer_records(const Envelope *envelope, const CatalogueEntity *entity, const Record **records)
+{
+	*records = NULL;
+	for (int i = 0; i < envelope->ngroups; i++)
+	{
+		if (strcmp(envelope->groups[i].object, entity->object) == 0)
+		{
+			*records = envelope->groups[i].records;
+			return envelope->groups[i].nrecords;
+		}
+	}
+	return 0;
+}
+
+TimestampTz
+answer_time(const Envelope *envelope)
+{
+	TimestampTz time;
+
+	return mirror_parse_timestamp(envelope->time, strlen(envelope->time), &time) ? time : SELECT_NO_TIME;
+}
+
+char *
+answer_cdc_entities(void)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (const CatalogueEntity *entity = catalogue; entity->name; entity++)
+		if (entity->flags & ENTITY_CDC)
+			appendStringInfo(&names, "%s%s", names.len > 0 ? "," : "", entity->name);
+	return names.data;
+}
+
+void
+cursor_count_reads(Company *company)
+{
+	static SqlStatement statement = {
+		"WITH month AS (SELECT date_trunc('month', now() AT TIME ZONE 'UTC')::date AS this),"
+		" past AS (INSERT INTO qbsync.api_usage AS u (connection_id, month, reads)"
+		"  SELECT connection_id, reads_month, reads FROM qbsync.cursor, month"
+		"  WHERE connection_id = $1 AND entity = '*' AND reads_month < this"
+		"  ON CONFLICT (connection_id, month) DO UPDATE SET reads = u.reads + excluded.reads)"
+		" INSERT INTO qbsync.cursor AS c (connection_id, entity, reads, reads_month, last_request_at)"
+		"  SELECT $1, '*', $2, this, $3 FROM month"
+		" ON CONFLICT (connection_id, entity) DO UPDATE SET"
+		"  reads = CASE WHEN c.reads_month = excluded.reads_month THEN c.reads ELSE 0 END + excluded.reads,"
+		"  reads_month = excluded.reads_month, last_request_at = excluded.last_request_at",
+		3, {INT4OID, INT8OID, TIMESTAMPTZOID}
+	};
+	Datum		values[3] = {
+		Int32GetDatum(company->id),
+		Int64GetDatum(company->unsettled_reads),
+		TimestampTzGetDatum(company->last_start)
+	};
+
+	sql_execute(&statement, values, NULL);
+}
+
+void
+cursor_set_phase(Company *company, const CatalogueEntity *entity, const char *phase)
+{
+	static SqlStatement statement = {
+		"UPDATE qbsync.cursor SET phase = $3, finished_at = CASE WHEN $3 = 'loaded' THEN now() ELSE finished_at END"
+		" WHERE connection_id = $1 AND entity = $2",
+		3, {INT4OID, TEXTOID, TEXTOID}
+	};
+	Datum		values[3] = {
+		Int32GetDatum(company->id), CStringGetTextDatum(entity->name), CStringGetTextDatum(phase)
+	};
+
+	sql_execute(&statement, values, NULL);
+}
+
+void
+cursor_start_over(Company *company)
+{
+	static SqlStatement statement = {
+		"UPDATE qbsync.cursor SET phase = 'waiting', position = 0, total = NULL, started_at = NULL,"
+		" changed_since = NULL, catch_up_to = NULL"
+		" WHERE connection_id = $1",
+		1, {INT4OID}
+	};
+	Datum		values[1] = {Int32GetDatum(company->id)};
+
+	sql_execute(&statement, values, NULL);
+	company_set_state(company, COMPANY_LOADING);
+}

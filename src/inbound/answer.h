@@ -1,0 +1,47 @@
+/*
+ * answer.h
+ *		Small helpers that every flow of this room needs: records out of an answer, rows of qbsync.cursor.
+ */
+#ifndef QBSYNC_ANSWER_H
+#define QBSYNC_ANSWER_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+#include "inbound/mirror.h"
+#include "quickbooks/call.h"
+#include "quickbooks/company.h"
+#include "quickbooks/envelope.h"
+
+/*
+ * Overlap of two reads by time.  Intuit's times have whole seconds, and a change may become visible later than its
+ * time says; their documentation advises 60 s at least.
+ */
+#define ANSWER_OVERLAP_US	(5 * 60 * USECS_PER_SEC)
+
+/* Scan an answer; on failure the company's flow has failed (the caller returns at once). */
+extern bool answer_scan(Company *company, const CallAnswer *answer, Envelope *envelope);
+
+/* The records of one entity in a query answer; *records may be NULL when there are none. */
+extern int	answer_records(const Envelope *envelope, const CatalogueEntity *entity, const Record **records);
+
+/* The server's clock in the answer, SELECT_NO_TIME if it cannot be read. */
+extern TimestampTz answer_time(const Envelope *envelope);
+
+/* Canonical names of the entities that change data capture carries, comma-separated; palloc'd. */
+extern char *answer_cdc_entities(void);
+
+/*
+ * In a unit: the reads since the last settle go into the company's cursor row ('*'), with the start of the newest
+ * request.  After the commit the caller zeroes company->unsettled_reads.
+ */
+extern void cursor_count_reads(Company *company);
+
+/* In a unit: the phase of an entity changes. */
+extern void cursor_set_phase(Company *company, const CatalogueEntity *entity, const char *phase);
+
+/* In a unit: everything of the company must be read again; what is in the tables stays. */
+extern void cursor_start_over(Company *company);
+
+#endif							/* QBSYNC_ANSWER_H */

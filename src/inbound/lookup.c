@@ -1,0 +1,229 @@
+/*
+ * lookup.c
+ *		Fetching records by id.  See lookup.h.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "common/unit.h"
+#include "inbound/lookup.h"
+#include "inbound/mirror.h"
+#include "inbound/mirror_value.h"
+#include "inbound/select.h"
+#include "quickbooks/flow.h"
+#include "worker/shared.h"
+
+/* Statements that name a mirror table, one per entity, made when first needed. */
+static SqlStatement *note_statements = NULL;
+
+/* One batch of ids of one entity. */
+typedef struct Lookup
+{
+	Company    *company;
+	LookupDone	done;
+	void	   *arg;
+	const CatalogueEntity *entity;	/* NULL: nothing is left */
+	int			nids;
+	const char *ids[SELECT_MAX_IDS];
+	/* the answer */
+	const Record *records;
+	int			nrecords;
+	TimestampTz started;
+} Lookup;
+
+static void next_batch(Lookup *lookup);
+
+/* The statement that notes missing rows of an entity. */
+static SqlStatement *
+note_statement(const CatalogueEntity *entity)
+{
+	SqlStatement *statement;
+
+	if (note_statements == NULL)
+	{
+		int			n = 0;
+
+		while (catalogue[n].name)
+			n++;
+		note_statements = MemoryContextAllocZero(TopMemoryContext, sizeof(SqlStatement) * n);
+	}
+	statement = &note_statements[entity - catalogue];
+	if (statement->text == NULL)
+	{
+		static const Oid types[] = {INT4OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTARRAYOID, TIMESTAMPTZOID,
+		BOOLOID};
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		statement->text = psprintf("INSERT INTO qbsync.lookup (connection_id, entity, id)"
+								   " SELECT $1, $2, id FROM qbsync.%s"
+								   " WHERE connection_id = $1 AND deleted_at IS NULL AND create_time >= $3"
+								   " AND create_time < $4 AND (create_time > $3 OR $7) AND seen_at < $6"
+								   " AND id <> ALL ($5) AND id ~ '^[0-9]+$' ON CONFLICT DO NOTHING",
+								   quote_identifier(entity->name));
+		statement->nargs = lengthof(types);
+		memcpy(statement->argtypes, types, sizeof(types));
+		MemoryContextSwitchTo(old);
+	}
+	return statement;
+}
+
+/* A record's creation time; false if it has none. */
+static bool
+created(const Record *record, TimestampTz *time)
+{
+	return mirror_parse_timestamp(record->create_time, strlen(record->create_time), time);
+}
+
+void
+lookup_note_missing(Company *company, const CatalogueEntity *entity, const Record *records, int nrecords,
+					const TimestampTz *range, TimestampTz started)
+{
+	TimestampTz edges[2];
+	Datum	   *ids;
+	Datum		values[7];
+
+	if (range)
+		memcpy(edges, range, sizeof(edges));
+	else if (nrecords < 2 || !created(&records[0], &edges[0]) || !created(&records[nrecords - 1], &edges[1]))
+		return;
+	ids = palloc(sizeof(Datum) * Max(nrecords, 1));
+	for (int i = 0; i < nrecords; i++)
+		ids[i] = CStringGetTextDatum(records[i].id);
+	values[0] = Int32GetDatum(company->id);
+	values[1] = CStringGetTextDatum(entity->name);
+	values[2] = TimestampTzGetDatum(edges[0]);
+	values[3] = TimestampTzGetDatum(edges[1]);
+	values[4] = PointerGetDatum(construct_array(ids, nrecords, TEXTOID, -1, false, TYPALIGN_INT));
+	values[5] = TimestampTzGetDatum(started);
+	values[6] = BoolGetDatum(range != NULL);
+	sql_execute(note_statement(entity), values, NULL);
+}
+
+/* Unit: the next ids to look up. */
+static void
+read_batch(void *arg)
+{
+	static SqlStatement read = {
+		"SELECT entity, id FROM qbsync.lookup WHERE connection_id = $1"
+		" AND entity = (SELECT min(entity) FROM qbsync.lookup WHERE connection_id = $1) ORDER BY id LIMIT $2",
+		2, {INT4OID, INT4OID}
+	};
+	Lookup	   *lookup = arg;
+	Datum		values[2] = {Int32GetDatum(lookup->company->id), Int32GetDatum(SELECT_MAX_IDS)};
+	MemoryContext context = lookup->company->flow->context;
+
+	lookup->nids = (int) sql_execute(&read, values, NULL);
+	lookup->entity = NULL;
+	for (int i = 0; i < lookup->nids; i++)
+	{
+		if (i == 0)
+			lookup->entity = catalogue_find(sql_text(0, 1, context));
+		lookup->ids[i] = sql_text(i, 2, context);
+	}
+}
+
+/* Was this id in the answer? */
+static bool
+found(const Lookup *lookup, const char *id)
+{
+	for (int i = 0; i < lookup->nrecords; i++)
+		if (strcmp(lookup->records[i].id, id) == 0)
+			return true;
+	return false;
+}
+
+/* Unit: what was found is stored, what was not is deleted, and the notes are taken away. */
+static void
+settle_batch(void *arg)
+{
+	static SqlStatement forget = {
+		"DELETE FROM qbsync.lookup WHERE connection_id = $1 AND entity = $2 AND id = ANY ($3)",
+		3, {INT4OID, TEXTOID, TEXTARRAYOID}
+	};
+	Lookup	   *lookup = arg;
+	Company    *company = lookup->company;
+	MirrorCounts counts = {0};
+	const char *gone[SELECT_MAX_IDS];
+	int			ngone = 0;
+	Datum		ids[SELECT_MAX_IDS];
+	Datum		values[3];
+
+	for (int i = 0; i < lookup->nids; i++)
+	{
+		ids[i] = CStringGetTextDatum(lookup->ids[i]);
+		if (!found(lookup, lookup->ids[i]))
+			gone[ngone++] = lookup->ids[i];
+	}
+	mirror_apply(company->id, company->name, lookup->entity, lookup->records, lookup->nrecords, lookup->started,
+				 true, &counts);
+	mirror_mark_deleted(company->id, company->name, lookup->entity, gone, ngone, lookup->started, true, &counts);
+	values[0] = Int32GetDatum(company->id);
+	values[1] = CStringGetTextDatum(lookup->entity->name);
+	values[2] = PointerGetDatum(construct_array(ids, lookup->nids, TEXTOID, -1, false, TYPALIGN_INT));
+	sql_execute(&forget, values, NULL);
+	cursor_count_reads(company);
+}
+
+static void
+batch_arrived(Company *company, const CallAnswer *answer, void *arg)
+{
+	Lookup	   *lookup = arg;
+	Envelope	envelope;
+	UnitError	error;
+
+	if (answer->fault)
+	{
+		flow_fail_with(company, answer->fault);
+		return;
+	}
+	if (!answer_scan(company, answer, &envelope))
+		return;
+	lookup->nrecords = answer_records(&envelope, lookup->entity, &lookup->records);
+	lookup->started = answer->started;
+	if (unit_run("qbsync: settling look-ups", settle_batch, lookup, &error) != UNIT_DONE)
+	{
+		flow_fail_unit(company, error.message);
+		return;
+	}
+	company->unsettled_reads = 0;
+	shared_announce_progress();
+	next_batch(lookup);
+}
+
+static void
+next_batch(Lookup *lookup)
+{
+	Company    *company = lookup->company;
+	UnitError	error;
+	char	   *statement;
+
+	if (unit_run("qbsync: reading look-ups", read_batch, lookup, &error) != UNIT_DONE)
+	{
+		flow_fail_unit(company, error.message);
+		return;
+	}
+	if (lookup->entity == NULL)
+	{
+		lookup->done(company, lookup->arg);
+		return;
+	}
+	statement = select_ids(lookup->entity, lookup->ids, lookup->nids);
+	call_query(company, statement, batch_arrived, lookup);
+	pfree(statement);
+}
+
+void
+lookup_run(Company *company, LookupDone done, void *arg)
+{
+	Lookup	   *lookup = MemoryContextAllocZero(company->flow->context, sizeof(Lookup));
+
+	lookup->company = company;
+	lookup->done = done;
+	lookup->arg = arg;
+	next_batch(lookup);
+}

@@ -1,0 +1,79 @@
+/*
+ * mirror_row.h
+ *		One record becomes one row, and the rows of its lines.
+ */
+#ifndef QBSYNC_MIRROR_ROW_H
+#define QBSYNC_MIRROR_ROW_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "lib/stringinfo.h"
+
+#include "inbound/mirror_path.h"
+#include "inbound/mirror_table.h"
+#include "quickbooks/catalogue.h"
+#include "quickbooks/envelope.h"
+
+/* The fixed columns of an entity's table, by place in attnums; the catalogue's follow. */
+typedef enum RowColumn
+{
+	ROW_CONNECTION_ID,
+	ROW_ID,
+	ROW_SYNC_TOKEN,
+	ROW_CREATE_TIME,
+	ROW_LAST_UPDATED_TIME,
+	ROW_RAW,
+	ROW_DELETED_AT,
+	ROW_SEEN_AT,
+	ROW_FINGERPRINT,
+	ROW_ALTERED,
+	ROW_FIXED_COLUMNS
+} RowColumn;
+
+/* What is needed to write one entity; made once, kept. */
+typedef struct MirrorPlan
+{
+	const CatalogueEntity *entity;
+	ColumnPaths *paths;
+	FoundValue *found;			/* room for the values of one record */
+	ColumnPaths *line_paths;	/* NULL if the entity has no lines */
+	FoundValue *line_found;
+	struct MirrorPlan *next;
+} MirrorPlan;
+
+extern MirrorPlan *mirror_plan(const CatalogueEntity *entity);
+
+/* Open the entity's table, or that of its lines (NULL if it has none). */
+extern MirrorTable *mirror_row_open(const MirrorPlan *plan, Snapshot snapshot);
+extern MirrorTable *mirror_lines_open(const MirrorPlan *plan, Snapshot snapshot);
+
+/* The record as jsonb, with what jsonb cannot hold replaced; raises an error if that is not enough. */
+extern Jsonb *mirror_row_json(const Record *record);
+
+/*
+ * Fill a slot, all null before, from a record.  Fields whose value is of another type than their column stay null, their
+ * names are appended to bad.  The datums point into json, or are in the current context.
+ */
+extern void mirror_row_fill(MirrorPlan *plan, MirrorTable *table, TupleTableSlot *slot, int connection_id,
+							const Record *record, Jsonb *json, TimestampTz started, StringInfo bad);
+
+/* A row of which nothing is known but that the record was deleted. */
+extern void mirror_row_fill_deleted(MirrorTable *table, TupleTableSlot *slot, int connection_id, const Record *record,
+									TimestampTz deleted_at, TimestampTz started);
+
+/* Insert the lines of the record that mirror_row_fill() was last called for. */
+extern void mirror_lines_insert(MirrorPlan *plan, MirrorTable *lines, int connection_id, const Record *record,
+								StringInfo bad);
+
+/* Set a column of a slot. */
+static inline void
+mirror_row_set(MirrorTable *table, TupleTableSlot *slot, int place, Datum datum)
+{
+	AttrNumber	attnum = table->attnums[place];
+
+	slot->tts_values[attnum - 1] = datum;
+	slot->tts_isnull[attnum - 1] = false;
+}
+
+#endif							/* QBSYNC_MIRROR_ROW_H */

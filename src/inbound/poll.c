@@ -1,0 +1,251 @@
+/*
+ * poll.c
+ *		Change data capture (§4 of Intuit's rules).
+ *
+ * The cursor is Intuit's own clock: the "time" of an answer becomes the lower bound of the next question, less an
+ * overlap.  An answer may hold 1,000 objects at most and does not say when it was cut: a full one counts as truncated,
+ * and the cursor stays until the changes have been read by windows of time (window.c) and counts were compared
+ * (verify.c, for deletions).  Intuit remembers 30 days: after a longer time everything is read again (load.c).
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "common/unit.h"
+#include "inbound/answer.h"
+#include "inbound/mirror.h"
+#include "inbound/poll.h"
+#include "inbound/select.h"
+#include "inbound/singleton.h"
+#include "quickbooks/call.h"
+#include "quickbooks/flow.h"
+#include "worker/shared.h"
+
+/* Intuit's cap per answer.  Whether it counts all objects or each entity is not documented: either counts as full. */
+#define POLL_MAX_OBJECTS 1000
+
+/* Intuit looks back 30 days; a day less, for clocks and overlaps. */
+#define POLL_LOOK_BACK_US (29 * USECS_PER_DAY)
+
+typedef struct PollFlow
+{
+	Flow		flow;
+	Company    *company;
+	TimestampTz changed_since;
+	bool		singletons_due;
+	/* the answer */
+	Envelope	envelope;
+	TimestampTz time;
+	TimestampTz started;
+	bool		truncated;
+} PollFlow;
+
+/* Unit: where are we? */
+static void
+read_cursor(void *arg)
+{
+	static SqlStatement read = {
+		"SELECT (SELECT changed_since FROM qbsync.cursor WHERE connection_id = $1 AND entity = '*'),"
+		" NOT EXISTS (SELECT FROM qbsync.cursor WHERE connection_id = $1 AND entity = 'company_info'"
+		"  AND checked_at > now() - interval '1 day')",
+		1, {INT4OID}
+	};
+	PollFlow   *poll = arg;
+	Datum		values[1] = {Int32GetDatum(poll->company->id)};
+	bool		isnull;
+	Datum		since;
+
+	sql_execute(&read, values, NULL);
+	since = sql_datum(0, 1, &isnull);
+	poll->changed_since = isnull ? SELECT_NO_TIME : DatumGetTimestampTz(since);
+	poll->singletons_due = DatumGetBool(sql_datum(0, 2, NULL));
+}
+
+/* Unit: too long ago, or the company was reset. */
+static void
+start_over(void *arg)
+{
+	cursor_start_over(arg);
+}
+
+static void
+load_again(Company *company)
+{
+	UnitError	error;
+
+	if (unit_run("qbsync: beginning a full re-read", start_over, company, &error) != UNIT_DONE)
+	{
+		flow_fail_unit(company, error.message);
+		return;
+	}
+	company->must_load = true;
+	company->must_window = false;
+	flow_end(company);
+}
+
+/* Was the answer cut? */
+static bool
+is_truncated(const Envelope *envelope)
+{
+	if (envelope->nrecords >= POLL_MAX_OBJECTS)
+		return true;
+	for (int i = 0; i < envelope->ngroups; i++)
+		if (envelope->groups[i].nrecords >= POLL_MAX_OBJECTS)
+			return true;
+	return false;
+}
+
+/* In the unit: move the cursor, or note that it cannot move yet. */
+static void
+advance_cursor(PollFlow *poll)
+{
+	static SqlStatement advance = {
+		"UPDATE qbsync.cursor SET changed_since = greatest(changed_since, $2), checked_at = $3"
+		" WHERE connection_id = $1 AND entity = '*'",
+		3, {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	static SqlStatement hold = {
+		"UPDATE qbsync.cursor SET catch_up_to = CASE WHEN entity = '*' THEN $2 END,"
+		" phase = CASE WHEN entity = '*' THEN phase ELSE 'verifying' END"
+		" WHERE connection_id = $1 AND (entity = '*' OR entity = ANY (string_to_array($3, ',')))",
+		3, {INT4OID, TIMESTAMPTZOID, TEXTOID}
+	};
+	Company    *company = poll->company;
+	Datum		values[3] = {Int32GetDatum(company->id), TimestampTzGetDatum(poll->time)};
+
+	if (poll->truncated)
+	{
+		values[2] = CStringGetTextDatum(answer_cdc_entities());
+		sql_execute(&hold, values, NULL);
+	}
+	else
+	{
+		values[2] = TimestampTzGetDatum(poll->started);
+		sql_execute(&advance, values, NULL);
+	}
+}
+
+/* In the unit: whoever asked for a sync before this poll began has it now. */
+static void
+finish_jobs(PollFlow *poll)
+{
+	static SqlStatement finish = {
+		"UPDATE qbsync.job SET state = 'done', started_at = coalesce(started_at, $2), finished_at = now()"
+		" WHERE connection_id = $1 AND kind = 'sync' AND state IN ('queued', 'running') AND requested_at <= $2",
+		2, {INT4OID, TIMESTAMPTZOID}
+	};
+	Datum		values[2] = {Int32GetDatum(poll->company->id), TimestampTzGetDatum(poll->started)};
+
+	if (poll->company->poll_asked && !poll->truncated)
+		sql_execute(&finish, values, NULL);
+}
+
+/* Unit: rows and cursor commit together. */
+static void
+settle_poll(void *arg)
+{
+	PollFlow   *poll = arg;
+	Company    *company = poll->company;
+	MirrorCounts counts = {0};
+
+	for (int i = 0; i < poll->envelope.ngroups; i++)
+	{
+		RecordGroup *group = &poll->envelope.groups[i];
+		const CatalogueEntity *entity = catalogue_find_object(group->object);
+
+		if (entity)
+			mirror_apply(company->id, company->name, entity, group->records, group->nrecords, poll->started,
+						 company->state == COMPANY_LIVE, &counts);
+	}
+	cursor_count_reads(company);
+	advance_cursor(poll);
+	finish_jobs(poll);
+}
+
+static void
+poll_settled(PollFlow *poll)
+{
+	Company    *company = poll->company;
+
+	company->unsettled_reads = 0;
+	company->must_catch_up = false;
+	company->poll_asked = false;
+	if (poll->truncated)
+	{
+		company->must_window = company->must_verify = true;
+		company->verify_round = 0;
+	}
+	flow_end(company);
+	shared_announce_progress();
+}
+
+static void
+poll_arrived(Company *company, const CallAnswer *answer, void *arg)
+{
+	PollFlow   *poll = arg;
+	UnitError	error;
+
+	if (answer->fault && answer->fault->reaction == REACT_RELOAD)
+	{
+		load_again(company);
+		return;
+	}
+	if (answer->fault)
+	{
+		flow_fail_with(company, answer->fault);
+		return;
+	}
+	if (!answer_scan(company, answer, &poll->envelope))
+		return;
+	poll->time = answer_time(&poll->envelope);
+	poll->started = answer->started;
+	poll->truncated = is_truncated(&poll->envelope);
+	if (TIMESTAMP_NOT_FINITE(poll->time))
+	{
+		flow_fail(company, "not_understood", "an answer of change data capture holds no time");
+		return;
+	}
+	if (unit_run("qbsync: settling changes", settle_poll, poll, &error) != UNIT_DONE)
+	{
+		flow_fail_unit(company, error.message);
+		return;
+	}
+	poll_settled(poll);
+}
+
+static void
+ask_changes(Company *company, void *arg)
+{
+	PollFlow   *poll = arg;
+	char	   *entities = catalogue_cdc_list();
+	char	   *since = select_time(poll->changed_since - ANSWER_OVERLAP_US);
+	char	   *path = psprintf("cdc?entities=%s&changedSince=%s", entities, since);
+
+	call_get(company, path, poll_arrived, poll);
+	pfree(path);
+	pfree(since);
+	pfree(entities);
+}
+
+void
+poll_start(Company *company)
+{
+	PollFlow   *poll = flow_begin(company, "poll", sizeof(PollFlow));
+	UnitError	error;
+
+	poll->company = company;
+	if (unit_run("qbsync: reading the cursor", read_cursor, poll, &error) != UNIT_DONE)
+	{
+		flow_fail_unit(company, error.message);
+		return;
+	}
+	if (TIMESTAMP_NOT_FINITE(poll->changed_since)
+		|| poll->changed_since < GetCurrentTimestamp() - POLL_LOOK_BACK_US)
+		load_again(company);
+	else if (poll->singletons_due)
+		singleton_read_all(company, ask_changes, poll);
+	else
+		ask_changes(company, poll);
+}

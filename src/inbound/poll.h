@@ -1,0 +1,15 @@
+/*
+ * poll.h
+ *		Change data capture: one call for all entities of a company.
+ */
+#ifndef QBSYNC_POLL_H
+#define QBSYNC_POLL_H
+
+#include "postgres.h"
+
+#include "quickbooks/company.h"
+
+/* Ask for everything that changed since the cursor, store it and move the cursor in one transaction. */
+extern void poll_start(Company *company);
+
+#endif							/* QBSYNC_POLL_H */

@@ -1,0 +1,146 @@
+/*
+ * singleton.c
+ *		CompanyInfo and Preferences.  See singleton.h.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "common/unit.h"
+#include "inbound/answer.h"
+#include "inbound/mirror.h"
+#include "inbound/singleton.h"
+#include "quickbooks/call.h"
+#include "quickbooks/flow.h"
+#include "worker/shared.h"
+
+/* One reading, with what its unit needs. */
+typedef struct Reading
+{
+	Company    *company;
+	const CatalogueEntity *entity;
+	bool		all;			/* go on with the next singleton */
+	SingletonDone done;
+	void	   *arg;
+	Record		record;
+	TimestampTz started;
+} Reading;
+
+/* Unit: the row, and when it was read. */
+static void
+settle_reading(void *arg)
+{
+	static SqlStatement mark = {
+		"INSERT INTO qbsync.cursor AS c (connection_id, entity, phase, position, total, started_at, finished_at, checked_at)"
+		" VALUES ($1, $2, 'loaded', 1, 1, now(), now(), $3)"
+		" ON CONFLICT (connection_id, entity) DO UPDATE SET phase = 'loaded', position = 1, total = 1,"
+		" finished_at = now(), checked_at = $3",
+		3, {INT4OID, TEXTOID, TIMESTAMPTZOID}
+	};
+	static SqlStatement name = {
+		"UPDATE qbsync.connection c SET company_name = i.company_name FROM qbsync.company_info i"
+		" WHERE c.connection_id = $1 AND i.connection_id = $1 AND c.company_name IS DISTINCT FROM i.company_name",
+		1, {INT4OID}
+	};
+	Reading    *reading = arg;
+	Company    *company = reading->company;
+	MirrorCounts counts = {0};
+	Datum		values[3] = {
+		Int32GetDatum(company->id), CStringGetTextDatum(reading->entity->name), TimestampTzGetDatum(reading->started)
+	};
+
+	mirror_apply(company->id, company->name, reading->entity, &reading->record, 1, reading->started,
+				 company->state == COMPANY_LIVE, &counts);
+	sql_execute(&mark, values, NULL);
+	sql_execute(&name, values, NULL);
+	cursor_count_reads(company);
+}
+
+static void read_next(Reading *reading, const CatalogueEntity *from);
+
+static void
+reading_arrived(Company *company, const CallAnswer *answer, void *arg)
+{
+	Reading    *reading = arg;
+	Envelope	envelope;
+	const Record *records;
+	UnitError	error;
+
+	if (answer->fault)
+	{
+		flow_fail_with(company, answer->fault);
+		return;
+	}
+	if (!answer_scan(company, answer, &envelope))
+		return;
+	if (answer_records(&envelope, reading->entity, &records) != 1)
+	{
+		flow_fail(company, "not_understood", "an answer holds not exactly the one record asked for");
+		return;
+	}
+	reading->record = records[0];
+	/* there is one a company, with or without an Id */
+	if (reading->record.id[0] == '\0')
+		strlcpy(reading->record.id, "1", sizeof(reading->record.id));
+	reading->started = answer->started;
+	if (unit_run("qbsync: storing company facts", settle_reading, reading, &error) != UNIT_DONE)
+	{
+		flow_fail_unit(company, error.message);
+		return;
+	}
+	company->unsettled_reads = 0;
+	shared_announce_progress();
+	if (reading->all)
+		read_next(reading, reading->entity + 1);
+	else
+		reading->done(company, reading->arg);
+}
+
+/* Ask for the next singleton of the catalogue, or end. */
+static void
+read_next(Reading *reading, const CatalogueEntity *from)
+{
+	char	   *path;
+
+	while (from->name && !(from->flags & ENTITY_SINGLETON))
+		from++;
+	if (from->name == NULL)
+	{
+		reading->done(reading->company, reading->arg);
+		return;
+	}
+	reading->entity = from;
+	/* CompanyInfo is read by the company's id, Preferences has no id (§9.15) */
+	path = strcmp(from->name, "company_info") == 0
+		? psprintf("%s/%s", from->resource, reading->company->realm_id) : pstrdup(from->resource);
+	call_get(reading->company, path, reading_arrived, reading);
+	pfree(path);
+}
+
+static Reading *
+make_reading(Company *company, SingletonDone done, void *arg)
+{
+	Reading    *reading = MemoryContextAllocZero(company->flow->context, sizeof(Reading));
+
+	reading->company = company;
+	reading->done = done;
+	reading->arg = arg;
+	return reading;
+}
+
+void
+singleton_read(Company *company, const CatalogueEntity *entity, SingletonDone done, void *arg)
+{
+	read_next(make_reading(company, done, arg), entity);
+}
+
+void
+singleton_read_all(Company *company, SingletonDone done, void *arg)
+{
+	Reading    *reading = make_reading(company, done, arg);
+
+	reading->all = true;
+	read_next(reading, catalogue);
+}

@@ -1,0 +1,380 @@
+/*
+ * verify.c
+ *		Comparing counts, and halving down to the difference.
+ *
+ * QuickBooks can be asked how many records were created in a window of time.  Where our number differs, the window is
+ * halved at the median of our rows; a window small enough for one answer is fetched: what we lack is stored, what we
+ * have too much is looked up by id (lookup.c).  So a difference of one among a million costs some twenty counts and one
+ * page, and nothing is taken for deleted that was not asked for by its own id.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "common/unit.h"
+#include "inbound/answer.h"
+#include "inbound/lookup.h"
+#include "inbound/mirror.h"
+#include "inbound/select.h"
+#include "inbound/verify.h"
+#include "quickbooks/call.h"
+#include "quickbooks/flow.h"
+#include "worker/shared.h"
+
+/* So many comparisons may differ before the difference is hunted down: it may be a change under way. */
+#define VERIFY_PATIENCE 2
+
+/* Halving stops there: so deep only when thousands of rows have one creation time. */
+#define VERIFY_MAX_WINDOWS 64
+
+typedef struct VerifyWindow
+{
+	TimestampTz range[2];		/* [from, before) of creation */
+	int64		position;		/* of the page to fetch, when it cannot be halved */
+} VerifyWindow;
+
+typedef struct VerifyFlow
+{
+	Flow		flow;
+	Company    *company;
+	const CatalogueEntity *entity;	/* being compared */
+	bool		verifying;		/* it is in that phase */
+	bool		hunting;		/* below the whole entity */
+	bool		different;		/* some entity differs and waits for the next round */
+	VerifyWindow windows[VERIFY_MAX_WINDOWS];	/* still to be compared, the last first */
+	int			nwindows;
+	/* our side of the window at the end */
+	int64		ours;
+	TimestampTz median;			/* SELECT_NO_TIME: none inside the window */
+	/* an answer */
+	const Record *records;
+	int			nrecords;
+	TimestampTz started;
+} VerifyFlow;
+
+static void next_entity(VerifyFlow *verify, const CatalogueEntity *from);
+static void next_window(VerifyFlow *verify);
+
+static VerifyWindow *
+top_window(VerifyFlow *verify)
+{
+	return &verify->windows[verify->nwindows - 1];
+}
+
+/* --- our side --------------------------------------------------------------------------------------------------- */
+
+/*
+ * Statement for our count and median in a window.  Rows without a creation time count only in the whole; so do records
+ * that could not be stored.
+ */
+static SqlStatement *
+our_statement(const CatalogueEntity *entity)
+{
+	static SqlStatement *statements = NULL;
+	SqlStatement *statement;
+
+	if (statements == NULL)
+	{
+		int			n = 0;
+
+		while (catalogue[n].name)
+			n++;
+		statements = MemoryContextAllocZero(TopMemoryContext, sizeof(SqlStatement) * n);
+	}
+	statement = &statements[entity - catalogue];
+	if (statement->text == NULL)
+	{
+		static const Oid types[] = {INT4OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+		const char *table = quote_identifier(entity->name);
+
+		statement->text = psprintf(
+			"WITH ours AS (SELECT create_time FROM qbsync.%s WHERE connection_id = $1 AND deleted_at IS NULL"
+			" AND coalesce(create_time, '-infinity') >= $3 AND coalesce(create_time, '-infinity') < $4)"
+			" SELECT count(*) + CASE WHEN $3 = '-infinity' AND $4 = 'infinity' THEN"
+			"  (SELECT count(*) FROM qbsync.error WHERE connection_id = $1 AND entity = $2 AND problem = 'bad_record')"
+			"  ELSE 0 END,"
+			" (SELECT date_trunc('second', create_time) FROM ours WHERE create_time IS NOT NULL"
+			"  ORDER BY create_time OFFSET (SELECT count(*) / 2 FROM ours) LIMIT 1)"
+			" FROM ours", table);
+		statement->nargs = lengthof(types);
+		memcpy(statement->argtypes, types, sizeof(types));
+		MemoryContextSwitchTo(old);
+	}
+	return statement;
+}
+
+/* Unit: how many have we in the window? */
+static void
+count_ours(void *arg)
+{
+	static SqlStatement phase = {
+		"SELECT phase = 'verifying' FROM qbsync.cursor WHERE connection_id = $1 AND entity = $2",
+		2, {INT4OID, TEXTOID}
+	};
+	VerifyFlow *verify = arg;
+	VerifyWindow *window = top_window(verify);
+	Datum		values[4] = {
+		Int32GetDatum(verify->company->id), CStringGetTextDatum(verify->entity->name),
+		TimestampTzGetDatum(window->range[0]), TimestampTzGetDatum(window->range[1])
+	};
+	bool		isnull;
+	Datum		median;
+
+	verify->verifying = sql_execute(&phase, values, NULL) > 0 && DatumGetBool(sql_datum(0, 1, NULL));
+	if (!verify->verifying)
+		return;
+	sql_execute(our_statement(verify->entity), values, NULL);
+	verify->ours = DatumGetInt64(sql_datum(0, 1, NULL));
+	median = sql_datum(0, 2, &isnull);
+	verify->median = isnull ? SELECT_NO_TIME : DatumGetTimestampTz(median);
+}
+
+/* Unit: the entity is complete. */
+static void
+settle_loaded(void *arg)
+{
+	VerifyFlow *verify = arg;
+
+	cursor_set_phase(verify->company, verify->entity, "loaded");
+	cursor_count_reads(verify->company);
+}
+
+/* Unit: the company is complete. */
+static void
+settle_live(void *arg)
+{
+	Company    *company = arg;
+
+	cursor_count_reads(company);
+	if (company->state == COMPANY_LOADING)
+		company_set_state(company, COMPANY_LIVE);
+}
+
+/* Run a unit of this flow; false: the flow is gone. */
+static bool
+settle(VerifyFlow *verify, UnitWork work, void *arg)
+{
+	Company    *company = verify->company;
+	UnitError	error;
+
+	if (unit_run("qbsync: comparing", work, arg, &error) != UNIT_DONE)
+	{
+		flow_fail_unit(company, error.message);
+		return false;
+	}
+	return true;
+}
+
+/* --- their side --------------------------------------------------------------------------------------------------- */
+
+/* Unit: a window's records are stored; rows of ours that are not among them are noted for a look-up. */
+static void
+settle_leaf(void *arg)
+{
+	VerifyFlow *verify = arg;
+	Company    *company = verify->company;
+	VerifyWindow *window = top_window(verify);
+	bool		whole = window->position == 0 && verify->nrecords < SELECT_MAX_ROWS;
+	MirrorCounts counts = {0};
+
+	mirror_apply(company->id, company->name, verify->entity, verify->records, verify->nrecords, verify->started,
+				 true, &counts);
+	lookup_note_missing(company, verify->entity, verify->records, verify->nrecords, whole ? window->range : NULL,
+						verify->started);
+	cursor_count_reads(company);
+}
+
+static void leaf_arrived(Company *company, const CallAnswer *answer, void *arg);
+
+static void
+ask_leaf(VerifyFlow *verify)
+{
+	VerifyWindow *window = top_window(verify);
+	char	   *statement = select_created(verify->entity, window->range[0], window->range[1], window->position);
+
+	call_query(verify->company, statement, leaf_arrived, verify);
+	pfree(statement);
+}
+
+static void
+leaf_arrived(Company *company, const CallAnswer *answer, void *arg)
+{
+	VerifyFlow *verify = arg;
+	Envelope	envelope;
+
+	if (answer->fault)
+	{
+		flow_fail_with(company, answer->fault);
+		return;
+	}
+	if (!answer_scan(company, answer, &envelope))
+		return;
+	verify->nrecords = answer_records(&envelope, verify->entity, &verify->records);
+	verify->started = answer->started;
+	if (!settle(verify, settle_leaf, verify))
+		return;
+	company->unsettled_reads = 0;
+	if (verify->nrecords < SELECT_MAX_ROWS)
+	{
+		verify->nwindows--;
+		next_window(verify);
+	}
+	else
+	{
+		top_window(verify)->position += verify->nrecords;
+		ask_leaf(verify);
+	}
+}
+
+/* The window differs: fetch it if it fits into an answer or cannot be halved, else compare its halves. */
+static void
+narrow(VerifyFlow *verify, int64 theirs)
+{
+	VerifyWindow *window = top_window(verify);
+	bool		divisible = !TIMESTAMP_NOT_FINITE(verify->median) && verify->median > window->range[0]
+		&& verify->median < window->range[1] && verify->nwindows < VERIFY_MAX_WINDOWS;
+
+	if (Max(theirs, verify->ours) <= SELECT_MAX_ROWS || !divisible)
+	{
+		ask_leaf(verify);
+		return;
+	}
+	verify->windows[verify->nwindows] = *window;
+	window->range[1] = verify->median;
+	verify->windows[verify->nwindows++].range[0] = verify->median;
+	next_window(verify);
+}
+
+static void
+looked_up(Company *company, void *arg)
+{
+	VerifyFlow *verify = arg;
+
+	if (settle(verify, settle_loaded, verify))
+		next_entity(verify, verify->entity + 1);
+}
+
+/* The whole entity was compared, in one step or in many. */
+static void
+entity_compared(VerifyFlow *verify)
+{
+	if (verify->hunting)
+		lookup_run(verify->company, looked_up, verify);
+	else
+		looked_up(verify->company, verify);
+}
+
+static void
+count_arrived(Company *company, const CallAnswer *answer, void *arg)
+{
+	VerifyFlow *verify = arg;
+	Envelope	envelope;
+
+	if (answer->fault)
+	{
+		flow_fail_with(company, answer->fault);
+		return;
+	}
+	if (!answer_scan(company, answer, &envelope))
+		return;
+	if (envelope.total_count < 0)
+	{
+		flow_fail(company, "not_understood", "an answer to COUNT(*) holds no count");
+		return;
+	}
+	if (envelope.total_count == verify->ours)
+	{
+		verify->nwindows--;
+		next_window(verify);
+	}
+	else if (!verify->hunting && company->verify_round < VERIFY_PATIENCE)
+	{
+		verify->different = true;
+		next_entity(verify, verify->entity + 1);
+	}
+	else
+	{
+		verify->hunting = true;
+		narrow(verify, envelope.total_count);
+	}
+}
+
+/* Compare the next window, or end the entity. */
+static void
+next_window(VerifyFlow *verify)
+{
+	VerifyWindow *window;
+	char	   *statement;
+
+	if (verify->nwindows == 0)
+	{
+		entity_compared(verify);
+		return;
+	}
+	if (!settle(verify, count_ours, verify))
+		return;
+	if (!verify->verifying)
+	{
+		next_entity(verify, verify->entity + 1);
+		return;
+	}
+	window = top_window(verify);
+	statement = select_count(verify->entity, window->range[0], window->range[1]);
+	call_query(verify->company, statement, count_arrived, verify);
+	pfree(statement);
+}
+
+/* All entities were compared. */
+static void
+finish(VerifyFlow *verify)
+{
+	Company    *company = verify->company;
+
+	if (verify->different)
+	{
+		company->verify_round++;
+		company->must_catch_up = true;
+	}
+	else
+	{
+		if (!settle(verify, settle_live, company))
+			return;
+		company->unsettled_reads = 0;
+		company->must_verify = false;
+		company->verify_round = 0;
+	}
+	flow_end(company);
+	shared_announce_progress();
+}
+
+static void
+next_entity(VerifyFlow *verify, const CatalogueEntity *from)
+{
+	while (from->name && (from->flags & ENTITY_SINGLETON))
+		from++;
+	if (from->name == NULL)
+	{
+		finish(verify);
+		return;
+	}
+	verify->entity = from;
+	verify->hunting = false;
+	verify->nwindows = 1;
+	verify->windows[0].range[0] = SELECT_NO_TIME;
+	verify->windows[0].range[1] = DT_NOEND;
+	verify->windows[0].position = 0;
+	next_window(verify);
+}
+
+void
+verify_start(Company *company)
+{
+	VerifyFlow *verify = flow_begin(company, "comparison", sizeof(VerifyFlow));
+
+	verify->company = company;
+	next_entity(verify, catalogue);
+}

@@ -1,0 +1,184 @@
+/*
+ * window.c
+ *		Catching up by windows of time.
+ *
+ * Per entity, rows in order of their last change, from the cursor on.  The next page begins at the time of the last row
+ * (inclusive: times have whole seconds, and rows that change meanwhile move to the end, where they are met again).
+ * When a whole page has one time - a background job of Intuit's touched everything - the position moves instead.
+ * Queries hide deletions: those are found when counts are compared afterwards (verify.c).
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "common/unit.h"
+#include "inbound/answer.h"
+#include "inbound/mirror.h"
+#include "inbound/mirror_value.h"
+#include "inbound/select.h"
+#include "inbound/window.h"
+#include "quickbooks/call.h"
+#include "quickbooks/flow.h"
+#include "worker/shared.h"
+
+typedef struct WindowFlow
+{
+	Flow		flow;
+	Company    *company;
+	TimestampTz changed_since;	/* of the cursor */
+	const CatalogueEntity *entity;	/* being read */
+	TimestampTz since;			/* its page begins here */
+	int64		position;		/* and so many rows later */
+	/* the answer */
+	const Record *records;
+	int			nrecords;
+	TimestampTz started;
+} WindowFlow;
+
+static void ask_entity(WindowFlow *window, const CatalogueEntity *from);
+
+/* Unit: where the cursor is. */
+static void
+read_cursor(void *arg)
+{
+	static SqlStatement read = {
+		"SELECT changed_since FROM qbsync.cursor WHERE connection_id = $1 AND entity = '*'",
+		1, {INT4OID}
+	};
+	WindowFlow *window = arg;
+	Datum		values[1] = {Int32GetDatum(window->company->id)};
+
+	sql_execute(&read, values, NULL);
+	window->changed_since = DatumGetTimestampTz(sql_datum(0, 1, NULL));
+}
+
+/* Unit: the rows of a page. */
+static void
+settle_window(void *arg)
+{
+	WindowFlow *window = arg;
+	Company    *company = window->company;
+	MirrorCounts counts = {0};
+
+	mirror_apply(company->id, company->name, window->entity, window->records, window->nrecords, window->started,
+				 company->state == COMPANY_LIVE, &counts);
+	cursor_count_reads(company);
+}
+
+/* Unit: all changes up to the truncated answer are here. */
+static void
+settle_end(void *arg)
+{
+	static SqlStatement advance = {
+		"UPDATE qbsync.cursor SET changed_since = greatest(changed_since, catch_up_to), catch_up_to = NULL"
+		" WHERE connection_id = $1 AND entity = '*'",
+		1, {INT4OID}
+	};
+	Company    *company = arg;
+	Datum		values[1] = {Int32GetDatum(company->id)};
+
+	sql_execute(&advance, values, NULL);
+	cursor_count_reads(company);
+}
+
+static void window_arrived(Company *company, const CallAnswer *answer, void *arg);
+
+static void
+ask_window(WindowFlow *window)
+{
+	char	   *statement = select_changed(window->entity, window->since, window->position);
+
+	call_query(window->company, statement, window_arrived, window);
+	pfree(statement);
+}
+
+/* Where the next page of the entity begins. */
+static void
+move_on(WindowFlow *window)
+{
+	const Record *last = &window->records[window->nrecords - 1];
+	TimestampTz time;
+
+	if (mirror_parse_timestamp(last->last_updated, strlen(last->last_updated), &time) && time > window->since)
+	{
+		window->since = time;
+		window->position = 0;
+	}
+	else
+		window->position += window->nrecords;
+}
+
+static void
+window_arrived(Company *company, const CallAnswer *answer, void *arg)
+{
+	WindowFlow *window = arg;
+	Envelope	envelope;
+	UnitError	error;
+
+	if (answer->fault)
+	{
+		flow_fail_with(company, answer->fault);
+		return;
+	}
+	if (!answer_scan(company, answer, &envelope))
+		return;
+	window->nrecords = answer_records(&envelope, window->entity, &window->records);
+	window->started = answer->started;
+	if (unit_run("qbsync: catching up", settle_window, window, &error) != UNIT_DONE)
+	{
+		flow_fail_unit(company, error.message);
+		return;
+	}
+	company->unsettled_reads = 0;
+	shared_announce_progress();
+	if (window->nrecords < SELECT_MAX_ROWS)
+		ask_entity(window, window->entity + 1);
+	else
+	{
+		move_on(window);
+		ask_window(window);
+	}
+}
+
+/* Begin with the next entity that change data capture carries, or end. */
+static void
+ask_entity(WindowFlow *window, const CatalogueEntity *from)
+{
+	Company    *company = window->company;
+	UnitError	error;
+
+	while (from->name && !(from->flags & ENTITY_CDC))
+		from++;
+	if (from->name)
+	{
+		window->entity = from;
+		window->since = window->changed_since - ANSWER_OVERLAP_US;
+		window->position = 0;
+		ask_window(window);
+		return;
+	}
+	if (unit_run("qbsync: moving the cursor", settle_end, company, &error) != UNIT_DONE)
+	{
+		flow_fail_unit(company, error.message);
+		return;
+	}
+	company->unsettled_reads = 0;
+	company->must_window = false;
+	flow_end(company);
+	shared_announce_progress();
+}
+
+void
+window_start(Company *company)
+{
+	WindowFlow *window = flow_begin(company, "catch-up", sizeof(WindowFlow));
+	UnitError	error;
+
+	window->company = company;
+	if (unit_run("qbsync: reading the cursor", read_cursor, window, &error) != UNIT_DONE)
+		flow_fail_unit(company, error.message);
+	else
+		ask_entity(window, catalogue);
+}

@@ -1,0 +1,404 @@
+/*
+ * call.c
+ *		The queue of calls of a company, and what each kind of answer means for it.  See call.h.
+ *
+ * A call is waiting (in the queue, perhaps not before some time) or in flight; after its callback it is gone.
+ *
+ *	 waiting --limits, token, pause--> in flight --good answer or a fault of its own--> callback
+ *		^														|
+ *		+--- back-off (network, 5xx), pause (429), refresh (401) ---+--- company stops --> gone without callback
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/pg_prng.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "common/unit.h"
+#include "http/http.h"
+#include "quickbooks/call.h"
+#include "quickbooks/flow.h"
+#include "quickbooks/token.h"
+
+/* The version of the API this code was written for; the only one Intuit serves since August 2025. */
+#define MINOR_VERSION "minorversion=75"
+
+/* A statement longer than this goes into the body of a POST: some gateways cut long URLs. */
+#define MAX_QUERY_IN_URL 1500
+
+/* REACT_RETRY_FEW: some faults look passing but are permanent (code 10000); so many attempts, then it is the record's. */
+#define FEW_ATTEMPTS 5
+
+/* A company whose app is misconfigured is looked at again so often, should nobody tell us that it was mended. */
+#define CONFIGURATION_WAIT_US (5 * 60 * USECS_PER_SEC)
+
+typedef struct Call
+{
+	dlist_node	node;
+	Company    *company;
+	char	   *path;			/* below /v3/company/<realm>/ */
+	char	   *body;			/* POST body, NULL for GET */
+	CallDone	done;
+	void	   *arg;
+	HttpExchange *exchange;		/* NULL while waiting */
+	TimestampTz not_before;
+	TimestampTz started;
+	int			attempts;		/* failed ones */
+	int			token_serial;	/* of the access token it was sent with */
+	bool		refreshed;		/* a 401 already led to a new token */
+} Call;
+
+int64
+call_backoff(int attempts)
+{
+	double		seconds = attempts < 6 ? (double) (1 << attempts) : 60.0;
+
+	/* up to a quarter more, so that what failed together does not come back together */
+	seconds *= 1.0 + pg_prng_double(&pg_global_prng_state) / 4;
+	return (int64) (seconds * USECS_PER_SEC);
+}
+
+static Call *
+make_call(Company *company, CallDone done, void *arg)
+{
+	Call	   *call = MemoryContextAllocZero(company->context, sizeof(Call));
+
+	call->company = company;
+	call->done = done;
+	call->arg = arg;
+	dlist_push_tail(&company->calls, &call->node);
+	return call;
+}
+
+void
+call_get(Company *company, const char *path, CallDone done, void *arg)
+{
+	Call	   *call = make_call(company, done, arg);
+
+	call->path = MemoryContextAlloc(company->context, strlen(path) + sizeof("&" MINOR_VERSION));
+	sprintf(call->path, "%s%c%s", path, strchr(path, '?') ? '&' : '?', MINOR_VERSION);
+}
+
+void
+call_query(Company *company, const char *statement, CallDone done, void *arg)
+{
+	Call	   *call = make_call(company, done, arg);
+	char	   *escaped = http_escape(statement);
+
+	if (strlen(escaped) > MAX_QUERY_IN_URL)
+	{
+		call->path = MemoryContextStrdup(company->context, "query?" MINOR_VERSION);
+		call->body = MemoryContextStrdup(company->context, statement);
+	}
+	else
+	{
+		call->path = MemoryContextAlloc(company->context, strlen(escaped) + sizeof("query?query=&" MINOR_VERSION));
+		sprintf(call->path, "query?query=%s&%s", escaped, MINOR_VERSION);
+	}
+	pfree(escaped);
+}
+
+static void
+free_call(Call *call)
+{
+	if (call->exchange)
+	{
+		http_cancel(call->exchange);
+		call->company->in_flight--;
+	}
+	dlist_delete(&call->node);
+	pfree(call->path);
+	if (call->body)
+		pfree(call->body);
+	pfree(call);
+}
+
+void
+call_drop_all(Company *company)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &company->calls)
+		free_call(dlist_container(Call, node, iter.cur));
+}
+
+/* Tell the maker, who may drop the company's work: the call is off the list before. */
+static void
+deliver(Call *call, const Fault *fault, const HttpResponse *response)
+{
+	CallAnswer	answer = {fault, response->body, response->body_len, call->started};
+	CallDone	done = call->done;
+	void	   *arg = call->arg;
+	Company    *company = call->company;
+
+	free_call(call);
+	done(company, &answer, arg);
+}
+
+/* Back to the queue for a while; the trouble is shown, though it may pass. */
+static void
+retry_later(Call *call, const Fault *fault)
+{
+	Company    *company = call->company;
+	int64		wait = call_backoff(call->attempts);
+
+	call->attempts++;
+	call->not_before = GetCurrentTimestamp() + wait;
+	company_report(company, fault->problem, fault->message, call->attempts, call->not_before);
+}
+
+/* Intuit asked for a pause: nothing of this company is sent before its end; no call has failed. */
+static void
+throttle(Company *company, const Fault *fault)
+{
+	int64		wait = fault->wait_seconds >= 0 ? fault->wait_seconds * USECS_PER_SEC
+		: company->settings.throttle_wait;
+	TimestampTz until = GetCurrentTimestamp() + wait + call_backoff(0) - USECS_PER_SEC;
+
+	if (until > company->throttled_until)
+		company->throttled_until = until;
+	company_report(company, fault->problem, NULL, 0, company->throttled_until);
+}
+
+/* The token was not accepted: a new one once, after that it is the grant that is dead. */
+static void
+refresh_and_repeat(Call *call, const Fault *fault)
+{
+	if (call->refreshed)
+	{
+		company_stop(call->company, COMPANY_REAUTHORIZE, "grant_revoked", NULL);
+		return;
+	}
+	call->refreshed = true;
+	if (call->token_serial == call->company->token_serial)
+		token_rejected(call->company);
+}
+
+/* Act on a refusal.  Faults of authentication are never quoted: their texts may repeat the token. */
+static void
+react(Call *call, const Fault *fault, const HttpResponse *response)
+{
+	Company    *company = call->company;
+
+	switch (fault->reaction)
+	{
+		case REACT_RETRY:
+			retry_later(call, fault);
+			break;
+		case REACT_RETRY_FEW:
+			if (call->attempts + 1 < FEW_ATTEMPTS)
+				retry_later(call, fault);
+			else
+				deliver(call, fault, response);
+			break;
+		case REACT_THROTTLED:
+			throttle(company, fault);
+			break;
+		case REACT_REFRESH:
+			refresh_and_repeat(call, fault);
+			break;
+		case REACT_REAUTHORIZE:
+			company_stop(company, COMPANY_REAUTHORIZE, fault->problem, NULL);
+			break;
+		case REACT_CONFIGURATION:
+			flow_wait(company, fault->problem, NULL, CONFIGURATION_WAIT_US);
+			break;
+		case REACT_SUSPENDED:
+			flow_wait(company, fault->problem, fault->message,
+					  (fault->wait_seconds > 0 ? fault->wait_seconds : 3600) * USECS_PER_SEC);
+			break;
+		default:
+			deliver(call, fault, response);
+			break;
+	}
+}
+
+/* Understand an answer.  True: a refusal. */
+static bool
+understand(const Call *call, const HttpResponse *response, Fault *fault)
+{
+	if (response->outcome != HTTP_ANSWERED)
+	{
+		fault_from_network(response->outcome == HTTP_UNKNOWN, response->outcome == HTTP_TOO_BIG,
+						   response->error, fault);
+		return true;
+	}
+	if (!fault_parse(response->status, response->content_type, response->body, response->body_len,
+					 response->retry_after, fault))
+		return false;
+	if (response->status == 401 || response->status == 403)
+		fault->message[0] = fault->detail[0] = '\0';
+	token_scrub(fault, call->company->access_token);
+	return true;
+}
+
+/* Word for how a call went, for the log. */
+static const char *
+outcome_word(const HttpResponse *response)
+{
+	switch (response->outcome)
+	{
+		case HTTP_ANSWERED:
+			return "answered";
+		case HTTP_NOT_SENT:
+			return "not sent";
+		case HTTP_UNKNOWN:
+			return "unknown";
+		case HTTP_TOO_BIG:
+			return "too big";
+	}
+	return "unknown";
+}
+
+static void
+call_answered(const HttpResponse *response, void *arg)
+{
+	Call	   *call = arg;
+	Company    *company = call->company;
+	Fault		fault;
+
+	call->exchange = NULL;
+	company->in_flight--;
+	if (!understand(call, response, &fault))
+	{
+		company->unsettled_reads++;
+		if (!company->problem_of_flow)
+			company_report_well(company);
+		deliver(call, NULL, response);
+		return;
+	}
+	call_log(company, call->body ? "POST" : "GET", call->path, response->status, outcome_word(response),
+			 response->intuit_tid, fault.code, fault.message, response->elapsed_us);
+	react(call, &fault, response);
+}
+
+/* Send it. */
+static void
+start_call(Call *call)
+{
+	Company    *company = call->company;
+	StringInfoData url;
+	StringInfoData bearer;
+	const char *headers[4] = {NULL};
+	HttpRequest request = {0};
+
+	initStringInfo(&url);
+	appendStringInfo(&url, "%s/v3/company/%s/%s", company->settings.api_url, company->realm_id, call->path);
+	initStringInfo(&bearer);
+	appendStringInfo(&bearer, "Authorization: Bearer %s", company->access_token);
+	headers[0] = bearer.data;
+	headers[1] = "Accept: application/json";
+	headers[2] = call->body ? "Content-Type: application/text" : NULL;
+	request.method = call->body ? "POST" : "GET";
+	request.url = url.data;
+	request.headers = headers;
+	request.body = call->body;
+	request.body_len = call->body ? strlen(call->body) : 0;
+	request.done = call_answered;
+	request.arg = call;
+
+	call->started = company_request_start(company);
+	call->token_serial = company->token_serial;
+	call->exchange = http_start(&request);
+	company->in_flight++;
+	limits_note_start(&company->limits, GetCurrentTimestamp());
+	pfree(url.data);
+	explicit_bzero(bearer.data, bearer.len);
+	pfree(bearer.data);
+}
+
+/* The earlier of two times, where 0 stands for never. */
+static TimestampTz
+earlier(TimestampTz a, TimestampTz b)
+{
+	if (a == 0 || b == 0)
+		return a == 0 ? b : a;
+	return Min(a, b);
+}
+
+TimestampTz
+call_pump(Company *company)
+{
+	TimestampTz again = 0;
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &company->calls)
+	{
+		Call	   *call = dlist_container(Call, node, iter.cur);
+		TimestampTz now = GetCurrentTimestamp();
+		TimestampTz allowed;
+
+		if (call->exchange)
+			continue;
+		if (company->throttled_until > now)
+			return earlier(again, company->throttled_until);
+		if (company->in_flight >= company->settings.concurrency)
+			return again;
+		if (call->not_before > now)
+		{
+			again = earlier(again, call->not_before);
+			continue;
+		}
+		allowed = limits_next_start(&company->limits);
+		if (allowed > now)
+			return earlier(again, allowed);
+		if (!token_ready(company, &allowed))
+			return earlier(again, allowed);
+		start_call(call);
+	}
+	return again;
+}
+
+/* What call_log() hands to its unit. */
+typedef struct LogEntry
+{
+	Company    *company;
+	const char *method;
+	const char *path;
+	int			status;
+	const char *outcome;
+	const char *intuit_tid;
+	int			code;
+	const char *detail;
+	int64		elapsed_us;
+} LogEntry;
+
+static void
+write_log(void *arg)
+{
+	static SqlStatement statement = {
+		"INSERT INTO qbsync.http_log (connection_id, at, method, path, status, outcome, intuit_tid, code, detail, elapsed)"
+		" VALUES ($1, clock_timestamp(), $2, $3, nullif($4, 0), $5, nullif($6, ''), nullif($7, 0), nullif($8, ''),"
+		" $9 * interval '1 microsecond')",
+		9, {INT4OID, TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID, INT4OID, TEXTOID, FLOAT8OID}
+	};
+	LogEntry   *entry = arg;
+	int			bare = (int) strcspn(entry->path, "?");	/* parameters may hold names of people */
+	Datum		values[9] = {
+		Int32GetDatum(entry->company->id),
+		CStringGetTextDatum(entry->method),
+		PointerGetDatum(cstring_to_text_with_len(entry->path, bare)),
+		Int32GetDatum(entry->status),
+		CStringGetTextDatum(entry->outcome),
+		CStringGetTextDatum(entry->intuit_tid),
+		Int32GetDatum(entry->code),
+		CStringGetTextDatum(entry->detail),
+		Float8GetDatum((double) entry->elapsed_us)
+	};
+
+	sql_execute(&statement, values, NULL);
+}
+
+void
+call_log(Company *company, const char *method, const char *path, int status, const char *outcome,
+		 const char *intuit_tid, int code, const char *detail, int64 elapsed_us)
+{
+	LogEntry	entry = {company, method, path, status, outcome, intuit_tid, code, detail, elapsed_us};
+	UnitError	error;
+
+	if (unit_run("qbsync: logging a call", write_log, &entry, &error) == UNIT_FAILED)
+		ereport(LOG, (errmsg("qbsync could not log a call of connection \"%s\"", company->name),
+					  errdetail("%s", error.message)));
+}

@@ -1,0 +1,139 @@
+/*
+ * catalogue_sql.c
+ *		The entity catalogue as rows, for SQL: qbsync.create_mirror(), the reference, and people.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "nodes/execnodes.h"
+#include "utils/builtins.h"
+
+#include "compat.h"
+#include "quickbooks/catalogue.h"
+
+/* A word or a null as a text column. */
+static void
+put_text(Datum *values, bool *nulls, int column, const char *word)
+{
+	nulls[column] = word == NULL;
+	if (word)
+		values[column] = CStringGetTextDatum(word);
+}
+
+PG_FUNCTION_INFO_V1(qbsync_catalogue_entities);
+
+/*
+ * qbsync.catalogue_entities(): one row per entity, columns as in the view qbsync.catalogue.
+ */
+Datum
+qbsync_catalogue_entities(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (const CatalogueEntity *entity = catalogue; entity->name; entity++)
+	{
+		const CatalogueLines *lines = entity->lines;
+		Datum		values[15];
+		bool		nulls[15] = {false};
+		int			column = 0;
+
+		put_text(values, nulls, column++, entity->name);
+		put_text(values, nulls, column++, entity->object);
+		put_text(values, nulls, column++, entity->resource);
+		values[column++] = BoolGetDatum(entity->flags & ENTITY_CDC);
+		values[column++] = BoolGetDatum(entity->flags & ENTITY_NAME_LIST);
+		values[column++] = BoolGetDatum(entity->flags & ENTITY_TRANSACTION);
+		values[column++] = BoolGetDatum(entity->flags & ENTITY_VOIDABLE);
+		values[column++] = BoolGetDatum(entity->flags & ENTITY_WRITABLE);
+		values[column++] = BoolGetDatum(entity->flags & ENTITY_SINGLETON);
+		put_text(values, nulls, column++, entity->page_path);
+		values[column++] = Int32GetDatum((int) (entity - catalogue) + 1);
+		put_text(values, nulls, column++, entity->comment);
+		put_text(values, nulls, column++, lines ? lines->table : NULL);
+		put_text(values, nulls, column++, lines ? lines->path : NULL);
+		put_text(values, nulls, column++, lines ? lines->comment : NULL);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* The column type as it is written in SQL. */
+static const char *
+sql_type(ColumnType type)
+{
+	switch (type)
+	{
+		case COLUMN_TEXT:
+			return "text";
+		case COLUMN_ID:
+			return "text COLLATE \"C\"";
+		case COLUMN_NUMERIC:
+			return "numeric";
+		case COLUMN_INTEGER:
+			return "integer";
+		case COLUMN_BOOLEAN:
+			return "boolean";
+		case COLUMN_DATE:
+			return "date";
+		case COLUMN_TIMESTAMPTZ:
+			return "timestamptz";
+		case COLUMN_EMAILS:
+		case COLUMN_TEXT_ARRAY:
+			return "text[]";
+		case COLUMN_JSONB:
+			return "jsonb";
+	}
+	elog(ERROR, "unknown column type %d", (int) type);
+	return NULL;				/* keep compilers quiet */
+}
+
+/* Add the columns of one table. */
+static void
+put_columns(ReturnSetInfo *result, const CatalogueEntity *entity, const char *table, const CatalogueColumn *columns)
+{
+	for (const CatalogueColumn *column = columns; column->name; column++)
+	{
+		Datum		values[14];
+		bool		nulls[14] = {false};
+		int			i = 0;
+
+		put_text(values, nulls, i++, entity->name);
+		put_text(values, nulls, i++, table);
+		values[i++] = Int32GetDatum((int) (column - columns) + 1);
+		put_text(values, nulls, i++, column->name);
+		put_text(values, nulls, i++, column->path);
+		put_text(values, nulls, i++, sql_type(column->type));
+		nulls[i] = column->max_length == 0;
+		values[i++] = Int32GetDatum(column->max_length);
+		values[i++] = BoolGetDatum(column->flags & (COLUMN_WRITABLE | COLUMN_CREATE_ONLY));
+		values[i++] = BoolGetDatum(column->flags & COLUMN_CREATE_ONLY);
+		values[i++] = BoolGetDatum(column->flags & COLUMN_REQUIRED);
+		values[i++] = BoolGetDatum(column->flags & COLUMN_FILTERABLE);
+		values[i++] = BoolGetDatum(column->flags & COLUMN_INDEXED);
+		put_text(values, nulls, i++, column->refers_to);
+		put_text(values, nulls, i++, column->comment);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+}
+
+PG_FUNCTION_INFO_V1(qbsync_catalogue_columns);
+
+/*
+ * qbsync.catalogue_columns(): one row per column, columns as in the view qbsync.catalogue_column.
+ */
+Datum
+qbsync_catalogue_columns(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (const CatalogueEntity *entity = catalogue; entity->name; entity++)
+	{
+		put_columns(result, entity, entity->name, entity->columns);
+		if (entity->lines)
+			put_columns(result, entity, entity->lines->table, entity->lines->columns);
+	}
+	return (Datum) 0;
+}

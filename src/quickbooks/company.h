@@ -1,0 +1,148 @@
+/*
+ * company.h
+ *		One connected company as the gateway knows it while it runs.
+ *
+ * Everything of value is in tables: a Company can be thrown away at any moment and be built again from its row.  State
+ * is per company only; nothing here is shared between two of them (EXT-28).
+ */
+#ifndef QBSYNC_COMPANY_H
+#define QBSYNC_COMPANY_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "lib/ilist.h"
+
+#include "quickbooks/fault.h"
+#include "quickbooks/limits.h"
+
+/* States of a connection, as in qbsync.connection.state. */
+typedef enum CompanyState
+{
+	COMPANY_AUTHORIZING,		/* waits for a person's consent; only a connect job touches it */
+	COMPANY_UNCONFIRMED,		/* CompanyInfo is read, a person must confirm the name */
+	COMPANY_LOADING,			/* first or full load */
+	COMPANY_LIVE,				/* polled */
+	COMPANY_PAUSED,				/* by a person */
+	COMPANY_CLONE,				/* this database is a copy */
+	COMPANY_REAUTHORIZE,		/* a person must consent again */
+	COMPANY_DISCONNECTED
+} CompanyState;
+
+/* What is known of the access token. */
+typedef enum TokenState
+{
+	TOKEN_ABSENT,				/* a refresh is needed before any call */
+	TOKEN_VALID,
+	TOKEN_UNSETTLED				/* the answer is here but not stored yet; it may not be used */
+} TokenState;
+
+/* Settings copied from environment, app and connection rows; replaced as a whole when they change. */
+typedef struct CompanySettings
+{
+	char	   *app;
+	char	   *client_id;
+	char	   *redirect_uri;
+	char	   *api_url;
+	char	   *token_url;
+	char	   *revoke_url;
+	int			per_second;
+	int			per_window;
+	int			concurrency;
+	int64		window;			/* microseconds */
+	int64		throttle_wait;	/* microseconds */
+} CompanySettings;
+
+struct Flow;
+struct OauthTokens;
+
+typedef struct Company
+{
+	dlist_node	node;
+	MemoryContext context;		/* the company's own; everything below lives here */
+	MemoryContext settings_context;
+	int			id;				/* connection_id */
+	char	   *name;
+	char	   *realm_id;
+	CompanyState state;
+	CompanySettings settings;
+	char	   *settings_text;	/* the settings row as text: tells whether it changed */
+	bool		seen;			/* the row was there at the last look */
+	bool		marked;			/* this database's mark is on the row */
+
+	/* the grant */
+	TokenState	token_state;
+	int			token_serial;	/* counts access tokens: which one did a call use? */
+	char	   *access_token;	/* never leaves memory */
+	TimestampTz access_expires;
+	bool		refresh_begun;	/* the durable mark was found at start: a refresh was cut off */
+	bool		tried_previous; /* the one-shot fallback was used */
+	struct OauthTokens *unsettled;	/* TOKEN_UNSETTLED: to be stored first */
+	struct TokenExchange *token_exchange;	/* under way with the token host, or NULL */
+	TimestampTz token_retry_at; /* no refresh before */
+	int			token_attempts;
+
+	/* calls */
+	dlist_head	calls;			/* all of them, in the order they were made */
+	int			in_flight;
+	Limits		limits;
+	TimestampTz throttled_until;
+	TimestampTz last_start;		/* request starts never go backwards, even when the clock does */
+	int			unsettled_reads;	/* metered reads not yet counted in a table */
+
+	/* what is wrong, as far as it is written in the row */
+	char		problem[40];
+	bool		problem_of_flow;	/* a flow failed: only a flow that ends well takes the problem away */
+
+	/* work */
+	struct Flow *flow;			/* what is being done, or NULL */
+	TimestampTz not_before;		/* no new flow before: back-off after a failed one */
+	int			failures;		/* failed flows in a row */
+	int64		poll_interval;	/* microseconds */
+	TimestampTz next_poll;
+	bool		poll_asked;		/* a sync job waits */
+	int64		connect_job;	/* open job of that kind, 0 if none */
+	int64		disconnect_job;
+	bool		must_load;		/* pages of some entity are missing */
+	bool		must_catch_up;	/* change data capture must be read before anything can be compared */
+	bool		must_window;	/* it was truncated: changes are read by windows of time */
+	bool		must_verify;	/* counts of some entity are to be compared */
+	int			verify_round;	/* comparisons that found a difference */
+} Company;
+
+/* Name of a state as in the table, and back (raises for an unknown one). */
+extern const char *company_state_name(CompanyState state);
+extern CompanyState company_state_from_name(const char *name);
+
+/* A new Company, not on any list yet. */
+extern Company *company_create(int id);
+
+/* Give it back, with calls and flow; its access token is wiped. */
+extern void company_free(Company *company);
+
+/* Take over settings read from tables (strings are copied). */
+extern void company_apply_settings(Company *company, const CompanySettings *settings, const char *settings_text);
+
+/* The start time of a request that begins now: later than any before. */
+extern TimestampTz company_request_start(Company *company);
+
+/*
+ * Write down what is wrong (code of qbsync.problem, detail in words or NULL), and optionally a change of state.  A unit
+ * of its own.  Logs one line when the problem or the state is a new one.  next_attempt 0: none by itself.
+ */
+extern void company_report(Company *company, const char *problem, const char *detail, int attempts,
+						   TimestampTz next_attempt);
+
+/* The problem is gone; a unit of its own, nothing if none is noted. */
+extern void company_report_well(Company *company);
+
+/* Everything stops until a person acts: flow and calls are dropped, the state is written with the problem. */
+extern void company_stop(Company *company, CompanyState state, const char *problem, const char *detail);
+
+/* Change the state in the table and here, unless a person changed it meanwhile; in a unit of the caller. */
+extern void company_set_state(Company *company, CompanyState state);
+
+/* Drop calls and flow without a word. */
+extern void company_drop_work(Company *company);
+
+#endif							/* QBSYNC_COMPANY_H */

@@ -1,0 +1,252 @@
+/*
+ * connect.c
+ *		Connecting and disconnecting a company.
+ *
+ * Connecting ends with the company's name in qbsync.connection: a person confirms it before anything else is read.  A
+ * company that was confirmed before (a new sign-in for the same one) goes on where it was.  A job that fails for good
+ * says why; one that fails for now (Intuit not reachable) stays and is served again after the back-off.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "common/unit.h"
+#include "inbound/answer.h"
+#include "inbound/singleton.h"
+#include "quickbooks/call.h"
+#include "quickbooks/flow.h"
+#include "quickbooks/token.h"
+#include "worker/connect.h"
+#include "worker/shared.h"
+
+/* A revocation that Intuit's side does not take is given up after so many tries: the secrets are forgotten all the same. */
+#define DISCONNECT_ATTEMPTS 3
+
+typedef struct ConnectFlow
+{
+	Flow		flow;
+	Company    *company;
+	bool		by_code;		/* an authorization code is stored; otherwise a refresh token */
+	char	   *mode;			/* of a disconnection */
+	const char *problem;		/* why the job failed */
+	const char *detail;
+} ConnectFlow;
+
+/* Unit: the job begins; how is it to be done? */
+static void
+begin_job(void *arg)
+{
+	static SqlStatement begin = {
+		"UPDATE qbsync.job SET state = 'running', started_at = coalesce(started_at, now())"
+		" WHERE job_id = $1 RETURNING coalesce(arguments ->> 'via', '') = 'code', coalesce(arguments ->> 'mode', 'hide')",
+		1, {INT8OID}
+	};
+	ConnectFlow *connect = arg;
+	Datum		values[1] = {Int64GetDatum(connect->flow.job_id)};
+
+	if (sql_execute(&begin, values, NULL) == 0)
+		elog(ERROR, "job " INT64_FORMAT " is gone", connect->flow.job_id);
+	connect->by_code = DatumGetBool(sql_datum(0, 1, NULL));
+	connect->mode = sql_text(0, 2, connect->flow.context);
+}
+
+/* Begin a flow for a job.  NULL: it failed. */
+static ConnectFlow *
+begin_flow(Company *company, const char *name, int64 job_id)
+{
+	ConnectFlow *connect = flow_begin(company, name, sizeof(ConnectFlow));
+	UnitError	error;
+
+	connect->company = company;
+	connect->flow.job_id = job_id;
+	if (unit_run("qbsync: beginning a job", begin_job, connect, &error) == UNIT_DONE)
+		return connect;
+	flow_fail_unit(company, error.message);
+	return NULL;
+}
+
+/* In a unit: the job ends, well (problem NULL) or not. */
+static void
+end_job(const ConnectFlow *connect)
+{
+	static SqlStatement end = {
+		"UPDATE qbsync.job SET state = CASE WHEN $2 IS NULL THEN 'done' ELSE 'failed' END, finished_at = now(),"
+		" problem = $2, problem_detail = $3 WHERE job_id = $1",
+		3, {INT8OID, TEXTOID, TEXTOID}
+	};
+	Datum		values[3] = {Int64GetDatum(connect->flow.job_id)};
+	char		nulls[4] = " nn";
+
+	if (connect->problem)
+	{
+		values[1] = CStringGetTextDatum(connect->problem);
+		nulls[1] = ' ';
+	}
+	if (connect->detail)
+	{
+		values[2] = CStringGetTextDatum(connect->detail);
+		nulls[2] = ' ';
+	}
+	sql_execute(&end, values, nulls);
+}
+
+/* --- connecting ------------------------------------------------------------------------------------------------ */
+
+/* Unit: connected.  What a person has still to do, or what goes on, follows from what was confirmed before. */
+static void
+settle_connected(void *arg)
+{
+	static SqlStatement next = {
+		"SELECT qbsync.resumed_state($1)",
+		1, {INT4OID}
+	};
+	ConnectFlow *connect = arg;
+	Company    *company = connect->company;
+	Datum		values[1] = {Int32GetDatum(company->id)};
+
+	end_job(connect);
+	if (company->state == COMPANY_PAUSED)
+		return;
+	sql_execute(&next, values, NULL);
+	company_set_state(company, company_state_from_name(sql_text(0, 1, CurrentMemoryContext)));
+}
+
+static void
+company_known(Company *company, void *arg)
+{
+	UnitError	error;
+
+	if (unit_run("qbsync: connecting", settle_connected, arg, &error) != UNIT_DONE)
+	{
+		flow_fail_unit(company, error.message);
+		return;
+	}
+	company->connect_job = 0;
+	company->next_poll = 0;
+	flow_end(company);
+	shared_announce_progress();
+}
+
+static void
+read_company(Company *company, void *arg)
+{
+	singleton_read(company, catalogue_find("company_info"), company_known, arg);
+}
+
+/* Unit: the sign-in came to nothing. */
+static void
+settle_refused(void *arg)
+{
+	end_job(arg);
+}
+
+static void
+code_exchanged(Company *company, const Fault *fault, void *arg)
+{
+	ConnectFlow *connect = arg;
+	UnitError	error;
+
+	if (fault == NULL)
+	{
+		read_company(company, connect);
+		return;
+	}
+	/* a code whose exchange has an unknown outcome is used up or not: it is tried again, and refused if it was */
+	if (fault->reaction == REACT_RETRY || fault->reaction == REACT_RETRY_FEW || fault->reaction == REACT_THROTTLED)
+	{
+		flow_fail(company, fault->problem, fault->message);
+		return;
+	}
+	connect->problem = fault->problem;
+	connect->detail = fault->message[0] ? fault->message : NULL;
+	if (unit_run("qbsync: refusing a sign-in", settle_refused, connect, &error) != UNIT_DONE)
+	{
+		flow_fail_unit(company, error.message);
+		return;
+	}
+	ereport(LOG, (errmsg("qbsync connection \"%s\" could not be connected: %s", company->name, fault->problem)));
+	company->connect_job = 0;
+	flow_end(company);
+	company_report(company, fault->problem, connect->detail, 0, 0);
+	shared_announce_progress();
+}
+
+void
+connect_start(Company *company)
+{
+	ConnectFlow *connect = begin_flow(company, "connect", company->connect_job);
+
+	if (connect == NULL)
+		return;
+	if (connect->by_code)
+		token_exchange_code(company, code_exchanged, connect);
+	else
+	{
+		/* the token to use is the one just handed over, whatever is in memory */
+		token_forget(company);
+		read_company(company, connect);
+	}
+}
+
+/* --- disconnecting ---------------------------------------------------------------------------------------------- */
+
+/* Unit: nothing of the grant is left here. */
+static void
+settle_disconnected(void *arg)
+{
+	static SqlStatement forget = {
+		"SELECT qbsync.disconnect_here($1, $2)",
+		2, {INT4OID, TEXTOID}
+	};
+	static SqlStatement cancel = {
+		"UPDATE qbsync.job SET state = 'cancelled', finished_at = now()"
+		" WHERE connection_id = $1 AND state IN ('queued', 'running')",
+		1, {INT4OID}
+	};
+	ConnectFlow *connect = arg;
+	Datum		values[2] = {Int32GetDatum(connect->company->id), CStringGetTextDatum(connect->mode)};
+
+	unit_durable();
+	end_job(connect);
+	sql_execute(&cancel, values, NULL);
+	sql_execute(&forget, values, NULL);
+}
+
+static void
+revoked(Company *company, const Fault *fault, void *arg)
+{
+	ConnectFlow *connect = arg;
+	UnitError	error;
+
+	if (fault && company->failures < DISCONNECT_ATTEMPTS)
+	{
+		flow_fail(company, fault->problem, fault->message);
+		return;
+	}
+	if (unit_run("qbsync: disconnecting", settle_disconnected, connect, &error) != UNIT_DONE)
+	{
+		flow_fail_unit(company, error.message);
+		return;
+	}
+	ereport(LOG, (errmsg("qbsync connection \"%s\" is now disconnected", company->name),
+				  fault ? errdetail("Intuit did not take the revocation: %s.", fault->problem) : 0));
+	company->state = COMPANY_DISCONNECTED;
+	company->disconnect_job = 0;
+	token_forget(company);
+	flow_end(company);
+	shared_announce_progress();
+}
+
+void
+disconnect_start(Company *company)
+{
+	ConnectFlow *connect;
+
+	/* what is under way with the token host must not bring a token back */
+	token_cancel(company);
+	connect = begin_flow(company, "disconnect", company->disconnect_job);
+	if (connect)
+		token_revoke(company, revoked, connect);
+}

@@ -1,0 +1,251 @@
+/*
+ * gateway.c
+ *		The gateway worker of one database.
+ *
+ * One process, one loop: wait for the latch, sockets and the next appointment together; look at the tables when woken;
+ * give every company the next piece of work it is due; send what may be sent.  All waiting happens in http_wait(), with
+ * no transaction open.  No user code runs here and nobody else opens tokens: those two facts belong together.
+ *
+ * Life: it is started by the launcher, never restarted by the postmaster.  It ends with exit code 0 when there is
+ * nothing to do here (no extension, or a command needs the database), with 1 when something went wrong; the launcher
+ * decides what follows.
+ */
+#include "postgres.h"
+
+#include "libpq/pqsignal.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/procsignal.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "common/unit.h"
+#include "compat.h"
+#include "http/http.h"
+#include "inbound/load.h"
+#include "inbound/poll.h"
+#include "inbound/verify.h"
+#include "inbound/window.h"
+#include "qbsync.h"
+#include "quickbooks/call.h"
+#include "quickbooks/flow.h"
+#include "quickbooks/token.h"
+#include "security/secret.h"
+#include "worker/connect.h"
+#include "worker/gateway.h"
+#include "worker/housekeeping.h"
+#include "worker/roster.h"
+#include "worker/shared.h"
+
+/*
+ * A wake-up can get lost (a prepared transaction was committed, rows were restored or replicated): look at the tables so
+ * often at least.  Polls look too, so that this matters only where no company is live.
+ */
+#define LOOK_AGAIN_US	(5 * 60 * USECS_PER_SEC)
+
+/* After a look that failed. */
+#define LOOK_RETRY_US	(5 * USECS_PER_SEC)
+
+static TimestampTz next_look = 0;	/* 0: now */
+
+/* The earlier of two times, where 0 stands for never. */
+static TimestampTz
+earlier(TimestampTz a, TimestampTz b)
+{
+	if (a == 0 || b == 0)
+		return a == 0 ? b : a;
+	return Min(a, b);
+}
+
+/* Asks nothing: only whether the extension is here. */
+static void
+nothing(void *arg)
+{
+}
+
+/*
+ * Packages and ALTER EXTENSION UPDATE are upgraded at different moments: idle until the versions fit, then end, so that
+ * a new process starts clean.
+ */
+static void
+idle_while_versions_apart(void)
+{
+	ereport(WARNING,
+			(errmsg("qbsync's library and extension differ in version"),
+			 errdetail("The library is version %s.", QBSYNC_VERSION),
+			 errhint("ALTER EXTENSION qbsync UPDATE; or install the other version of the library and restart the server.")));
+	shared_gateway_set_state(GATEWAY_VERSIONS_APART);
+	while (unit_refusal() == UNIT_VERSIONS_APART)
+	{
+		(void) http_wait(LOOK_AGAIN_US / 1000, PG_WAIT_EXTENSION);
+		(void) unit_run("qbsync: looking at the extension", nothing, NULL, NULL);
+	}
+	proc_exit(1);
+}
+
+/* End if the extension is not here, idle if it is not in the version of this library. */
+static void
+check_extension(void)
+{
+	if (unit_refusal() == UNIT_GONE)
+	{
+		shared_gateway_set_state(GATEWAY_ABSENT);
+		proc_exit(0);
+	}
+	if (unit_refusal() == UNIT_VERSIONS_APART)
+		idle_while_versions_apart();
+}
+
+/* Look at the tables; when to look again. */
+static void
+look_at_tables(void)
+{
+	UnitError	error;
+
+	if (roster_look(&error) == UNIT_DONE)
+	{
+		next_look = GetCurrentTimestamp() + LOOK_AGAIN_US;
+		return;
+	}
+	check_extension();
+	ereport(LOG, (errmsg("qbsync could not read its tables"), errdetail("%s", error.message)));
+	next_look = GetCurrentTimestamp() + LOOK_RETRY_US;
+}
+
+/* Begin what a company without a flow is due.  Returns when something is due, 0 if nothing by itself. */
+static TimestampTz
+begin_work(Company *company)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (company->flow)
+		return 0;
+	if (company->not_before > now)
+		return company->not_before;
+	if (company->disconnect_job != 0)
+		disconnect_start(company);
+	else if (company->connect_job != 0 && company->state != COMPANY_CLONE)
+		connect_start(company);
+	else if (company->state != COMPANY_LOADING && company->state != COMPANY_LIVE)
+		return 0;
+	else if (company->must_load)
+		load_start(company);
+	else if (company->must_window)
+		window_start(company);
+	else if (company->must_catch_up && company->must_verify)
+		poll_start(company);
+	else if (company->must_verify)
+		verify_start(company);
+	else if (company->poll_asked || company->next_poll <= now)
+	{
+		company->next_poll = now + company->poll_interval;
+		poll_start(company);
+	}
+	else
+		return company->next_poll;
+	/* the flow may have ended or failed already: come back at once to see */
+	return company->flow ? 0 : now;
+}
+
+/* Everything one company can do now; when to come back. */
+static TimestampTz
+serve(Company *company)
+{
+	TimestampTz again = begin_work(company);
+	TimestampTz ignored;
+
+	/* a refresh that was cut off by a crash is repeated at once, whether or not anything else is due */
+	if (company->refresh_begun && company->connect_job == 0
+		&& (company->state == COMPANY_LOADING || company->state == COMPANY_LIVE || company->state == COMPANY_UNCONFIRMED))
+	{
+		company->refresh_begun = false;
+		(void) token_ready(company, &ignored);
+	}
+	again = earlier(again, call_pump(company));
+	/* the pump may have stopped the company */
+	if (company->flow == NULL && company->not_before > 0)
+		again = earlier(again, company->not_before);
+	return again;
+}
+
+/* One turn over all companies; when the next appointment is. */
+static TimestampTz
+serve_all(void)
+{
+	TimestampTz again = next_look;
+	dlist_iter	iter;
+
+	if (qbsync_paused)
+		return again;
+	dlist_foreach(iter, &roster)
+		again = earlier(again, serve(dlist_container(Company, node, iter.cur)));
+	return earlier(again, housekeeping_due());
+}
+
+/* Milliseconds until a time, for the wait. */
+static long
+wait_until(TimestampTz when)
+{
+	if (when == 0)
+		return -1;
+	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), when);
+}
+
+/* The loop.  Never returns. */
+static void
+run_loop(void)
+{
+	MemoryContext turn = AllocSetContextCreate(TopMemoryContext, "qbsync gateway turn", ALLOCSET_DEFAULT_SIZES);
+
+	for (;;)
+	{
+		TimestampTz again;
+
+		MemoryContextSwitchTo(turn);
+		MemoryContextReset(turn);
+		if (next_look <= GetCurrentTimestamp())
+			look_at_tables();
+		again = serve_all();
+		check_extension();
+		if (http_wait(wait_until(again), PG_WAIT_EXTENSION))
+			next_look = 0;
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+			housekeeping_import_credentials();
+			roster_try_again();
+			next_look = 0;
+		}
+		housekeeping_run();
+	}
+}
+
+void
+qbsync_gateway_main(Datum main_arg)
+{
+	Oid			database = DatumGetObjectId(main_arg);
+
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+	shared_gateway_attach(database);
+	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("application_name", "qbsync gateway", PGC_USERSET, PGC_S_OVERRIDE);
+
+	/* what CREATE EXTENSION has not made is not waited for: this is also how the launcher finds out */
+	http_init();
+	look_at_tables();
+	secret_allow_opening();
+	housekeeping_import_credentials();
+	shared_gateway_set_state(GATEWAY_RUNNING);
+	ereport(LOG, (errmsg("qbsync gateway started")));
+	next_look = 0;
+	run_loop();
+}

@@ -1,0 +1,93 @@
+/*
+ * housekeeping.c
+ *		Retention and the credentials file.  See housekeeping.h.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "common/unit.h"
+#include "qbsync.h"
+#include "security/credentials.h"
+#include "worker/housekeeping.h"
+
+#define CLEAN_UP_EVERY_US USECS_PER_DAY
+
+/* The first one, so that a gateway that is restarted every night cleans up too. */
+#define CLEAN_UP_FIRST_US (10 * 60 * USECS_PER_SEC)
+
+static TimestampTz next_clean_up = 0;
+
+/* Unit: old rows go. */
+static void
+clean_up(void *arg)
+{
+	static SqlStatement statements[] = {
+		{"DELETE FROM qbsync.http_log WHERE at < now() - $1 * interval '1 minute'", 1, {FLOAT8OID}},
+		{"DELETE FROM qbsync.job WHERE finished_at < now() - $1 * interval '1 minute'", 1, {FLOAT8OID}},
+		{"DELETE FROM qbsync.\"authorization\" WHERE expires_at < now() - $1 * interval '1 minute'", 1, {FLOAT8OID}},
+	};
+	Datum		values[1] = {Float8GetDatum((double) qbsync_log_retention)};
+
+	for (int i = 0; i < lengthof(statements); i++)
+		sql_execute(&statements[i], values, NULL);
+}
+
+TimestampTz
+housekeeping_due(void)
+{
+	if (next_clean_up == 0)
+		next_clean_up = GetCurrentTimestamp() + CLEAN_UP_FIRST_US;
+	return next_clean_up;
+}
+
+void
+housekeeping_run(void)
+{
+	UnitError	error;
+
+	if (GetCurrentTimestamp() < housekeeping_due())
+		return;
+	next_clean_up = GetCurrentTimestamp() + CLEAN_UP_EVERY_US;
+	if (unit_run("qbsync: cleaning up", clean_up, NULL, &error) == UNIT_FAILED)
+		ereport(LOG, (errmsg("qbsync could not remove old rows"), errdetail("%s", error.message)));
+}
+
+/* What the import reports. */
+typedef struct Import
+{
+	int			imported;
+	char	   *problem;
+} Import;
+
+/* Unit: secrets that are new. */
+static void
+import_credentials(void *arg)
+{
+	Import	   *import = arg;
+	char	   *problem;
+
+	unit_durable();
+	import->imported = credentials_import(&problem);
+	import->problem = problem ? MemoryContextStrdup(TopMemoryContext, problem) : NULL;
+}
+
+void
+housekeeping_import_credentials(void)
+{
+	static char *last_problem = NULL;
+	Import		import = {0};
+	UnitError	error;
+
+	if (unit_run("qbsync: reading the credentials file", import_credentials, &import, &error) == UNIT_FAILED)
+		import.problem = MemoryContextStrdup(TopMemoryContext, error.message);
+	if (import.imported > 0)
+		ereport(LOG, (errmsg("qbsync imported %d secrets from the credentials file", import.imported)));
+	if (import.problem && (last_problem == NULL || strcmp(import.problem, last_problem) != 0))
+		ereport(WARNING, (errmsg("qbsync cannot use the credentials file"), errdetail("%s", import.problem)));
+	if (last_problem)
+		pfree(last_problem);
+	last_problem = import.problem;
+}

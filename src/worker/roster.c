@@ -1,0 +1,316 @@
+/*
+ * roster.c
+ *		The companies of this database.  See roster.h.
+ *
+ * A look is one query over all connections.  Rows are read in the unit, and acted on after it has committed: dropping
+ * work, taking a lease and freeing memory are not undone by a rollback.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "common/lease.h"
+#include "quickbooks/company.h"
+#include "worker/identity.h"
+#include "worker/roster.h"
+
+dlist_head	roster = DLIST_STATIC_INIT(roster);
+
+/* A row as the look read it. */
+typedef struct Entry
+{
+	int			id;
+	char	   *name;
+	char	   *realm_id;
+	CompanyState state;
+	char	   *problem;
+	bool		refresh_begun;
+	CompanySettings settings;
+	char	   *settings_text;
+	int64		poll_interval;
+	int64		connect_job;
+	int64		disconnect_job;
+	bool		sync_asked;
+	bool		must_load;
+	bool		must_catch_up;
+	bool		must_window;
+	bool		must_verify;
+	TimestampTz last_request;
+	TimestampTz checked;
+} Entry;
+
+typedef struct Look
+{
+	MemoryContext context;
+	Entry	   *entries;
+	int			nentries;
+} Look;
+
+/*
+ * A row whose mark is another database's is a copy's: it is paused before anything else is done with it.  A row without
+ * a mark is new here, or was confirmed by a person: it gets ours, once there is a grant to protect.
+ */
+static void
+check_marks(void)
+{
+	static SqlStatement copies = {
+		"UPDATE qbsync.connection SET state = 'clone', state_since = now(), problem = 'clone', problem_detail = NULL,"
+		" problem_since = now(), attempts = 0, next_attempt_at = NULL"
+		" WHERE (system_identifier <> $1 OR database_id <> $2) AND state NOT IN ('clone', 'disconnected')"
+		" RETURNING name",
+		2, {TEXTOID, INT8OID}
+	};
+	static SqlStatement mark = {
+		"UPDATE qbsync.connection SET system_identifier = $1, database_id = $2, timeline = $3"
+		" WHERE ((system_identifier IS NULL AND state <> 'authorizing')"
+		"  OR (system_identifier = $1 AND database_id = $2 AND timeline <> $3))",
+		3, {TEXTOID, INT8OID, INT4OID}
+	};
+	Identity	identity;
+	Datum		values[3];
+
+	identity_get(&identity);
+	values[0] = CStringGetTextDatum(identity.system_identifier);
+	values[1] = Int64GetDatum(identity.database_id);
+	values[2] = Int32GetDatum(identity.timeline);
+	for (uint64 row = 0, n = sql_execute(&copies, values, NULL); row < n; row++)
+		ereport(LOG, (errmsg("qbsync connection \"%s\" belongs to the database this one is a copy of",
+							 sql_text(row, 1, CurrentMemoryContext))));
+	sql_execute(&mark, values, NULL);
+}
+
+/* The query of a look; columns are taken in read_entry(). */
+static SqlStatement look_statement = {
+	"SELECT c.connection_id, c.name, c.realm_id, c.state, c.problem, c.refresh_started_at IS NOT NULL,"
+	" c.app, a.client_id, a.redirect_uri, e.api_url, e.token_url, e.revoke_url, e.requests_per_second,"
+	" e.requests_per_minute, e.concurrency, (extract(epoch FROM e.limit_window) * 1000000)::bigint,"
+	" (extract(epoch FROM e.throttle_wait) * 1000000)::bigint,"
+	" (extract(epoch FROM qbsync.poll_interval(c.connection_id)) * 1000000)::bigint,"
+	" j.connect, j.disconnect, coalesce(j.sync, false), k.load, k.catch_up, k.window_open, k.verify, k.last_request,"
+	" k.checked, row(c.app, c.realm_id, a.*, e.*)::text"
+	" FROM qbsync.connection c JOIN qbsync.app a ON a.name = c.app JOIN qbsync.environment e ON e.name = a.environment"
+	" LEFT JOIN LATERAL (SELECT max(job_id) FILTER (WHERE kind = 'connect') AS connect,"
+	"   max(job_id) FILTER (WHERE kind = 'disconnect') AS disconnect, bool_or(kind = 'sync') AS sync"
+	"   FROM qbsync.job WHERE connection_id = c.connection_id AND state IN ('queued', 'running')) j ON true"
+	" LEFT JOIN LATERAL (SELECT"
+	"   coalesce(bool_or(phase IN ('waiting', 'loading')) FILTER (WHERE entity <> '*'), false)"
+	"    OR count(*) FILTER (WHERE entity = 'customer') = 0 AS load,"
+	"   coalesce(max(checked_at) FILTER (WHERE entity = '*') < max(started_at) FILTER (WHERE entity <> '*'), true)"
+	"    AS catch_up,"
+	"   coalesce(bool_or(catch_up_to IS NOT NULL), false) AS window_open,"
+	"   coalesce(bool_or(phase = 'verifying'), false) AS verify,"
+	"   max(last_request_at) AS last_request, max(checked_at) FILTER (WHERE entity = '*') AS checked"
+	"   FROM qbsync.cursor WHERE connection_id = c.connection_id) k ON true"
+	" ORDER BY c.connection_id",
+	0
+};
+
+/* A bigint column, 0 for null. */
+static int64
+bigint_or_zero(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = sql_datum(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt64(value);
+}
+
+static void
+read_settings(uint64 row, CompanySettings *settings, MemoryContext context)
+{
+	settings->app = sql_text(row, 7, context);
+	settings->client_id = sql_text(row, 8, context);
+	settings->redirect_uri = sql_text(row, 9, context);
+	settings->api_url = sql_text(row, 10, context);
+	settings->token_url = sql_text(row, 11, context);
+	settings->revoke_url = sql_text(row, 12, context);
+	settings->per_second = DatumGetInt32(sql_datum(row, 13, NULL));
+	settings->per_window = DatumGetInt32(sql_datum(row, 14, NULL));
+	settings->concurrency = DatumGetInt32(sql_datum(row, 15, NULL));
+	settings->window = DatumGetInt64(sql_datum(row, 16, NULL));
+	settings->throttle_wait = DatumGetInt64(sql_datum(row, 17, NULL));
+}
+
+static void
+read_entry(uint64 row, Entry *entry, MemoryContext context)
+{
+	entry->id = DatumGetInt32(sql_datum(row, 1, NULL));
+	entry->name = sql_text(row, 2, context);
+	entry->realm_id = sql_text(row, 3, context);
+	entry->state = company_state_from_name(sql_text(row, 4, context));
+	entry->problem = sql_text(row, 5, context);
+	entry->refresh_begun = DatumGetBool(sql_datum(row, 6, NULL));
+	read_settings(row, &entry->settings, context);
+	entry->poll_interval = DatumGetInt64(sql_datum(row, 18, NULL));
+	entry->connect_job = bigint_or_zero(row, 19);
+	entry->disconnect_job = bigint_or_zero(row, 20);
+	entry->sync_asked = DatumGetBool(sql_datum(row, 21, NULL));
+	entry->must_load = DatumGetBool(sql_datum(row, 22, NULL));
+	entry->must_catch_up = DatumGetBool(sql_datum(row, 23, NULL));
+	entry->must_window = DatumGetBool(sql_datum(row, 24, NULL));
+	entry->must_verify = DatumGetBool(sql_datum(row, 25, NULL));
+	entry->last_request = bigint_or_zero(row, 26);
+	entry->checked = bigint_or_zero(row, 27);
+	entry->settings_text = sql_text(row, 28, context);
+}
+
+/* Unit: marks first, then read all. */
+static void
+look(void *arg)
+{
+	Look	   *result = arg;
+
+	check_marks();
+	result->nentries = (int) sql_execute(&look_statement, NULL, NULL);
+	result->entries = MemoryContextAllocZero(result->context, sizeof(Entry) * Max(result->nentries, 1));
+	for (int i = 0; i < result->nentries; i++)
+		read_entry(i, &result->entries[i], result->context);
+}
+
+static Company *
+find_company(int id)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &roster)
+	{
+		Company    *company = dlist_container(Company, node, iter.cur);
+
+		if (company->id == id)
+			return company;
+	}
+	return NULL;
+}
+
+/* Take over a string that may have changed. */
+static void
+take_string(Company *company, char **where, const char *value)
+{
+	if (*where && value && strcmp(*where, value) == 0)
+		return;
+	if (*where)
+		pfree(*where);
+	*where = value ? MemoryContextStrdup(company->context, value) : NULL;
+}
+
+/* May the gateway work for a company in that state, apart from jobs? */
+static bool
+works_by_itself(CompanyState state)
+{
+	return state == COMPANY_LOADING || state == COMPANY_LIVE;
+}
+
+/* Take over what a row says.  A flow under way knows better what is left of it. */
+static void
+adjust(Company *company, const Entry *entry)
+{
+	take_string(company, &company->name, entry->name);
+	take_string(company, &company->realm_id, entry->realm_id);
+	if (company->settings_text == NULL || strcmp(company->settings_text, entry->settings_text) != 0)
+		company_apply_settings(company, &entry->settings, entry->settings_text);
+	if (company->state != entry->state)
+	{
+		/* a person changed it: what was under way is dropped, and what waited is tried at once */
+		if (works_by_itself(company->state) || works_by_itself(entry->state))
+			company_drop_work(company);
+		company->state = entry->state;
+		company->not_before = company->token_retry_at = company->next_poll = 0;
+		company->failures = company->token_attempts = 0;
+	}
+	strlcpy(company->problem, entry->problem ? entry->problem : "", sizeof(company->problem));
+	if (entry->sync_asked && !company->poll_asked)
+		company->not_before = company->token_retry_at = 0;
+	company->poll_interval = entry->poll_interval;
+	company->connect_job = entry->connect_job;
+	company->disconnect_job = entry->disconnect_job;
+	company->poll_asked = entry->sync_asked;
+	company->last_start = Max(company->last_start, entry->last_request);
+	if (company->flow == NULL)
+	{
+		company->must_load = entry->must_load;
+		company->must_catch_up = entry->must_catch_up || company->verify_round > 0;
+		company->must_window = entry->must_window;
+		company->must_verify = entry->must_verify;
+	}
+}
+
+/* A company that is new to this process. */
+static void
+take_up(const Entry *entry)
+{
+	Company    *company;
+
+	/* another gateway may still be on its way out */
+	if (!lease_take(entry->id))
+		return;
+	company = company_create(entry->id);
+	company->state = entry->state;
+	company->refresh_begun = entry->refresh_begun;
+	if (entry->checked != 0)
+		company->next_poll = entry->checked + entry->poll_interval;
+	dlist_push_tail(&roster, &company->node);
+}
+
+/* Companies whose rows are gone. */
+static void
+release_missing(void)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &roster)
+	{
+		Company    *company = dlist_container(Company, node, iter.cur);
+
+		if (company->seen)
+			continue;
+		dlist_delete(&company->node);
+		lease_release(company->id);
+		company_free(company);
+	}
+}
+
+UnitResult
+roster_look(UnitError *error)
+{
+	Look		result = {AllocSetContextCreate(CurrentMemoryContext, "qbsync look", ALLOCSET_DEFAULT_SIZES)};
+	UnitResult	outcome = unit_run("qbsync: looking at connections", look, &result, error);
+	dlist_iter	iter;
+
+	if (outcome == UNIT_DONE)
+	{
+		dlist_foreach(iter, &roster)
+			dlist_container(Company, node, iter.cur)->seen = false;
+		for (int i = 0; i < result.nentries; i++)
+		{
+			Entry	   *entry = &result.entries[i];
+			Company    *company;
+
+			if (find_company(entry->id) == NULL)
+				take_up(entry);
+			company = find_company(entry->id);
+			if (company == NULL)
+				continue;
+			company->seen = true;
+			adjust(company, entry);
+		}
+		release_missing();
+	}
+	MemoryContextDelete(result.context);
+	return outcome;
+}
+
+void
+roster_try_again(void)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &roster)
+	{
+		Company    *company = dlist_container(Company, node, iter.cur);
+
+		company->not_before = company->token_retry_at = 0;
+	}
+}

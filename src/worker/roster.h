@@ -1,0 +1,26 @@
+/*
+ * roster.h
+ *		The companies of this database: what their rows say, taken over into Company structs.
+ */
+#ifndef QBSYNC_ROSTER_H
+#define QBSYNC_ROSTER_H
+
+#include "postgres.h"
+
+#include "lib/ilist.h"
+
+#include "common/unit.h"
+
+/* All companies the gateway knows; dlist of Company.node. */
+extern dlist_head roster;
+
+/*
+ * Look at the tables: new companies are leased and taken up, changed ones adjusted, those that a person paused or
+ * disconnected stop at once, copies are found out.  One unit of work.
+ */
+extern UnitResult roster_look(UnitError *error);
+
+/* Whatever waits for its next attempt is tried at once: somebody may have mended the cause. */
+extern void roster_try_again(void);
+
+#endif							/* QBSYNC_ROSTER_H */

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Builds qbsync and runs every test.  Ends with a line "N passed, N failed".
+#
+# On Debian, as root, it installs what it needs first.  As another user, the packages must be there, and the directories
+# of PG_CONFIG (default: the newest installed server) must be writable.  The server refuses to run as root: then the
+# tests run as user postgres in a copy of the tree.
+set -u -o pipefail
+cd "$(dirname "$0")/.."
+. test/lib.sh
+
+install_packages || exit 1
+build_and_install || exit 1
+
+passed=0
+failed=0
+
+# Counts a test program's result: its own line "N passed, N failed" if it prints one, otherwise one test by exit code.
+count() {
+	local name=$1 output=$2 code=$3 line
+	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$output" | tail -n 1)
+	if [ -n "$line" ]; then
+		passed=$((passed + $(cut -d' ' -f1 <<<"$line")))
+		failed=$((failed + $(cut -d' ' -f3 <<<"$line")))
+		[ "$code" -eq 0 ] || [ "$(cut -d' ' -f3 <<<"$line")" -gt 0 ] || failed=$((failed + 1))
+	elif [ "$code" -eq 0 ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+	fi
+	[ "$code" -eq 0 ] || echo "FAILED: $name"
+}
+
+# Counts lines of TAP and of pg_regress ("ok 1 - …", "test name … ok").
+count_lines() {
+	local output=$1 code=$2 good bad
+	good=$(grep -cE '^ok [0-9]+|^test .*\.\.\. ok' "$output")
+	bad=$(grep -cE '^not ok [0-9]+|^test .*\.\.\. FAILED' "$output")
+	passed=$((passed + good))
+	failed=$((failed + bad))
+	[ "$code" -eq 0 ] || [ "$bad" -gt 0 ] || failed=$((failed + 1))
+}
+
+run() {
+	local name=$1 how=$2 output code
+	shift 2
+	output=$(mktemp)
+	chmod 644 "$output"
+	echo "== $name"
+	"$@" 2>&1 | tee "$output"
+	code=$?
+	if [ "$how" = lines ]; then count_lines "$output" "$code"; else count "$name" "$output" "$code"; fi
+	rm -f "$output"
+}
+
+run "pure C: unit tests and fuzzing" result make -C test/fuzz check
+run "simulator" result python3 test/simulator/selftest.py
+
+work=$(private_copy)
+run "regression" lines as_server_user "$work" make -s installcheck ISOLATION= TAP_TESTS= PG_CONFIG="$PG_CONFIG"
+if compgen -G 'test/specs/*.spec' >/dev/null; then
+	run "isolation" lines as_server_user "$work" make -s installcheck REGRESS= TAP_TESTS= PG_CONFIG="$PG_CONFIG"
+fi
+for file in test/t/*.pl; do
+	run "$file" lines as_server_user "$work" make -s installcheck REGRESS= ISOLATION= \
+		PROVE_TESTS="$file" PROVE_FLAGS='-v' PG_CONFIG="$PG_CONFIG"
+done
+[ "$failed" -eq 0 ] && rm -rf "$work" || echo "logs and differences are below $work"
+
+echo
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

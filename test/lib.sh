@@ -1,0 +1,48 @@
+# What test/check.sh and test/demo.sh share: packages, building, a tree the server's user may write.
+
+PG_CONFIG=${PG_CONFIG:-$(ls /usr/lib/postgresql/*/bin/pg_config 2>/dev/null | sort -V | tail -n 1)}
+
+# Debian packages that are needed and not there yet; only root installs.
+install_packages() {
+	local wanted missing=() package
+	[ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || return 0
+	wanted="postgresql-15 postgresql-server-dev-15 libcurl4-openssl-dev libjansson-dev libssl-dev libipc-run-perl"
+	wanted="$wanted pkg-config gcc make python3 util-linux"
+	for package in $wanted; do
+		dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+	done
+	if [ ${#missing[@]} -gt 0 ]; then
+		echo "Installing ${missing[*]}"
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			"${missing[@]}" >/dev/null || { echo "could not install packages" >&2; return 1; }
+	fi
+	PG_CONFIG=${PG_CONFIG:-$(ls /usr/lib/postgresql/*/bin/pg_config | sort -V | tail -n 1)}
+}
+
+# Builds with warnings as errors where asked for (QBSYNC_CFLAGS), installs into the server's directories.
+build_and_install() {
+	echo "Building qbsync for $("$PG_CONFIG" --version)"
+	make -s -j2 PG_CONFIG="$PG_CONFIG" && make -s install PG_CONFIG="$PG_CONFIG" >/dev/null
+}
+
+# The server refuses to run as root: a copy of the tree that its user may write.  Prints its path.
+private_copy() {
+	local dir
+	if [ "$(id -u)" -ne 0 ]; then pwd; return; fi
+	dir=$(mktemp -d /tmp/qbsync-check.XXXXXX)
+	cp -a . "$dir"
+	chown -R postgres: "$dir"
+	chmod 755 "$dir"
+	echo "$dir"
+}
+
+# as_server_user DIRECTORY COMMAND…: run it there, as postgres if we are root.
+as_server_user() {
+	local dir=$1
+	shift
+	if [ "$(id -u)" -eq 0 ]; then
+		runuser -u postgres -- env -C "$dir" "$@"
+	else
+		env -C "$dir" "$@"
+	fi
+}

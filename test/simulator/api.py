@@ -1,0 +1,305 @@
+"""The accounting service: from a request under /v3/company/ to an answer."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs
+
+import cdc
+import query as query_language
+import writes
+from clock import envelope_time
+from entities import BY_PATH
+from errors import Fault, GatewayFault
+from jsontext import dumps, loads
+from oauth import Denied
+
+JSON = "application/json;charset=UTF-8"
+
+
+@dataclass
+class Request:
+    method: str
+    path: str
+    query: str
+    headers: dict
+    body: bytes
+    realm: str = ""
+    kinds: set = field(default_factory=set)
+    entities: set = field(default_factory=set)
+
+    @property
+    def parameters(self) -> dict:
+        return {k: v[0] for k, v in parse_qs(self.query, keep_blank_values=True).items()}
+
+
+@dataclass
+class Answer:
+    status: int
+    body: bytes
+    content_type: str = JSON
+    headers: dict = field(default_factory=dict)
+
+
+_PATH = re.compile(r"/v3/company/([^/]*)/([^/]+)(?:/([^/]+))?(?:/([^/]+))?\Z")
+
+
+def classify(request: Request) -> None:
+    """Kind, entity and company of a request, for limits, counters and faults."""
+    found = _PATH.match(request.path)
+    if not found:
+        request.kinds = {_PLAIN_KINDS.get(request.path, "other")}
+        return
+    request.realm, resource = found.group(1), found.group(2)
+    request.entities = {resource}
+    if resource == "query":
+        request.kinds = {"query"}
+        text = request.body.decode("utf-8", "replace") if request.method == "POST" else \
+            request.parameters.get("query", "")
+        named = re.search(r"\bfrom\s+(\w+)", text, re.I)
+        request.entities = {named.group(1).lower()} if named else set()
+    elif resource == "cdc":
+        request.kinds = {"cdc"}
+        request.entities = {e.strip().lower() for e in request.parameters.get("entities", "").split(",")}
+    elif request.method == "POST":
+        request.kinds = {"write"}
+    else:
+        request.kinds = {"read"} | ({resource} if resource in ("companyinfo", "preferences") else set())
+
+
+_PLAIN_KINDS = {"/oauth2/v1/tokens/bearer": "token", "/v2/oauth2/tokens/revoke": "revoke",
+                "/connect/oauth2": "authorize", "/.well-known/openid_configuration": "discovery",
+                "/.well-known/openid_sandbox_configuration": "discovery"}
+
+
+def handle(sim, request: Request) -> Answer:
+    """Answer one accounting request; limits and tokens come first."""
+    with sim.lock:
+        try:
+            _let_in(sim, request)
+        except GatewayFault as fault:
+            return gateway_answer(sim, request, fault)
+        finally_leave = request.realm
+    try:
+        if sim.settings["latency_ms"]:
+            time.sleep(sim.settings["latency_ms"] / 1000)
+        with sim.lock:
+            return _serve(sim, request)
+    finally:
+        with sim.lock:
+            sim.limits.leave(finally_leave)
+
+
+def _let_in(sim, request: Request) -> None:
+    token = request.headers.get("authorization", "")
+    try:
+        sim.oauth.check_access(token, request.realm)
+    except Denied as denied:
+        raise access_fault(denied.why, token) from None
+    try:
+        sim.limits.enter(request.realm)
+    except GatewayFault:
+        sim.limits.leave(request.realm)
+        raise
+
+
+def access_fault(why: str, token: str) -> GatewayFault:
+    """The refusals of an access token. They repeat the token they got, as some services do."""
+    token = token[7:]
+    if why == "missing":
+        return GatewayFault(401, "AUTHENTICATION", "3202", "EmptyField", "Access token is missing")
+    if why == "forbidden":
+        return GatewayFault(403, "AUTHENTICATION", "3100", "ApplicationAuthorizationFailed", None)
+    if why == "user_removed":
+        return GatewayFault(401, "AUTHENTICATION", "120", "AuthorizationFailure",
+                            f"The user who connected has no access any more. Token: {token}")
+    detail = {"expired": "Token expired: ", "revoked": "Token revoked: "}.get(why, "Token invalid: ") + token
+    return GatewayFault(401, "AUTHENTICATION", "3200", "AuthenticationFailed", detail)
+
+
+def _serve(sim, request: Request) -> Answer:
+    sim.finish_merges()
+    now = sim.clock.now()
+    try:
+        if sim.companies[request.realm].values["suspended"]:
+            raise Fault(6190, "")
+        body = _dispatch(sim, request)
+        sim.limits.metered(request.realm, next(iter(request.kinds - {"companyinfo", "preferences"})))
+        return reply(request, 200, body)
+    except Fault as fault:
+        status = sim.settings["status_610"] if fault.code == "610" and request.method == "GET" else fault.status
+        return reply(request, status, dumps(fault.body(envelope_time(now))).encode())
+    except Exception as error:      # a hole in the simulator: say so, keep serving
+        import traceback
+        traceback.print_exc()
+        fault = Fault(10000, "", f"System Failure Error: {type(error).__name__}: {error}", 500, "SystemFault")
+        return reply(request, 500, dumps(fault.body(envelope_time(now))).encode())
+
+
+def reply(request: Request, status: int, body: bytes) -> Answer:
+    """JSON when it was asked for, else XML."""
+    if "application/json" in request.headers.get("accept", "").lower():
+        return Answer(status, body)
+    from jsontext import to_xml
+    return Answer(status, to_xml(loads(body)), "application/xml;charset=UTF-8")
+
+
+def gateway_answer(sim, request: Request, fault: GatewayFault) -> Answer:
+    headers, shape = {}, "gateway"
+    if fault.status == 429:
+        shape = sim.settings["throttle_body"]
+        if sim.settings["retry_after"] is not None:
+            headers["Retry-After"] = str(sim.settings["retry_after"])
+    answer = throttle(request, shape) if shape != "gateway" else \
+        reply(request, fault.status, dumps(fault.body(sim.clock.now())).encode())
+    answer.headers.update(headers)
+    return answer
+
+
+def throttle(request: Request, shape: str) -> Answer:
+    if shape == "empty":
+        return Answer(429, b"", "")
+    return reply(request, 429, b'{"Fault":{"Error":[{"Message":"Too Many Requests","code":"429"}]}}')
+
+
+def _envelope(sim, inner: bytes) -> bytes:
+    return b'{%s,"time":"%s"}' % (inner, envelope_time(sim.clock.now()).encode())
+
+
+def _dispatch(sim, request: Request) -> bytes:
+    found = _PATH.match(request.path)
+    _, resource, id, rest = found.groups()
+    company = sim.companies[request.realm]
+    if request.method not in ("GET", "POST"):
+        raise Fault(500, "", f"Operation is not supported: {request.method}", 405)
+    if resource in ("query", "cdc"):
+        if id or (resource == "cdc" and request.method != "GET"):
+            raise Fault(500, "", "Operation is not supported")
+        return (_query if resource == "query" else _cdc)(sim, company, request)
+    entity = BY_PATH.get(resource)
+    if entity is None or rest:
+        raise Fault(500, "", f"Operation is not supported: no resource {resource}")
+    if request.method == "GET":
+        return _read(sim, company, entity, id)
+    if id:
+        raise Fault(500, "", "Operation is not supported: POST with an id in the path")
+    return _write(sim, company, entity, request)
+
+
+def _query(sim, company, request: Request) -> bytes:
+    text = request.parameters.get("query", "")
+    if request.method == "POST":
+        kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+        if kind != "application/text":
+            raise Fault(1050, "", f"Invalid content type : {kind}", 415)
+        try:
+            text = request.body.decode()
+        except UnicodeDecodeError:
+            raise malformed_utf8() from None
+    if not text.strip():
+        raise Fault(4000, "", "QueryParserError: the query is empty", 200, "SystemFault")
+    zone = company.single("CompanyInfo").get("DefaultTimeZone", "UTC")
+    parsed = query_language.parse(text, sim.clock.now(), zone)
+    return _envelope(sim, b'"QueryResponse":' + query_language.run(company, parsed, sim.settings))
+
+
+def _cdc(sim, company, request: Request) -> bytes:
+    asked = request.parameters
+    names = cdc.entities_of(asked.get("entities", ""))
+    since = cdc.since_of(asked.get("changedSince", ""), sim.clock.now())
+    return _envelope(sim, b'"CDCResponse":' + cdc.run(company, names, since, sim.settings))
+
+
+def _read(sim, company, entity, id: str | None) -> bytes:
+    if entity.singleton:
+        wanted = company.realm if entity.name == "CompanyInfo" else None
+        if id != wanted:
+            raise Fault(610, "Id") if id else Fault(500, "", "Operation is not supported: an id is missing")
+        record = next(iter(company.tables[entity.name].records.values()))
+    else:
+        if not id:
+            raise Fault(500, "", "Operation is not supported: an id is missing")
+        if not id.isdigit() or len(id) > 19:
+            raise Fault(2030, "Id", f"Id should be a valid number. Supplied value:{id[:60]}")
+        record = company.record(entity.name, id)
+        if record is None or (not record.active and sim.settings["inactive_read"] == "610"):
+            raise writes.not_found(company_view(company), entity, id)
+    return _envelope(sim, b'"%s":%s' % (entity.name.encode(), record.data))
+
+
+class company_view:
+    """What not_found() needs of a Change."""
+
+    def __init__(self, company) -> None:
+        self.company = company
+
+
+def malformed_utf8() -> Fault:
+    return Fault(500, "", "Operation is not supported: com.sun.org.apache.xerces.internal.impl.io."
+                 "MalformedByteSequenceException: Invalid byte of UTF-8 sequence.", 500, "SystemFault")
+
+
+def _body(request: Request) -> dict:
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind != "application/json":
+        raise Fault(1050, "", f"Invalid content type : {kind}", 415)
+    try:
+        body = loads(request.body.decode())
+    except UnicodeDecodeError:
+        raise malformed_utf8() from None
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        raise Fault(2010, "", f"Property Name:{str(error)[:200]}") from None
+    if not isinstance(body, dict):
+        raise Fault(2010, "", "Property Name:Can not deserialize: an object is expected")
+    return body
+
+
+def _write(sim, company, entity, request: Request) -> bytes:
+    asked = request.parameters
+    request_id = asked.get("requestid", "")
+    if "requestid" in asked and not 1 <= len(request_id) <= 50:
+        raise Fault(2130, "requestid")
+    if (company.realm, request_id) in sim.replies:
+        return sim.replies[(company.realm, request_id)]
+    body = _body(request)
+    include = {i for i in asked.get("include", "").split(",") if i}
+    change = sim.change(company, "api")
+    operation = _operation(asked.get("operation", ""), include, body, entity)
+    obj = perform(change, entity, operation, body, include)
+    return sim.commit(change, operation, entity.name, obj["Id"], request_id, lambda records: _envelope(
+        sim, b'"%s":%s' % (entity.name.encode(), written(records, entity, obj))))
+
+
+def written(records, entity, obj: dict) -> bytes:
+    for name, record in records:
+        if (name, record.id) == (entity.name, obj["Id"]):
+            return record.data
+    return dumps(obj).encode()
+
+
+def _operation(operation: str, include: set, body: dict, entity) -> str:
+    if operation in ("delete", "void"):
+        return operation
+    if operation not in ("", "update", "create"):
+        raise Fault(500, "", f"Operation is not supported: {operation}")
+    if "void" in include:
+        if entity.name == "Invoice":
+            raise Fault(500, "", "Operation is not supported: void an invoice with operation=void")
+        return "void"
+    if operation == "create" or (not body.get("Id") and not entity.singleton):
+        if body.get("sparse") is True or operation == "update":
+            raise Fault(2020, "Id", "Required parameter Id is missing in the request")
+        return "create"
+    return "update"
+
+
+def perform(change, entity, operation: str, body: dict, include: set = frozenset(), ui: bool = False) -> dict:
+    if operation == "delete":
+        return writes.delete(change, entity, body, ui)
+    if operation == "void":
+        return writes.void(change, entity, body, ui)
+    if operation == "create":
+        return writes.create(change, entity, body, include, ui)
+    return writes.update(change, entity, body, include, ui)

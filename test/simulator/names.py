@@ -1,0 +1,221 @@
+"""Rules of the name lists: Customer, Item, Term.
+
+Names are unique within their group, inactive records get the suffix
+" (deleted)" and free their name, hierarchies carry fully qualified names.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import references
+from entities import ENTITIES, FIXED_LISTS
+from errors import Fault
+from jsontext import money, plain
+
+SUFFIX = " (deleted)"
+ZERO = Decimal(0)
+
+
+def customer(change, obj: dict, old: dict | None, ui: bool = False) -> None:
+    _display_name(obj)
+    if not obj.get("PrintOnCheckName"):
+        obj["PrintOnCheckName"] = obj["DisplayName"][:110]
+    _currency(change, obj, old)
+    references.resolve_all(change, ENTITIES["Customer"], obj, old)
+    _delivery(obj)
+    obj.setdefault("Active", True)
+    obj.setdefault("Taxable", change.settings["customer_taxable"])
+    obj.setdefault("PreferredDeliveryMethod", "None")
+    obj.setdefault("IsProject", False)
+    obj.setdefault("ClientEntityId", "0")
+    _job(change, obj, old)
+    if old and old.get("Active", True) and not obj["Active"] and old["Balance"] and not ui:
+        raise Fault(6220, "Active")
+    _activity("DisplayName", change, "Name", obj, old)
+    _qualify(change, "Customer", obj, "DisplayName", 5)
+    claim(change, "Name", "Customer", obj, obj["DisplayName"], "DisplayName")
+    _opening(change, obj, old)
+
+
+def _display_name(obj: dict) -> None:
+    if not obj.get("DisplayName"):
+        parts = [obj.get(k) for k in ("Title", "GivenName", "MiddleName", "FamilyName", "Suffix")]
+        obj["DisplayName"] = " ".join(p for p in parts if p)
+    if not obj["DisplayName"]:
+        raise Fault(6080, "DisplayName")
+
+
+def _currency(change, obj: dict, old: dict | None) -> None:
+    home = change.company.preference("CurrencyPrefs", "HomeCurrency", {"value": "CAD"})["value"]
+    wanted = obj.setdefault("CurrencyRef", {"value": home})["value"]
+    if wanted not in FIXED_LISTS["Currency"] or wanted != home:
+        raise Fault(6000, "CurrencyRef", f"Business Validation Error: Invalid Currency: {wanted} is not "
+                    "the currency of the company, and multicurrency is off")
+
+
+def _delivery(obj: dict) -> None:
+    if obj.get("PreferredDeliveryMethod") == "Email" and not obj.get("PrimaryEmailAddr"):
+        raise Fault(6420, "PrimaryEmailAddr")
+    reason = obj.get("TaxExemptionReasonId")
+    if reason is not None and str(reason) not in [str(n) for n in range(1, 16)]:
+        raise Fault(2170, "TaxExemptionReasonId", f"Invalid Enumeration : {reason}")
+
+
+def _job(change, obj: dict, old: dict | None) -> None:
+    parent = obj.get("ParentRef", {}).get("value")
+    obj.setdefault("Job", bool(parent) and old is None and False)
+    if obj["Job"] and not parent:
+        raise Fault(6150, "ParentRef")
+    if parent and not obj["Job"]:
+        raise Fault(2600, "Job", "Conflicting elements in request : ParentRef without Job")
+    obj.setdefault("BillWithParent", False)
+    if old and old.get("BillWithParent", False) != obj["BillWithParent"] and any(
+            e == "Invoice" for e, _ in change.company.by_customer.get(obj["Id"], ())):
+        raise Fault(6130, "BillWithParent")
+
+
+def _opening(change, obj: dict, old: dict | None) -> None:
+    if old:
+        obj["Balance"], obj["BalanceWithJobs"] = old["Balance"], old["BalanceWithJobs"]
+        return
+    opening = money(obj.get("Balance", 0))
+    date = obj.pop("OpenBalanceDate", None)
+    obj["Balance"] = obj["BalanceWithJobs"] = ZERO
+    if opening and not date:
+        raise Fault(6060, "OpenBalanceDate")
+    if opening:
+        change.notes.append({"opening": opening, "date": date})
+
+
+def item(change, obj: dict, old: dict | None, ui: bool = False) -> None:
+    kind = obj["Type"]
+    if kind == "Group":
+        raise Fault(5030, "Type", "Feature Not Supported Error : bundles cannot be written")
+    references.resolve_all(change, ENTITIES["Item"], obj, old)
+    if kind == "Category":
+        for name in ("IncomeAccountRef", "ExpenseAccountRef", "AssetAccountRef", "UnitPrice", "PurchaseCost"):
+            if name in obj:
+                raise Fault(2600, name, f"Conflicting elements in request : a category has no {name}")
+    else:
+        _item_accounts(change, obj, kind)
+    for name in ("UnitPrice", "PurchaseCost", "QtyOnHand", "ReorderPoint"):
+        if name in obj:
+            obj[name] = plain(obj[name])
+    if kind != "Category":
+        obj.setdefault("UnitPrice", ZERO)
+        obj.setdefault("PurchaseCost", ZERO)
+        obj.setdefault("Taxable", False)
+        obj.setdefault("TrackQtyOnHand", kind == "Inventory")
+    obj.setdefault("Active", True)
+    _sub_item(change, obj)
+    _activity("Name", change, "Item", obj, old)
+    _qualify(change, "Item", obj, "Name", 5)
+    claim(change, "Item", "Item", obj, obj["FullyQualifiedName"], "Name")
+
+
+def _item_accounts(change, obj: dict, kind: str) -> None:
+    needed = ["IncomeAccountRef"]
+    if kind == "Inventory":
+        needed += ["ExpenseAccountRef", "AssetAccountRef", "QtyOnHand", "InvStartDate"]
+    if change.company.single("CompanyInfo").get("Country") in ("CA", "UK", "GB"):
+        needed.append("ExpenseAccountRef")
+    for name in needed:
+        if name not in obj:
+            raise Fault(2020, name, f"Required parameter {name} is missing in the request")
+
+
+def _sub_item(change, obj: dict) -> None:
+    parent = obj.get("ParentRef", {}).get("value")
+    obj.setdefault("SubItem", bool(parent))
+    if obj["SubItem"] and not parent:
+        raise Fault(6150, "ParentRef")
+    if parent and not obj["SubItem"]:
+        raise Fault(2600, "SubItem", "Conflicting elements in request : ParentRef without SubItem")
+    if parent and change.get("Item", parent)["Type"] != "Category":
+        raise Fault(700, "ParentRef", "The parent of an item must be a category.")
+
+
+def term(change, obj: dict, old: dict | None, ui: bool = False) -> None:
+    driven = "DayOfMonthDue" in obj
+    if driven == ("DueDays" in obj):
+        if driven:
+            raise Fault(2600, "DueDays", "Conflicting elements in request : DueDays and DayOfMonthDue")
+        raise Fault(2020, "DueDays", "Required parameter DueDays or DayOfMonthDue is missing in the request")
+    obj["Type"] = "DATE_DRIVEN" if driven else "STANDARD"
+    obj.setdefault("Active", True)
+    _activity("Name", change, "Term", obj, old)
+    claim(change, "Term", "Term", obj, obj["Name"], "Name")
+
+
+def _activity(field: str, change, group: str, obj: dict, old: dict | None) -> None:
+    """The rename of inactivation, and its undoing on reactivation."""
+    was, is_now = (old or {}).get("Active", True), obj["Active"]
+    name = obj[field]
+    if was and not is_now and not name.endswith(SUFFIX):
+        base, n = name, 1
+        name = base + SUFFIX
+        while _taken(change, group, name, obj["Id"]):
+            n += 1
+            name = f"{base} (deleted {n})"
+        obj[field] = name
+    elif not was and is_now and name == old[field]:
+        if name.endswith(SUFFIX):
+            obj[field] = name[:-len(SUFFIX)]
+
+
+def _taken(change, group: str, name: str, id: str) -> tuple[str, str] | None:
+    folded = name.strip().casefold()
+    held = change.company.names.get((group, folded))
+    if held and held[1] != id and held not in change.removed and held not in change.pending:
+        return held
+    for (entity, other), obj in change.pending.items():
+        if other != id and ENTITIES[entity].unique == group:
+            mine = obj.get("DisplayName") if group == "Name" else obj.get("FullyQualifiedName", obj.get("Name"))
+            if (mine or "").casefold() == folded:
+                return entity, other
+    return None
+
+
+def claim(change, group: str, entity: str, obj: dict, name: str, element: str) -> None:
+    held = _taken(change, group, name, obj["Id"])
+    if held:
+        raise Fault(6240, element, "The name supplied already exists. : Another customer, vendor or "
+                    "employee is already using this \nname. Please use a different name. "
+                    f"Id={held[1]}" if group == "Name" else
+                    f"The name supplied already exists. : Id={held[1]}")
+
+
+def _qualify(change, entity: str, obj: dict, field: str, levels: int) -> None:
+    """Fully qualified name and level from the chain of parents."""
+    parent, chain = obj.get("ParentRef", {}).get("value"), [obj[field]]
+    seen = {obj["Id"]}
+    while parent:
+        if parent in seen:
+            raise Fault(900, "ParentRef")
+        seen.add(parent)
+        above = change.get(entity, parent)
+        chain.append(above[field])
+        parent = above.get("ParentRef", {}).get("value")
+    if len(chain) > levels:
+        raise Fault(6180, "ParentRef")
+    obj["FullyQualifiedName"] = ":".join(reversed(chain))
+    if len(chain) > 1:
+        obj["Level"] = len(chain) - 1
+    else:
+        obj.pop("Level", None)
+
+
+def rename_below(change, entity: str, id: str) -> None:
+    """Fully qualified names of everything below a renamed or moved record."""
+    field = "DisplayName" if entity == "Customer" else "Name"
+    for child in _children(change, entity, id):
+        obj = change.edit(entity, child, touch=True)
+        _qualify(change, entity, obj, field, 99)
+        rename_below(change, entity, child)
+
+
+def _children(change, entity: str, id: str) -> list[str]:
+    if entity == "Customer":
+        return sorted(change.company.children.get(id, ()))
+    return [r.id for r in change.company.tables[entity].by_created if r.parent == id]

@@ -1,0 +1,97 @@
+"""The data file: everything the simulator knows, in one SQLite database.
+
+Memory is what answers; the file is written through, one transaction per
+accepted write or token change, before the answer leaves.  So the process can be
+killed at any moment and started again on the same file.  Statistics are saved
+with the next write or after a second at most.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+from jsontext import dumps
+from store import Record
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS record (realm TEXT, entity TEXT, id TEXT, created INTEGER, updated INTEGER,
+    active INTEGER, name TEXT, ref TEXT, parent TEXT, raw INTEGER, data BLOB,
+    PRIMARY KEY (realm, entity, id));
+CREATE TABLE IF NOT EXISTS gone (realm TEXT, entity TEXT, id TEXT, at INTEGER, stub INTEGER,
+    PRIMARY KEY (realm, entity, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ledger (seq INTEGER PRIMARY KEY, entry TEXT);
+CREATE TABLE IF NOT EXISTS reply (realm TEXT, requestid TEXT, body BLOB, PRIMARY KEY (realm, requestid));
+CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT);
+"""
+
+
+class File:
+    """The database, or nothing at all when no file was named."""
+
+    def __init__(self, path: str | None) -> None:
+        self.db = None
+        if path:
+            self.db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self.db.execute("PRAGMA journal_mode=WAL")
+            self.db.execute("PRAGMA synchronous=NORMAL")
+            self.db.executescript(_SCHEMA)
+
+    @property
+    def filled(self) -> bool:
+        return self.db is not None and self.state("companies") is not None
+
+    def state(self, key: str):
+        if self.db is None:
+            return None
+        row = self.db.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def save(self, states: dict, records=(), gone=(), entry: dict | None = None, reply=None) -> None:
+        """One transaction; records and gone are (realm, entity, …) tuples."""
+        if self.db is None:
+            return
+        db = self.db
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            db.executemany("DELETE FROM record WHERE realm = ? AND entity = ? AND id = ?",
+                           [g[:3] for g in gone])
+            db.executemany("INSERT OR REPLACE INTO gone VALUES (?, ?, ?, ?, ?)", gone)
+            db.executemany("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                           (_row(*r) for r in records))
+            db.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)",
+                           [(k, dumps(v)) for k, v in states.items()])
+            if entry:
+                db.execute("INSERT INTO ledger VALUES (?, ?)", (entry["seq"], dumps(entry)))
+            if reply:
+                db.execute("INSERT OR REPLACE INTO reply VALUES (?, ?, ?)", reply)
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+
+    def load_company(self, company) -> None:
+        rows = self.db.execute("SELECT entity, id, created, updated, active, name, ref, parent, raw, data "
+                               "FROM record WHERE realm = ?", (company.realm,)).fetchall()
+        found: dict[str, list] = {}
+        for entity, id, created, updated, active, name, ref, parent, raw, data in rows:
+            found.setdefault(entity, []).append(Record(id, created, updated, bytes(data), bool(active),
+                                                       name, ref, parent, bool(raw)))
+        for entity, records in found.items():
+            company.bulk(entity, records)
+        for entity, id, at, stub in self.db.execute(
+                "SELECT entity, id, at, stub FROM gone WHERE realm = ?", (company.realm,)):
+            table = company.tables[entity]
+            (table.deleted if stub else table.merged_away)[id] = at
+            if stub:
+                table.changed(at)
+
+    def ledger(self) -> list[dict]:
+        return [json.loads(r[0]) for r in self.db.execute("SELECT entry FROM ledger ORDER BY seq")]
+
+    def replies(self) -> dict:
+        return {(r[0], r[1]): bytes(r[2]) for r in self.db.execute("SELECT * FROM reply")}
+
+
+def _row(realm: str, entity: str, r: Record) -> tuple:
+    return (realm, entity, r.id, r.created, r.updated, r.active, r.name, r.ref, r.parent, r.raw, r.data)

@@ -1,0 +1,126 @@
+"""The simulator as a whole: companies, clock, settings, ledger, under one lock."""
+
+from __future__ import annotations
+
+import threading
+
+from clock import Clock, envelope_time
+from faults import Faults
+from limits import Limits
+from oauth import OAuth
+from persist import File
+from store import Change, Company
+
+# The switches (doc/simulator.md explains each).  Points that nobody outside
+# Intuit can confirm are switches; defaults are the alternative that is harder
+# for a client wherever both are equally plausible.
+SETTINGS = {
+    "limits": True, "requests_per_second": 10, "requests_per_minute": 500, "concurrent": 10,
+    "limit_window": 60.0, "latency_ms": 0, "throttle_body": "gateway", "retry_after": None,
+    "rotate_after": 86400, "refresh_grace": 0, "refresh_expires_in": 8726400,
+    "second_consent_ends_first": True, "redirect_uris": [], "consent": "grant",
+    "cdc_cap": "total", "cdc_limit": 1000, "cdc_inclusive": False, "shuffle_ties": False,
+    "maxresults_over_1000": "refuse", "total_count": False, "projection": "sparse",
+    "number_style": "documented", "rename_in_transactions": "keep", "customer_taxable": True,
+    "inactive_read": "200", "status_610": 400, "merge_touches_transactions": True,
+    "merge_delay": 86400, "merge_loser_in_cdc": True, "gzip": False,
+}
+
+
+class Simulator:
+    def __init__(self, path: str | None, seed: int) -> None:
+        self.lock = threading.RLock()
+        self.seed = seed
+        self.file = File(path)
+        self.clock = Clock()
+        self.settings = dict(SETTINGS)
+        self.limits = Limits(self.settings)
+        self.faults = Faults()
+        self.companies: dict[str, Company] = {}
+        self.oauth = OAuth(self)
+        self.ledger: list[dict] = []
+        self.replies: dict[tuple[str, str], bytes] = {}     # requestid -> stored answer
+        self.merges: list[dict] = []                        # losers still to disappear
+        self.base_url = ""
+
+    def load(self) -> None:
+        """State of an earlier run. Settings of the command line are applied after this."""
+        self.clock.load(self.file.state("clock"))
+        self.settings.update(self.file.state("settings"))
+        self.limits.load(self.file.state("stats"))
+        self.oauth.load(self.file.state("oauth"))
+        self.merges = self.file.state("merges") or []
+        for saved in self.file.state("companies"):
+            company = Company(saved["realm"], saved["name"])
+            self.file.load_company(company)
+            extra = self.file.state("company " + saved["realm"])
+            company.sequence.update(extra["sequence"])
+            company.values.update(extra["values"])
+            self.companies[company.realm] = company
+        self.ledger, self.replies = self.file.ledger(), self.file.replies()
+
+    def save_all(self) -> None:
+        """The first save: everything, after generation."""
+        records = [(c.realm, name, r) for c in self.companies.values()
+                   for name, table in c.tables.items() for r in table.by_created]
+        states = {"companies": [{"realm": c.realm, "name": c.name} for c in self.companies.values()],
+                  "settings": self.settings, "oauth": self.oauth.state()}
+        for company in self.companies.values():
+            states |= self._company_state(company)
+        gone = [(c.realm, name, id, at, stub) for c in self.companies.values()
+                for name, table in c.tables.items()
+                for held, stub in ((table.deleted, True), (table.merged_away, False))
+                for id, at in held.items()]
+        self.file.save(states | self._small_state(), records, gone)
+
+    def save_settings(self) -> None:
+        self.file.save({"settings": self.settings} | self._small_state())
+
+    def _small_state(self) -> dict:
+        return {"clock": self.clock.state(), "stats": self.limits.report(), "merges": self.merges}
+
+    @staticmethod
+    def _company_state(company: Company) -> dict:
+        return {"company " + company.realm: {"sequence": company.sequence, "values": company.values}}
+
+    # -- writes ----------------------------------------------------------
+
+    def change(self, company: Company, source: str) -> Change:
+        return Change(company, self.clock.now(), self.settings, source)
+
+    def commit(self, change: Change, operation: str, entity: str, id: str, request_id: str = "",
+               answer=None) -> bytes | None:
+        """Keep a change: file, memory, ledger. answer() gives the bytes to remember by requestid."""
+        kept = {}
+
+        def sink(change, records, second):
+            realm = change.company.realm
+            kept["answer"] = answer(records) if answer else None
+            token = next((r.obj["SyncToken"] for e, r in records if (e, r.id) == (entity, id)), None)
+            entry = {"seq": len(self.ledger) + 1, "time": envelope_time(change.now), "realm": realm,
+                     "source": change.source, "operation": operation, "entity": entity, "id": id,
+                     "sync_token": token, "requestid": request_id or None,
+                     "effects": sorted([e, i] for e, i in set(change.pending) | set(change.removed)
+                                       if (e, i) != (entity, id))}
+            reply = (realm, request_id, kept["answer"]) if request_id else None
+            self.file.save(self._company_state(change.company) | self._small_state(),
+                           [(realm, e, r) for e, r in records],
+                           [(realm, e, i, second, stub) for (e, i), stub in change.removed.items()],
+                           entry, reply)
+            self.ledger.append(entry)
+            if reply:
+                self.replies[(realm, request_id)] = kept["answer"]
+
+        change.commit(sink)
+        return kept["answer"]
+
+    def finish_merges(self) -> None:
+        """Remove losers of merges whose time has come."""
+        now = self.clock.now()
+        for merge in [m for m in self.merges if m["at"] <= now]:
+            self.merges.remove(merge)
+            company = self.companies[merge["realm"]]
+            if company.record(merge["entity"], merge["id"]):
+                change = self.change(company, "merge")
+                change.remove(merge["entity"], merge["id"], stub=False)
+                self.commit(change, "merged away", merge["entity"], merge["id"])

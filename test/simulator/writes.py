@@ -1,0 +1,226 @@
+"""Writes: create, full and sparse update, delete, void.
+
+Each function works in a Change and raises a Fault before anything is kept.
+`ui` marks acts of a person in QuickBooks: no SyncToken is asked for.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import names
+import sales
+from entities import COMMON, ENTITIES, Entity
+from errors import Fault, missing
+from jsontext import copy
+from validate import check_required, clean, is_empty
+
+_HEAD = ("Id", "SyncToken", "domain", "sparse", "MetaData")
+
+
+def _rules(change, entity: Entity, obj: dict, old: dict | None, include: set, ui: bool) -> None:
+    if entity.name == "Invoice":
+        sales.invoice(change, obj, old, include, ui)
+    elif entity.name == "Payment":
+        sales.payment(change, obj, old, include, ui)
+    elif entity.name == "Customer":
+        names.customer(change, obj, old, ui)
+    elif entity.name == "Item":
+        names.item(change, obj, old, ui)
+    elif entity.name == "Term":
+        names.term(change, obj, old, ui)
+
+
+def _shell(entity: Entity) -> dict:
+    """An empty object with the common members in front."""
+    return {"Id": "", "SyncToken": "0", "domain": "QBO", "sparse": False, "MetaData": {}}
+
+
+def create(change, entity: Entity, body: dict, include: set = frozenset(), ui: bool = False) -> dict:
+    if entity.singleton:
+        raise Fault(500, "", f"Operation is not supported: create {entity.name}")
+    fields = _without_empty(clean(entity, body))
+    fields.pop("Id", None)
+    fields.pop("SyncToken", None)
+    if entity.name == "Invoice" or entity.name == "Payment":
+        _customer_first(fields)
+    check_required(entity, fields)
+    obj = change.add(entity.name, _shell(entity) | {"Id": ""})
+    obj.update(fields)
+    try:
+        _rules(change, entity, obj, None, include, ui)
+    except Fault:
+        change.company.sequence[entity.family] -= 1
+        raise
+    _opening_balance(change, obj)
+    sales.settle_balances(change)
+    return obj
+
+
+def _customer_first(fields: dict) -> None:
+    if is_empty(fields.get("CustomerRef")):
+        raise missing("CustomerRef")
+
+
+def _without_empty(fields: dict) -> dict:
+    return {k: v for k, v in fields.items() if not is_empty(v)}
+
+
+def _opening_balance(change, customer: dict) -> None:
+    """A customer created with a balance gets an invoice for it."""
+    for note in [n for n in change.notes if "opening" in n]:
+        change.notes.remove(note)
+        line = {"Amount": note["opening"], "DetailType": "SalesItemLineDetail",
+                "Description": "Solde d'ouverture", "SalesItemLineDetail": {}}
+        create(change, ENTITIES["Invoice"], {"CustomerRef": {"value": customer["Id"]},
+                                             "TxnDate": note["date"], "Line": [line]})
+
+
+def _current(change, entity: Entity, body: dict, ui: bool) -> dict:
+    """The stored object a request is about; checks Id and SyncToken."""
+    id = body.get("Id")
+    if entity.singleton:
+        id = change.company.single(entity.name)["Id"]
+    if not isinstance(id, str) or not id:
+        raise missing("Id")
+    if not id.isdigit() or len(id) > 19:
+        raise Fault(2030, "Id", f"Id should be a valid number. Supplied value:{id[:60]}")
+    old = change.get(entity.name, id)
+    if old is None:
+        raise not_found(change, entity, id)
+    token = body.get("SyncToken")
+    if not ui:
+        if token is None or token == "":
+            raise missing("SyncToken")
+        if token != old["SyncToken"]:
+            raise Fault(5010)
+    return old
+
+
+def not_found(change, entity: Entity, id: str) -> Fault:
+    if id in change.company.tables[entity.name].deleted:
+        return Fault(610, "", "Object Not Found : Another user has deleted this transaction.")
+    return Fault(610, "Id")
+
+
+def update(change, entity: Entity, body: dict, include: set = frozenset(), ui: bool = False) -> dict:
+    if entity.name == "CompanyInfo" and body.get("sparse") is not True:
+        raise Fault(500, "", "Operation is not supported: CompanyInfo takes sparse updates")
+    old = _current(change, entity, body, ui)
+    fields = clean(entity, body)
+    sparse = body.get("sparse") is True
+    obj = _sparse(entity, old, fields) if sparse else _full(entity, old, fields)
+    check_required(entity, obj)
+    if sparse and entity.name == "Payment" and not ui:
+        for name in ("CustomerRef", "TotalAmt"):
+            if name not in fields:
+                raise missing(name)
+    change.replace(entity.name, obj)
+    _rules(change, entity, obj, old, include, ui)
+    _follow_up(change, entity, obj, old)
+    sales.settle_balances(change)
+    return obj
+
+
+def _sparse(entity: Entity, old: dict, fields: dict) -> dict:
+    obj = copy(old)
+    for name, value in fields.items():
+        spec = entity.get(name)
+        if name in COMMON or "c" in spec.flags:
+            continue
+        if is_empty(value):
+            obj.pop(name, None)
+        else:
+            obj[name] = value
+    for name in ("DisplayName", "PrintOnCheckName", "Name"):
+        if name in fields and is_empty(fields[name]):
+            raise missing(name)
+    return obj
+
+
+def _full(entity: Entity, old: dict, fields: dict) -> dict:
+    """Head, read-only and create-only members from the stored object, the rest from the request."""
+    obj = {k: copy(old[k]) for k in _HEAD if k in old}
+    for name, spec in entity.fields.items():
+        fixed = spec.read_only or "c" in spec.flags
+        if fixed and name in old:
+            obj[name] = copy(old[name])
+        elif not fixed and name in fields and not is_empty(fields[name]):
+            obj[name] = fields[name]
+    _immutable_currency(fields, old)
+    if entity.name == "Payment":
+        obj.setdefault("Line", [])
+        obj["LinkedTxn"] = old.get("LinkedTxn", [])
+    return obj
+
+
+def _immutable_currency(fields: dict, old: dict) -> None:
+    sent, kept = fields.get("CurrencyRef", {}).get("value"), old.get("CurrencyRef", {}).get("value")
+    if sent and kept and sent != kept:
+        raise Fault(6000, "CurrencyRef", "Business Validation Error: Invalid Currency: the currency "
+                    "cannot be changed.")
+
+
+def _follow_up(change, entity: Entity, obj: dict, old: dict) -> None:
+    if entity.name == "Customer":
+        _move_parent_balances(change, obj, old)
+    if entity.name in ("Customer", "Item") and obj["FullyQualifiedName"] != old["FullyQualifiedName"]:
+        names.rename_below(change, entity.name, obj["Id"])
+    if entity.name == "Customer" and obj["DisplayName"] != old["DisplayName"]:
+        _rename_in_transactions(change, obj)
+
+
+def _move_parent_balances(change, obj: dict, old: dict) -> None:
+    before, after = (o.get("ParentRef", {}).get("value") for o in (old, obj))
+    amount = old["BalanceWithJobs"]
+    if before == after or not amount:
+        return
+    for parent, sign in ((before, -1), (after, 1)):
+        while parent:
+            above = change.edit("Customer", parent, touch=True)
+            above["BalanceWithJobs"] += sign * amount
+            parent = above.get("ParentRef", {}).get("value")
+
+
+def _rename_in_transactions(change, obj: dict) -> None:
+    """CustomerRef.name of the customer's transactions (switch rename_in_transactions)."""
+    mode = change.settings["rename_in_transactions"]
+    if mode == "keep":
+        return
+    for entity, id in sorted(change.company.by_customer.get(obj["Id"], ())):
+        if not change.company.record(entity, id).raw:
+            change.edit(entity, id, touch=mode == "touch")["CustomerRef"]["name"] = obj["DisplayName"]
+
+
+def delete(change, entity: Entity, body: dict, ui: bool = False) -> dict:
+    if not entity.deletable:
+        raise Fault(500, "", f"Operation is not supported: delete {entity.name}")
+    _known_properties(entity, body)
+    old = _current(change, entity, body, ui)
+    obj = change.edit(entity.name, old["Id"])
+    sales.before_delete(change, entity.name, obj)
+    change.remove(entity.name, old["Id"])
+    sales.settle_balances(change)
+    return {"status": "Deleted", "domain": "QBO", "Id": old["Id"]}
+
+
+def void(change, entity: Entity, body: dict, ui: bool = False) -> dict:
+    if entity.name not in ("Invoice", "Payment"):
+        raise Fault(500, "", f"Operation is not supported: void {entity.name}")
+    _known_properties(entity, body)
+    old = _current(change, entity, body, ui)
+    obj = change.edit(entity.name, old["Id"], bump=True)
+    (sales.void_invoice if entity.name == "Invoice" else sales.void_payment)(change, obj)
+    sales.settle_balances(change)
+    return obj
+
+
+def _known_properties(entity: Entity, body: dict) -> None:
+    clean(entity, body)
+
+
+def first_token(change, entity: str, id: str) -> str:
+    return change.get(entity, id)["SyncToken"]
+
+
+ZERO = Decimal(0)
