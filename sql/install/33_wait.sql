@@ -31,7 +31,7 @@ BEGIN
 	SELECT k.* INTO p FROM qbsync.problem k WHERE k.code = raise_problem.code;
 	RAISE EXCEPTION 'connection "%": %', raise_problem.name, rtrim(coalesce(p.meaning, raise_problem.code, 'It failed.'), '.')
 		USING ERRCODE = 'object_not_in_prerequisite_state',
-			  DETAIL = coalesce(raise_problem.detail, ''),
+			  DETAIL = coalesce(raise_problem.detail, format('The problem is %s.', raise_problem.code)),
 			  HINT = coalesce(replace(p.remedy, 'connection => …', format('connection => %L', raise_problem.name)), 'See qbsync.status.');
 END
 $fn$;

@@ -55,11 +55,14 @@ SELECT s.connection, s.connection_id, s.id, s.doc_number,
 	CASE WHEN s.state <> 'deleted' THEN s.app_url || (SELECT g.page_path FROM qbsync.catalogue g WHERE g.entity = 'invoice') || s.id END AS url,
 	s.deleted_at, s.last_updated_time
 FROM (
-	SELECT n.*, n.state IN ('open', 'partially_paid') AND coalesce(n.due_date < n.today, false) AS overdue
-	FROM (
-		SELECT v.connection, v.app_url, qbsync.today(v.time_zone) AS today,
-			i.connection_id, i.id, i.doc_number, i.customer_id, i.term_id, i.txn_date, i.due_date, i.currency,
-			i.total_amt AS total, i.balance, i.email_status, i.print_status, i.bill_email, i.deleted_at, i.last_updated_time,
+	SELECT v.connection, v.app_url, x.today, x.state,
+		x.state IN ('open', 'partially_paid') AND coalesce(i.due_date < x.today, false) AS overdue,
+		i.connection_id, i.id, i.doc_number, i.customer_id, i.term_id, i.txn_date, i.due_date, i.currency,
+		i.total_amt AS total, i.balance, i.email_status, i.print_status, i.bill_email, i.deleted_at, i.last_updated_time
+	FROM qbsync.visible_connection v
+	JOIN qbsync.invoice i ON i.connection_id = v.connection_id
+	CROSS JOIN LATERAL (
+		SELECT qbsync.today(v.time_zone) AS today,
 			CASE
 				WHEN i.deleted_at IS NOT NULL THEN 'deleted'
 				WHEN coalesce(i.total_amt, 0) = 0 AND coalesce(i.balance, 0) = 0 THEN
@@ -73,9 +76,8 @@ FROM (
 				WHEN i.balance < i.total_amt THEN 'partially_paid'
 				ELSE 'open'
 			END AS state
-		FROM qbsync.visible_connection v
-		JOIN qbsync.invoice i ON i.connection_id = v.connection_id
-	) n
+		OFFSET 0			-- once a row, not once for each of the columns that follow from it
+	) x
 ) s
 LEFT JOIN qbsync.customer k ON k.connection_id = s.connection_id AND k.id = s.customer_id
 LEFT JOIN qbsync.term t ON t.connection_id = s.connection_id AND t.id = s.term_id;

@@ -23,7 +23,7 @@ INSERT INTO qbsync.problem (code, needs_person, meaning, remedy) VALUES
  */
 CREATE VIEW qbsync.status AS
 SELECT c.name AS connection, c.connection_id, c.company_name, c.state,
-	w.problem IS NULL AS ok,
+	coalesce(w.problem = 'standby', true) AS ok,
 	w.problem, p.meaning AS problem_text,
 	CASE
 		WHEN w.problem = c.problem THEN c.problem_detail
@@ -49,7 +49,9 @@ FROM qbsync.connection c
 JOIN qbsync.app a ON a.name = c.app
 LEFT JOIN qbsync.cursor u ON u.connection_id = c.connection_id AND u.entity = '*'
 CROSS JOIN (
-	SELECT qbsync.worker_state() AS worker, qbsync.key_status() AS key_status,
+	SELECT qbsync.worker_state() AS worker,
+		-- without secrets there is nothing to open, and the file is made when the first one is stored
+		CASE WHEN EXISTS (SELECT FROM qbsync.secret) THEN qbsync.key_status() END AS key_status,
 		coalesce(current_setting('qbsync.paused', true), 'off')::boolean AS paused
 	OFFSET 0						-- once, not for every use of a column
 ) s
@@ -57,14 +59,15 @@ LEFT JOIN qbsync.problem q ON q.code = c.problem
 CROSS JOIN LATERAL (
 	SELECT CASE
 		WHEN c.state = 'disconnected' THEN NULL
-		WHEN s.worker IN ('not_preloaded', 'no_slot', 'versions_apart', 'backing_off', 'yielded', 'absent', 'standby') THEN s.worker
+		WHEN s.worker IN ('not_preloaded', 'no_slot', 'versions_apart', 'backing_off', 'yielded', 'absent') THEN s.worker
 		WHEN c.state = 'clone' THEN 'clone'
 		WHEN c.state = 'unconfirmed' AND c.company_name IS NOT NULL AND c.problem IS NULL THEN 'unconfirmed'
 		WHEN c.state IN ('authorizing', 'reauthorize') AND c.problem IS NULL AND NOT EXISTS (
 			SELECT FROM qbsync.job j
 			WHERE j.connection_id = c.connection_id AND j.kind = 'connect' AND j.state IN ('queued', 'running'))
 			THEN CASE c.state WHEN 'authorizing' THEN 'authorizing' ELSE 'token_missing' END
-		WHEN s.key_status IS NOT NULL THEN 'key_file_missing'
+		WHEN s.key_status IS NOT NULL THEN 'key_file_missing'		-- also on a standby, before it is needed there
+		WHEN s.worker = 'standby' THEN s.worker
 		WHEN q.needs_person THEN c.problem
 		WHEN s.paused AND c.state <> 'paused' THEN 'server_paused'
 		WHEN c.problem IS NOT NULL THEN c.problem
@@ -77,7 +80,7 @@ COMMENT ON VIEW qbsync.status IS 'Every connection: is all well, and if not, wha
 COMMENT ON COLUMN qbsync.status.connection IS 'name of the connection';
 COMMENT ON COLUMN qbsync.status.company_name IS 'the company''s name in QuickBooks';
 COMMENT ON COLUMN qbsync.status.state IS 'authorizing, unconfirmed, loading, live, paused, clone, reauthorize, disconnected';
-COMMENT ON COLUMN qbsync.status.ok IS 'nothing is wrong and nothing will be soon; also for connections paused or disconnected by a person';
+COMMENT ON COLUMN qbsync.status.ok IS 'nothing is wrong and nothing will be soon; also for connections paused or disconnected by a person, and on a standby';
 COMMENT ON COLUMN qbsync.status.problem IS 'code in qbsync.problem; null when ok';
 COMMENT ON COLUMN qbsync.status.problem_text IS 'what the problem means';
 COMMENT ON COLUMN qbsync.status.detail IS 'particulars of the problem';

@@ -175,6 +175,7 @@ unit_durable(void)
 uint64
 sql_execute(SqlStatement *statement, Datum *values, const char *nulls)
 {
+	MemoryContext caller = CurrentMemoryContext;
 	int			code;
 
 	if (statement->plan == NULL)
@@ -190,6 +191,8 @@ sql_execute(SqlStatement *statement, Datum *values, const char *nulls)
 	code = SPI_execute_plan(statement->plan, values, nulls, false, 0);
 	if (code < 0)
 		elog(ERROR, "could not execute \"%s\": %s", statement->text, SPI_result_code_string(code));
+	/* SPI leaves its own context behind, whatever the caller had switched to */
+	MemoryContextSwitchTo(caller);
 	return SPI_processed;
 }
 

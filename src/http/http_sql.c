@@ -2,8 +2,7 @@
  * http_sql.c
  *		The one thing of the http room that SQL may ask: may qbsync talk to this URL?
  *
- * Used by the check constraints of qbsync.environment, so that a wrong URL is refused when it is written and not when a
- * secret is about to be sent there.
+ * A wrong URL is then refused when it is written, and not when a secret is about to be sent there.
  */
 #include "postgres.h"
 

@@ -14,6 +14,7 @@
 #include "inbound/mirror_value.h"
 #include "inbound/select.h"
 #include "quickbooks/flow.h"
+#include "worker/shared.h"
 
 bool
 answer_scan(Company *company, const CallAnswer *answer, Envelope *envelope)
@@ -59,6 +60,23 @@ answer_cdc_entities(void)
 	return names.data;
 }
 
+bool
+settle(Company *company, const char *activity, UnitWork work, void *arg)
+{
+	UnitError	error;
+
+	company->reads_counted = false;
+	if (unit_run(activity, work, arg, &error) != UNIT_DONE)
+	{
+		flow_fail_unit(company, error.message);
+		return false;
+	}
+	if (company->reads_counted)
+		company->unsettled_reads = 0;
+	shared_announce_progress();
+	return true;
+}
+
 void
 cursor_count_reads(Company *company)
 {
@@ -82,6 +100,7 @@ cursor_count_reads(Company *company)
 	};
 
 	sql_execute(&statement, values, NULL);
+	company->reads_counted = true;
 }
 
 void

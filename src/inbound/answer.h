@@ -9,6 +9,7 @@
 
 #include "datatype/timestamp.h"
 
+#include "common/unit.h"
 #include "inbound/mirror.h"
 #include "quickbooks/call.h"
 #include "quickbooks/company.h"
@@ -33,8 +34,14 @@ extern TimestampTz answer_time(const Envelope *envelope);
 extern char *answer_cdc_entities(void);
 
 /*
- * In a unit: the reads since the last settle go into the company's cursor row ('*'), with the start of the newest
- * request.  After the commit the caller zeroes company->unsettled_reads.
+ * Run a unit of the company's flow that settles something, and tell who waits.  False: it failed, and the flow with it
+ * (the caller returns at once).  The unit calls cursor_count_reads() when calls were answered before it.
+ */
+extern bool settle(Company *company, const char *activity, UnitWork work, void *arg);
+
+/*
+ * In a unit run by settle(): the reads since the last one go into the company's cursor row ('*'), with the start of the
+ * newest request.
  */
 extern void cursor_count_reads(Company *company);
 

@@ -29,7 +29,6 @@
 #include "inbound/singleton.h"
 #include "quickbooks/call.h"
 #include "quickbooks/flow.h"
-#include "worker/shared.h"
 
 typedef struct LoadFlow LoadFlow;
 
@@ -160,7 +159,6 @@ count_arrived(Company *company, const CallAnswer *answer, void *arg)
 	LoadEntity *of = ((CountArg *) arg)->of;
 	Envelope	envelope;
 	TimestampTz time;
-	UnitError	error;
 
 	if (answer->fault)
 	{
@@ -180,13 +178,8 @@ count_arrived(Company *company, const CallAnswer *answer, void *arg)
 		load->changed_since = time;
 	if (--load->counting > 0)
 		return;
-	if (unit_run("qbsync: beginning a load", write_counts, load, &error) != UNIT_DONE)
-	{
-		flow_fail_unit(company, error.message);
+	if (!settle(company, "qbsync: beginning a load", write_counts, load))
 		return;
-	}
-	company->unsettled_reads = 0;
-	shared_announce_progress();
 	load_go_on(load);
 }
 
@@ -308,7 +301,6 @@ settle_head(LoadFlow *load, LoadPage *page)
 	Company    *company = load->company;
 	PageUnit	unit = {.page = page};
 	Envelope	envelope;
-	UnitError	error;
 	MemoryContext old = MemoryContextSwitchTo(page->context);
 	bool		scanned = envelope_scan(page->body, page->body_len, &envelope);
 
@@ -319,14 +311,9 @@ settle_head(LoadFlow *load, LoadPage *page)
 		return false;
 	}
 	unit.nrecords = answer_records(&envelope, page->of->entity, &unit.records);
-	unit.position = page->position + (unit.nrecords > 0 ? Max(page->count, unit.nrecords) : 0);
-	if (unit_run("qbsync: loading", settle_page, &unit, &error) != UNIT_DONE)
-	{
-		flow_fail_unit(company, error.message);
+	unit.position = page->position + unit.nrecords;
+	if (!settle(company, "qbsync: loading", settle_page, &unit))
 		return false;
-	}
-	company->unsettled_reads = 0;
-	shared_announce_progress();
 	if (unit.nrecords >= page->count && page->position + page->count >= page->of->next)
 	{
 		page->of->next = page->position + page->count + SELECT_MAX_ROWS;
@@ -400,19 +387,13 @@ finish_load(void *arg)
 static void
 lookups_done(Company *company, void *arg)
 {
-	UnitError	error;
 
-	if (unit_run("qbsync: ending a load", finish_load, company, &error) != UNIT_DONE)
-	{
-		flow_fail_unit(company, error.message);
+	if (!settle(company, "qbsync: ending a load", finish_load, company))
 		return;
-	}
-	company->unsettled_reads = 0;
 	company->must_load = false;
 	company->must_catch_up = company->must_verify = true;
 	company->verify_round = 0;
 	flow_end(company);
-	shared_announce_progress();
 }
 
 /* The singletons are here: what remains are rows of ours that were not on their page. */
@@ -444,7 +425,6 @@ void
 load_start(Company *company)
 {
 	LoadFlow   *load = flow_begin(company, "load", sizeof(LoadFlow));
-	UnitError	error;
 
 	load->company = company;
 	dlist_init(&load->pages);
@@ -454,11 +434,8 @@ load_start(Company *company)
 	for (int i = 0; i < load->nentities; i++)
 		load->entities[i].entity = &catalogue[i];
 
-	if (unit_run("qbsync: reading cursors", read_cursors, load, &error) != UNIT_DONE)
-	{
-		flow_fail_unit(company, error.message);
+	if (!settle(company, "qbsync: reading cursors", read_cursors, load))
 		return;
-	}
 	ask_counts(load);
 	if (load->counting == 0)
 		load_go_on(load);

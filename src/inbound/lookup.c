@@ -16,7 +16,6 @@
 #include "inbound/mirror_value.h"
 #include "inbound/select.h"
 #include "quickbooks/flow.h"
-#include "worker/shared.h"
 
 /* Statements that name a mirror table, one per entity, made when first needed. */
 static SqlStatement *note_statements = NULL;
@@ -174,7 +173,6 @@ batch_arrived(Company *company, const CallAnswer *answer, void *arg)
 {
 	Lookup	   *lookup = arg;
 	Envelope	envelope;
-	UnitError	error;
 
 	if (answer->fault)
 	{
@@ -185,13 +183,8 @@ batch_arrived(Company *company, const CallAnswer *answer, void *arg)
 		return;
 	lookup->nrecords = answer_records(&envelope, lookup->entity, &lookup->records);
 	lookup->started = answer->started;
-	if (unit_run("qbsync: settling look-ups", settle_batch, lookup, &error) != UNIT_DONE)
-	{
-		flow_fail_unit(company, error.message);
+	if (!settle(company, "qbsync: settling look-ups", settle_batch, lookup))
 		return;
-	}
-	company->unsettled_reads = 0;
-	shared_announce_progress();
 	next_batch(lookup);
 }
 
@@ -199,14 +192,10 @@ static void
 next_batch(Lookup *lookup)
 {
 	Company    *company = lookup->company;
-	UnitError	error;
 	char	   *statement;
 
-	if (unit_run("qbsync: reading look-ups", read_batch, lookup, &error) != UNIT_DONE)
-	{
-		flow_fail_unit(company, error.message);
+	if (!settle(company, "qbsync: reading look-ups", read_batch, lookup))
 		return;
-	}
 	if (lookup->entity == NULL)
 	{
 		lookup->done(company, lookup->arg);

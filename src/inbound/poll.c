@@ -21,7 +21,6 @@
 #include "inbound/singleton.h"
 #include "quickbooks/call.h"
 #include "quickbooks/flow.h"
-#include "worker/shared.h"
 
 /* Intuit's cap per answer.  Whether it counts all objects or each entity is not documented: either counts as full. */
 #define POLL_MAX_OBJECTS 1000
@@ -73,13 +72,9 @@ start_over(void *arg)
 static void
 load_again(Company *company)
 {
-	UnitError	error;
 
-	if (unit_run("qbsync: beginning a full re-read", start_over, company, &error) != UNIT_DONE)
-	{
-		flow_fail_unit(company, error.message);
+	if (!settle(company, "qbsync: beginning a full re-read", start_over, company))
 		return;
-	}
 	company->must_load = true;
 	company->must_window = false;
 	flow_end(company);
@@ -169,7 +164,6 @@ poll_settled(PollFlow *poll)
 {
 	Company    *company = poll->company;
 
-	company->unsettled_reads = 0;
 	company->must_catch_up = false;
 	company->poll_asked = false;
 	if (poll->truncated)
@@ -178,14 +172,12 @@ poll_settled(PollFlow *poll)
 		company->verify_round = 0;
 	}
 	flow_end(company);
-	shared_announce_progress();
 }
 
 static void
 poll_arrived(Company *company, const CallAnswer *answer, void *arg)
 {
 	PollFlow   *poll = arg;
-	UnitError	error;
 
 	if (answer->fault && answer->fault->reaction == REACT_RELOAD)
 	{
@@ -207,11 +199,8 @@ poll_arrived(Company *company, const CallAnswer *answer, void *arg)
 		flow_fail(company, "not_understood", "an answer of change data capture holds no time");
 		return;
 	}
-	if (unit_run("qbsync: settling changes", settle_poll, poll, &error) != UNIT_DONE)
-	{
-		flow_fail_unit(company, error.message);
+	if (!settle(company, "qbsync: settling changes", settle_poll, poll))
 		return;
-	}
 	poll_settled(poll);
 }
 
@@ -233,14 +222,10 @@ void
 poll_start(Company *company)
 {
 	PollFlow   *poll = flow_begin(company, "poll", sizeof(PollFlow));
-	UnitError	error;
 
 	poll->company = company;
-	if (unit_run("qbsync: reading the cursor", read_cursor, poll, &error) != UNIT_DONE)
-	{
-		flow_fail_unit(company, error.message);
+	if (!settle(company, "qbsync: reading the cursor", read_cursor, poll))
 		return;
-	}
 	if (TIMESTAMP_NOT_FINITE(poll->changed_since)
 		|| poll->changed_since < GetCurrentTimestamp() - POLL_LOOK_BACK_US)
 		load_again(company);

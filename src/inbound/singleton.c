@@ -14,7 +14,6 @@
 #include "inbound/singleton.h"
 #include "quickbooks/call.h"
 #include "quickbooks/flow.h"
-#include "worker/shared.h"
 
 /* One reading, with what its unit needs. */
 typedef struct Reading
@@ -66,7 +65,6 @@ reading_arrived(Company *company, const CallAnswer *answer, void *arg)
 	Reading    *reading = arg;
 	Envelope	envelope;
 	const Record *records;
-	UnitError	error;
 
 	if (answer->fault)
 	{
@@ -85,13 +83,8 @@ reading_arrived(Company *company, const CallAnswer *answer, void *arg)
 	if (reading->record.id[0] == '\0')
 		strlcpy(reading->record.id, "1", sizeof(reading->record.id));
 	reading->started = answer->started;
-	if (unit_run("qbsync: storing company facts", settle_reading, reading, &error) != UNIT_DONE)
-	{
-		flow_fail_unit(company, error.message);
+	if (!settle(company, "qbsync: storing company facts", settle_reading, reading))
 		return;
-	}
-	company->unsettled_reads = 0;
-	shared_announce_progress();
 	if (reading->all)
 		read_next(reading, reading->entity + 1);
 	else

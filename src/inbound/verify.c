@@ -22,7 +22,6 @@
 #include "inbound/verify.h"
 #include "quickbooks/call.h"
 #include "quickbooks/flow.h"
-#include "worker/shared.h"
 
 /* So many comparisons may differ before the difference is hunted down: it may be a change under way. */
 #define VERIFY_PATIENCE 2
@@ -147,26 +146,17 @@ settle_loaded(void *arg)
 static void
 settle_live(void *arg)
 {
+	static SqlStatement complete = {
+		"UPDATE qbsync.cursor SET phase = 'loaded', finished_at = now() WHERE connection_id = $1 AND entity = '*'",
+		1, {INT4OID}
+	};
 	Company    *company = arg;
+	Datum		values[1] = {Int32GetDatum(company->id)};
 
 	cursor_count_reads(company);
+	sql_execute(&complete, values, NULL);
 	if (company->state == COMPANY_LOADING)
 		company_set_state(company, COMPANY_LIVE);
-}
-
-/* Run a unit of this flow; false: the flow is gone. */
-static bool
-settle(VerifyFlow *verify, UnitWork work, void *arg)
-{
-	Company    *company = verify->company;
-	UnitError	error;
-
-	if (unit_run("qbsync: comparing", work, arg, &error) != UNIT_DONE)
-	{
-		flow_fail_unit(company, error.message);
-		return false;
-	}
-	return true;
 }
 
 /* --- their side --------------------------------------------------------------------------------------------------- */
@@ -215,9 +205,8 @@ leaf_arrived(Company *company, const CallAnswer *answer, void *arg)
 		return;
 	verify->nrecords = answer_records(&envelope, verify->entity, &verify->records);
 	verify->started = answer->started;
-	if (!settle(verify, settle_leaf, verify))
+	if (!settle(verify->company, "qbsync: comparing", settle_leaf, verify))
 		return;
-	company->unsettled_reads = 0;
 	if (verify->nrecords < SELECT_MAX_ROWS)
 	{
 		verify->nwindows--;
@@ -254,7 +243,7 @@ looked_up(Company *company, void *arg)
 {
 	VerifyFlow *verify = arg;
 
-	if (settle(verify, settle_loaded, verify))
+	if (settle(verify->company, "qbsync: comparing", settle_loaded, verify))
 		next_entity(verify, verify->entity + 1);
 }
 
@@ -315,7 +304,7 @@ next_window(VerifyFlow *verify)
 		entity_compared(verify);
 		return;
 	}
-	if (!settle(verify, count_ours, verify))
+	if (!settle(verify->company, "qbsync: comparing", count_ours, verify))
 		return;
 	if (!verify->verifying)
 	{
@@ -341,14 +330,12 @@ finish(VerifyFlow *verify)
 	}
 	else
 	{
-		if (!settle(verify, settle_live, company))
+		if (!settle(verify->company, "qbsync: comparing", settle_live, company))
 			return;
-		company->unsettled_reads = 0;
 		company->must_verify = false;
 		company->verify_round = 0;
 	}
 	flow_end(company);
-	shared_announce_progress();
 }
 
 static void

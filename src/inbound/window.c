@@ -21,7 +21,6 @@
 #include "inbound/window.h"
 #include "quickbooks/call.h"
 #include "quickbooks/flow.h"
-#include "worker/shared.h"
 
 typedef struct WindowFlow
 {
@@ -115,7 +114,6 @@ window_arrived(Company *company, const CallAnswer *answer, void *arg)
 {
 	WindowFlow *window = arg;
 	Envelope	envelope;
-	UnitError	error;
 
 	if (answer->fault)
 	{
@@ -126,13 +124,8 @@ window_arrived(Company *company, const CallAnswer *answer, void *arg)
 		return;
 	window->nrecords = answer_records(&envelope, window->entity, &window->records);
 	window->started = answer->started;
-	if (unit_run("qbsync: catching up", settle_window, window, &error) != UNIT_DONE)
-	{
-		flow_fail_unit(company, error.message);
+	if (!settle(company, "qbsync: catching up", settle_window, window))
 		return;
-	}
-	company->unsettled_reads = 0;
-	shared_announce_progress();
 	if (window->nrecords < SELECT_MAX_ROWS)
 		ask_entity(window, window->entity + 1);
 	else
@@ -147,7 +140,6 @@ static void
 ask_entity(WindowFlow *window, const CatalogueEntity *from)
 {
 	Company    *company = window->company;
-	UnitError	error;
 
 	while (from->name && !(from->flags & ENTITY_CDC))
 		from++;
@@ -159,26 +151,18 @@ ask_entity(WindowFlow *window, const CatalogueEntity *from)
 		ask_window(window);
 		return;
 	}
-	if (unit_run("qbsync: moving the cursor", settle_end, company, &error) != UNIT_DONE)
-	{
-		flow_fail_unit(company, error.message);
+	if (!settle(company, "qbsync: moving the cursor", settle_end, company))
 		return;
-	}
-	company->unsettled_reads = 0;
 	company->must_window = false;
 	flow_end(company);
-	shared_announce_progress();
 }
 
 void
 window_start(Company *company)
 {
 	WindowFlow *window = flow_begin(company, "catch-up", sizeof(WindowFlow));
-	UnitError	error;
 
 	window->company = company;
-	if (unit_run("qbsync: reading the cursor", read_cursor, window, &error) != UNIT_DONE)
-		flow_fail_unit(company, error.message);
-	else
+	if (settle(company, "qbsync: reading the cursor", read_cursor, window))
 		ask_entity(window, catalogue);
 }

@@ -89,6 +89,7 @@ typedef struct Company
 	TimestampTz throttled_until;
 	TimestampTz last_start;		/* request starts never go backwards, even when the clock does */
 	int			unsettled_reads;	/* metered reads not yet counted in a table */
+	bool		reads_counted;	/* the unit under way counts them */
 
 	/* what is wrong, as far as it is written in the row */
 	char		problem[40];

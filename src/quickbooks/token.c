@@ -134,27 +134,31 @@ open_secret(TokenExchange *exchange, const char *owner_kind, const char *owner, 
 		result = secret_open(owner_kind, owner, kind, &secret);
 	}
 	if (result == SECRET_OPENED)
-		return secret;
+	{
+		/* it outlives the transaction */
+		char	   *copy = MemoryContextStrdup(TopMemoryContext, secret);
+
+		secret_wipe(secret);
+		return copy;
+	}
 	exchange->problem = secret_problem(result, if_absent);
 	if (result == SECRET_NO_KEY || result == SECRET_OTHER_KEY)
 		exchange->problem_detail = MemoryContextStrdup(TopMemoryContext, secret_key_path());
 	return NULL;
 }
 
-/* Open what an exchange needs, into memory that outlives the transaction. */
+/* Open what an exchange needs. */
 static void
 open_for_exchange(TokenExchange *exchange, const char *kind)
 {
 	Company    *company = exchange->company;
 	char		owner[16];
-	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
 	snprintf(owner, sizeof(owner), "%d", company->id);
 	exchange->client_secret = open_secret(exchange, "app", company->settings.app, SECRET_CLIENT_SECRET,
 										  "secret_missing");
 	if (exchange->problem == NULL)
 		exchange->token = open_secret(exchange, "connection", owner, kind, "token_missing");
-	MemoryContextSwitchTo(old);
 }
 
 static void

@@ -19,7 +19,6 @@
 #include "quickbooks/flow.h"
 #include "quickbooks/token.h"
 #include "worker/connect.h"
-#include "worker/shared.h"
 
 /* A revocation that Intuit's side does not take is given up after so many tries: the secrets are forgotten all the same. */
 #define DISCONNECT_ATTEMPTS 3
@@ -57,14 +56,10 @@ static ConnectFlow *
 begin_flow(Company *company, const char *name, int64 job_id)
 {
 	ConnectFlow *connect = flow_begin(company, name, sizeof(ConnectFlow));
-	UnitError	error;
 
 	connect->company = company;
 	connect->flow.job_id = job_id;
-	if (unit_run("qbsync: beginning a job", begin_job, connect, &error) == UNIT_DONE)
-		return connect;
-	flow_fail_unit(company, error.message);
-	return NULL;
+	return settle(company, "qbsync: beginning a job", begin_job, connect) ? connect : NULL;
 }
 
 /* In a unit: the job ends, well (problem NULL) or not. */
@@ -116,17 +111,12 @@ settle_connected(void *arg)
 static void
 company_known(Company *company, void *arg)
 {
-	UnitError	error;
 
-	if (unit_run("qbsync: connecting", settle_connected, arg, &error) != UNIT_DONE)
-	{
-		flow_fail_unit(company, error.message);
+	if (!settle(company, "qbsync: connecting", settle_connected, arg))
 		return;
-	}
 	company->connect_job = 0;
 	company->next_poll = 0;
 	flow_end(company);
-	shared_announce_progress();
 }
 
 static void
@@ -146,7 +136,6 @@ static void
 code_exchanged(Company *company, const Fault *fault, void *arg)
 {
 	ConnectFlow *connect = arg;
-	UnitError	error;
 
 	if (fault == NULL)
 	{
@@ -161,16 +150,12 @@ code_exchanged(Company *company, const Fault *fault, void *arg)
 	}
 	connect->problem = fault->problem;
 	connect->detail = fault->message[0] ? fault->message : NULL;
-	if (unit_run("qbsync: refusing a sign-in", settle_refused, connect, &error) != UNIT_DONE)
-	{
-		flow_fail_unit(company, error.message);
+	if (!settle(company, "qbsync: refusing a sign-in", settle_refused, connect))
 		return;
-	}
 	ereport(LOG, (errmsg("qbsync connection \"%s\" could not be connected: %s", company->name, fault->problem)));
 	company->connect_job = 0;
 	flow_end(company);
 	company_report(company, fault->problem, connect->detail, 0, 0);
-	shared_announce_progress();
 }
 
 void
@@ -218,25 +203,20 @@ static void
 revoked(Company *company, const Fault *fault, void *arg)
 {
 	ConnectFlow *connect = arg;
-	UnitError	error;
 
 	if (fault && company->failures < DISCONNECT_ATTEMPTS)
 	{
 		flow_fail(company, fault->problem, fault->message);
 		return;
 	}
-	if (unit_run("qbsync: disconnecting", settle_disconnected, connect, &error) != UNIT_DONE)
-	{
-		flow_fail_unit(company, error.message);
+	if (!settle(company, "qbsync: disconnecting", settle_disconnected, connect))
 		return;
-	}
 	ereport(LOG, (errmsg("qbsync connection \"%s\" is now disconnected", company->name),
 				  fault ? errdetail("Intuit did not take the revocation: %s.", fault->problem) : 0));
 	company->state = COMPANY_DISCONNECTED;
 	company->disconnect_job = 0;
 	token_forget(company);
 	flow_end(company);
-	shared_announce_progress();
 }
 
 void

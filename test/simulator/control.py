@@ -5,6 +5,8 @@ Everything is JSON; doc/simulator.md lists the paths with examples.
 
 from __future__ import annotations
 
+import traceback
+
 import acts
 import chaos
 from api import Answer, Request
@@ -48,6 +50,9 @@ class Control:
             return _json(fault.body(envelope_time(self.sim.clock.now())), fault.status)
         except (Refused, acts.ActError, ValueError, KeyError, TypeError) as error:
             return _json({"error": str(error) or type(error).__name__}, getattr(error, "status", 400))
+        except Exception as error:          # a hole in the simulator: say so, keep serving
+            traceback.print_exc()
+            return _json({"error": f"{type(error).__name__}: {error}"}, 500)
         return result if isinstance(result, Answer) else _json(result)
 
     # -- looking ---------------------------------------------------------

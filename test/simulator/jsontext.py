@@ -36,7 +36,7 @@ def number(value: Decimal, style: str = "documented") -> str:
 
 def plain(value: Decimal) -> Decimal:
     """A quantity or a price without trailing zeros: 12.00 becomes 12."""
-    value = value.normalize()
+    value = Decimal(value).normalize()
     return value.quantize(Decimal(1)) if value.as_tuple().exponent > 0 else value
 
 

@@ -239,7 +239,7 @@ class Handler(socketserver.BaseRequestHandler):
         packed = self.packed(answer, close=True)
         start = packed.index(b"\r\n\r\n")
         if fault == "cut_headers":
-            self.request.sendall(packed[:start // 2])
+            self.request.sendall(packed[:9])
         elif fault == "truncated":
             self.request.sendall(packed[:start + 4 + (len(packed) - start - 4) // 2])
         else:

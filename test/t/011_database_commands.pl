@@ -18,7 +18,7 @@ sub gateways_are
 	my ($expected, $name) = @_;
 	ok( $node->poll_query_until(
 			'postgres',
-			"SELECT coalesce(string_agg(datname, ' ' ORDER BY datname), '') FROM pg_stat_activity WHERE backend_type = 'qbsync gateway' AND state IS DISTINCT FROM 'disabled'",
+			"SELECT coalesce(string_agg(datname, ' ' ORDER BY datname), '') FROM pg_stat_activity WHERE backend_type = 'qbsync gateway'",
 			$expected),
 		$name);
 	foreach my $database (split / /, $expected)
@@ -75,7 +75,6 @@ gateways_are('copy two uno', 'both have a gateway after the copy');
 	}
 	is( $node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE backend_type = 'qbsync gateway' AND datname = 'uno'"),
 		$before, 'who may not run the command cannot end the gateway either (EXT-23)');
-	$before = $node->safe_psql('uno', 'SELECT 1');
 	my (undef, undef, $err) = $node->psql('uno', 'DROP DATABASE uno');
 	like($err, qr/currently open/, 'the own database cannot be dropped');
 }
@@ -111,7 +110,6 @@ gateways_are('two', 'the gateway is back after many renames');
 # qbsync.databases
 $node->safe_psql('postgres', 'CREATE DATABASE "Odd, name"');
 $node->safe_psql('Odd, name', 'CREATE EXTENSION qbsync');
-gateways_are('Odd, name', 'hostile name') if 0;
 ok($node->poll_query_until('Odd, name', "SELECT qbsync.worker_state() = 'running'"), 'a database with a hostile name is served');
 $node->append_conf('postgresql.conf', qq{qbsync.databases = '"Odd, name", nosuch'});
 $node->reload;

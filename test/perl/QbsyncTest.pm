@@ -1,0 +1,271 @@
+# What the TAP tests share: a simulator, a server with qbsync, a connected company, and the comparison of the mirror with
+# the simulator's store.
+package QbsyncTest;
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use Exporter qw(import);
+use File::Basename qw(dirname);
+use HTTP::Tiny;
+use JSON::PP;
+use POSIX ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+our @EXPORT = qw(start_simulator new_node install_qbsync write_credentials connect_company wait_synced
+  mirror_differences is_mirrored is_quiet await gateway_pid);
+
+my $root = abs_path(dirname(__FILE__) . '/../..');
+
+# --- simulator ----------------------------------------------------------------------------------------------------
+
+# start_simulator(customers => N, invoices => N, seed => N, options => [...], data => FILE, port => N)
+# Keys of the object: base_url, client_id, client_secret, companies, realm (of the first company).
+sub start_simulator
+{
+	my (%arg) = @_;
+	my $self = bless { arg => \%arg }, 'QbsyncTest::Simulator';
+	$self->start;
+	return $self;
+}
+
+# Wait until a code block returns true; dies after a deadline that no healthy machine reaches.
+sub await
+{
+	my ($what, $condition, $seconds) = @_;
+	my $deadline = time + ($seconds // $PostgreSQL::Test::Utils::timeout_default);
+	while (1)
+	{
+		my $result = $condition->();
+		return $result if $result;
+		die "timed out waiting for $what" if time > $deadline;
+		select(undef, undef, undef, 0.05);
+	}
+}
+
+# --- server ---------------------------------------------------------------------------------------------------------
+
+# A server with qbsync preloaded, started; conf: further lines of postgresql.conf.
+sub new_node
+{
+	my ($name, %arg) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	$node->init(extra => [ '--encoding=UTF8', '--no-locale' ], allows_streaming => $arg{streaming} // 0);
+	$node->append_conf('postgresql.conf', <<"CONF");
+shared_preload_libraries = 'qbsync'
+qbsync.credentials_file = '@{[ $node->basedir ]}/credentials.json'
+qbsync.key_file = '@{[ $node->basedir ]}/qbsync.key'
+log_min_messages = info
+log_line_prefix = '%m [%p] %b '
+CONF
+	$node->append_conf('postgresql.conf', $arg{conf}) if $arg{conf};
+	$node->start;
+	return $node;
+}
+
+# The credentials file for a simulator: app "my-app", and the refresh tokens of its companies unless told otherwise.
+sub write_credentials
+{
+	my ($node, $simulator, %arg) = @_;
+	my $path = $node->basedir . '/credentials.json';
+	my %content = (
+		apps => { 'my-app' => { client_secret => $arg{client_secret} // $simulator->{client_secret} } },
+		connections => $arg{connections} // [
+			map { { app => 'my-app', realm_id => $_->{realm_id}, refresh_token => $_->{refresh_token} } }
+			  @{ $simulator->{companies} } ]);
+	unlink $path;
+	open(my $file, '>', $path) or die "$path: $!";
+	print $file encode_json(\%content);
+	close $file;
+	chmod 0600, $path;
+}
+
+# CREATE EXTENSION, an environment that points to the simulator, an app.  environment: values to override.
+sub install_qbsync
+{
+	my ($node, $simulator, %arg) = @_;
+	my $database = $arg{database} // 'postgres';
+	my $url = $simulator->{base_url};
+	my %limits = (requests_per_second => 1000, requests_per_minute => 100000, concurrency => 8,
+		limit_window => "'1 min'", throttle_wait => "'1 s'", %{ $arg{environment} // {} });
+	my $columns = join ', ', sort keys %limits;
+	my $values = join ', ', map { $limits{$_} } sort keys %limits;
+
+	write_credentials($node, $simulator) unless $arg{keep_credentials};
+	$node->safe_psql($database, <<"SQL");
+CREATE EXTENSION qbsync;
+INSERT INTO qbsync.environment (name, api_url, authorize_url, token_url, revoke_url, userinfo_url, jwks_uri, issuer, app_url, $columns)
+VALUES ('simulator', '$url', '$url/connect/oauth2', '$url/oauth2/v1/tokens/bearer', '$url/v2/oauth2/tokens/revoke',
+	'$url/v1/openid_connect/userinfo', '$url/op/v1/jwks', '$url/op/v1', 'https://app.qbo.intuit.com', $values);
+SELECT qbsync_app('my-app', environment => 'simulator', client_id => '$simulator->{client_id}',
+	redirect_uri => 'https://crm.example.com/qbo');
+SQL
+}
+
+# Connect a company of the simulator by the credentials file, confirm it and, unless told otherwise, wait for it.
+sub connect_company
+{
+	my ($node, $simulator, %arg) = @_;
+	my $database = $arg{database} // 'postgres';
+	my $connection = $arg{connection} // 'acme';
+	my $company = $simulator->{companies}[ $arg{number} // 0 ];
+	my $name = $company->{name} =~ s/'/''/gr;
+
+	$node->safe_psql($database,
+		"SELECT qbsync_connect(connection => '$connection', app => 'my-app', realm_id => '$company->{realm_id}')");
+	$node->safe_psql($database, "CALL qbsync_wait('$connection', 'connected', '60 s')");
+	$node->safe_psql($database, "SELECT qbsync_confirm_company('$connection', '$name')");
+	$node->safe_psql($database, "SELECT qbsync_set('$connection', 'poll_interval', '$arg{poll_interval}')")
+	  if $arg{poll_interval};
+	wait_synced($node, connection => $connection, database => $database) unless $arg{no_wait};
+}
+
+# Ask for a sync and wait until it is done and the company is complete.
+sub wait_synced
+{
+	my ($node, %arg) = @_;
+	my $database = $arg{database} // 'postgres';
+	my $connection = $arg{connection} // 'acme';
+	$node->safe_psql($database, "SELECT qbsync_sync_now('$connection')") if $arg{sync};
+	$node->safe_psql($database, "CALL qbsync_wait('$connection', 'synced', '180 s')");
+}
+
+# Process id of the gateway of a database, '' if there is none.
+sub gateway_pid
+{
+	my ($node, $database) = @_;
+	$database //= 'postgres';
+	return $node->safe_psql('postgres',
+		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'qbsync gateway' AND datname = '$database'");
+}
+
+# --- comparison ---------------------------------------------------------------------------------------------------
+
+# Differences between the simulator's store and the mirror, as text; '' if there are none.  Records are compared whole.
+sub mirror_differences
+{
+	my ($node, $simulator, %arg) = @_;
+	my $database = $arg{database} // 'postgres';
+	my $connection = $arg{connection} // 'acme';
+	my $realm = $simulator->{companies}[ $arg{number} // 0 ]{realm_id};
+	my %tables = (Customer => 'customer', Invoice => 'invoice', Payment => 'payment', Item => 'item', Term => 'term');
+	my $differences = '';
+
+	foreach my $entity (sort keys %tables)
+	{
+		my $file = $node->basedir . "/store-$entity.json";
+		open(my $out, '>:raw', $file) or die "$file: $!";
+		print $out $simulator->store($entity, $realm);
+		close $out;
+		$differences .= $node->safe_psql($database, <<"SQL");
+WITH answer AS (SELECT pg_read_file('$file')::jsonb AS body),
+theirs AS (SELECT o ->> 'Id' AS id, o FROM answer, jsonb_array_elements(body -> 'objects') AS o),
+ours AS (SELECT m.id, m.raw FROM qbsync.$tables{$entity} m JOIN qbsync.connection c USING (connection_id)
+	WHERE c.name = '$connection' AND m.deleted_at IS NULL)
+SELECT format('%s %s: %s', '$entity', coalesce(theirs.id, ours.id),
+	CASE WHEN ours.id IS NULL THEN 'missing here' WHEN theirs.id IS NULL THEN 'too much here'
+		ELSE 'differs: ' || o::text || ' / ' || raw::text END)
+FROM theirs FULL JOIN ours USING (id) WHERE o IS DISTINCT FROM raw LIMIT 5
+SQL
+		unlink $file;
+	}
+	return $differences;
+}
+
+# The mirror equals the store, record by record (one test).
+sub is_mirrored
+{
+	my ($node, $simulator, $name, %arg) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is(mirror_differences($node, $simulator, %arg), '', $name);
+}
+
+# The server's log holds no warning and no error but the expected ones (patterns).
+sub is_quiet
+{
+	my ($node, $name, @expected) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my @loud = grep { /\b(WARNING|ERROR|FATAL|PANIC):|was terminated by signal/ }
+	  split /\n/, PostgreSQL::Test::Utils::slurp_file($node->logfile);
+	foreach my $pattern (qr/due to administrator command/, @expected)
+	{
+		@loud = grep { $_ !~ $pattern } @loud;
+	}
+	is(join("\n", @loud), '', $name);
+}
+
+package QbsyncTest::Simulator;
+
+use strict;
+use warnings;
+
+use HTTP::Tiny;
+use JSON::PP;
+use IPC::Open3 ();
+use Symbol ();
+
+# Start the process (again, on the same port and data, if it ran before).
+sub start
+{
+	my ($self) = @_;
+	my $arg = $self->{arg};
+	my @command = ('python3', "$root/test/simulator", '--port', $self->{port} // $arg->{port} // 0, '--control');
+	push @command, '--data', $arg->{data} if $arg->{data};
+	push @command, "--$_", $arg->{$_} for grep { defined $arg->{$_} } qw(customers invoices seed);
+	push @command, @{ $arg->{options} // ['--no-limits'] };
+
+	my $log = PostgreSQL::Test::Utils::tempdir() . '/simulator.log';
+	open(my $errors, '>>', $log) or die "$log: $!";
+	my $out = Symbol::gensym();
+	$self->{pid} = IPC::Open3::open3('<&STDIN', $out, '>&' . fileno($errors), @command);
+	my $line = <$out>;
+	die "the simulator did not start; see $log" unless $line;
+	my $said = decode_json($line);
+	$self->{$_} = $said->{$_} for qw(base_url client_id client_secret companies);
+	$self->{realm} = $said->{companies}[0]{realm_id};
+	($self->{port}) = $said->{base_url} =~ /:(\d+)/;
+	$self->{out} = $out;
+}
+
+# End it; signal KILL for a crash.
+sub stop
+{
+	my ($self, $signal) = @_;
+	return unless $self->{pid};
+	kill $signal // 'TERM', $self->{pid};
+	waitpid $self->{pid}, 0;
+	delete $self->{pid};
+}
+
+sub DESTROY
+{
+	my ($self) = @_;
+	local $?;
+	$self->stop('KILL');
+}
+
+# A request of the control API; body: a hash for POST.  Returns the decoded answer.
+sub control
+{
+	my ($self, $method, $path, $body) = @_;
+	my $answer = HTTP::Tiny->new(timeout => 60)->request($method, "$self->{base_url}/control/$path",
+		$body ? { content => encode_json($body), headers => { 'Content-Type' => 'application/json' } } : {});
+	die "control $method $path: $answer->{status} $answer->{content}" unless $answer->{success};
+	return $answer->{content} eq '' ? undef : decode_json($answer->{content});
+}
+
+# All objects of an entity, as JSON text.
+sub store
+{
+	my ($self, $entity, $realm) = @_;
+	$realm //= $self->{realm};
+	my $answer = HTTP::Tiny->new(timeout => 60)->get("$self->{base_url}/control/store?realm=$realm&entity=$entity");
+	die "control store: $answer->{status}" unless $answer->{success};
+	return $answer->{content};
+}
+
+1;
