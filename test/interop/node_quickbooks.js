@@ -59,12 +59,12 @@ const steps = {
     assert.strictEqual(refusal.Error[0].code, '6240')
   },
   'find by name': async () => {
-    const found = await qbo.findCustomers([{ field: 'DisplayName', value: "L'Été & Fils", operator: '=' }])
+    const found = await call('findCustomers')([{ field: 'DisplayName', value: "L'Été & Fils", operator: '=' }])
     assert.deepStrictEqual(found.QueryResponse.Customer.map(c => c.Id), [state.customer.Id])
   },
   'query with paging': async () => {
-    const found = await qbo.findCustomers({ fetchAll: true, asc: 'MetaData.CreateTime', limit: 1000 })
-    const counted = await qbo.findCustomers({ count: true })
+    const found = await call('findCustomers')({ fetchAll: true, asc: 'MetaData.CreateTime', limit: 1000 })
+    const counted = await call('findCustomers')({ count: true })
     const ids = new Set(found.QueryResponse.Customer.map(c => c.Id))
     assert.ok(ids.size > 2000)
     assert.strictEqual(ids.size, counted.QueryResponse.totalCount)
