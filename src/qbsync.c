@@ -9,7 +9,9 @@
 
 #include <limits.h>
 
+#include "nodes/pg_list.h"
 #include "utils/guc.h"
+#include "utils/varlena.h"
 
 #include "compat.h"
 #include "qbsync.h"
@@ -28,6 +30,21 @@ int			qbsync_log_retention = 30 * 24 * 60;
 
 /* PostgreSQL 15 declares no prototype of its own; a second one does no harm later. */
 extern PGDLLEXPORT void _PG_init(void);
+
+/* qbsync.databases must be a list of names. */
+static bool
+check_databases(char **newval, void **extra, GucSource source)
+{
+	char	   *copy = pstrdup(*newval);
+	List	   *names;
+	bool		good = SplitIdentifierString(copy, ',', &names);
+
+	if (!good)
+		GUC_check_errdetail("It is a list of database names with commas between them.");
+	list_free(names);
+	pfree(copy);
+	return good;
+}
 
 /*
  * Settings, sorted by name.  All are read at reload; those that decide which file is read or where secrets are kept
@@ -49,7 +66,7 @@ define_settings(void)
 							   "Databases that may have a gateway worker.",
 							   "Comma-separated names; empty for every database that has the extension.",
 							   &qbsync_databases, "",
-							   PGC_SIGHUP, GUC_LIST_INPUT, NULL, NULL, NULL);
+							   PGC_SIGHUP, GUC_LIST_INPUT, check_databases, NULL, NULL);
 	DefineCustomStringVariable("qbsync.key_file",
 							   "File with the key that encrypts secrets.",
 							   "Made when first needed; empty for qbsync.key in the data directory. Outside the data directory is better.",

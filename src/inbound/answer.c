@@ -48,18 +48,6 @@ answer_time(const Envelope *envelope)
 	return mirror_parse_timestamp(envelope->time, strlen(envelope->time), &time) ? time : SELECT_NO_TIME;
 }
 
-char *
-answer_cdc_entities(void)
-{
-	StringInfoData names;
-
-	initStringInfo(&names);
-	for (const CatalogueEntity *entity = catalogue; entity->name; entity++)
-		if (entity->flags & ENTITY_CDC)
-			appendStringInfo(&names, "%s%s", names.len > 0 ? "," : "", entity->name);
-	return names.data;
-}
-
 bool
 settle(Company *company, const char *activity, UnitWork work, void *arg)
 {
@@ -75,6 +63,56 @@ settle(Company *company, const char *activity, UnitWork work, void *arg)
 		company->unsettled_reads = 0;
 	shared_announce_progress();
 	return true;
+}
+
+/* What answer_halve() hands to its unit. */
+typedef struct TooBig
+{
+	Company    *company;
+	const CatalogueEntity *entity;
+} TooBig;
+
+/* Unit: a single record is bigger than an answer may be; nothing is known of it, not even its id. */
+static void
+note_too_big(void *arg)
+{
+	static SqlStatement note = {
+		"INSERT INTO qbsync.error AS e (connection_id, entity, id, problem, detail)"
+		" VALUES ($1, $2, '?', 'too_big', 'A single record is bigger than qbsync.max_response_size.')"
+		" ON CONFLICT (connection_id, entity, id, problem) DO UPDATE SET last_seen = now(), occurrences = e.occurrences + 1",
+		2, {INT4OID, TEXTOID}
+	};
+	TooBig	   *big = arg;
+	Datum		values[2] = {Int32GetDatum(big->company->id), CStringGetTextDatum(big->entity->name)};
+
+	sql_execute(&note, values, NULL);
+}
+
+bool
+answer_halve(Company *company, const CatalogueEntity *entity, int *count, bool *failed)
+{
+	TooBig		big = {company, entity};
+
+	*failed = false;
+	if (*count > 1)
+	{
+		*count /= 2;
+		return true;
+	}
+	*failed = !settle(company, "qbsync: noting a record that is too big", note_too_big, &big);
+	return false;
+}
+
+char *
+answer_cdc_entities(void)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (const CatalogueEntity *entity = catalogue; entity->name; entity++)
+		if (entity->flags & ENTITY_CDC)
+			appendStringInfo(&names, "%s%s", names.len > 0 ? "," : "", entity->name);
+	return names.data;
 }
 
 void

@@ -30,6 +30,12 @@ extern int	answer_records(const Envelope *envelope, const CatalogueEntity *entit
 /* The server's clock in the answer, SELECT_NO_TIME if it cannot be read. */
 extern TimestampTz answer_time(const Envelope *envelope);
 
+/*
+ * An answer was too big: ask for half as many records.  False when it was a single one already: then it is noted among
+ * the errors and must be passed over, or the flow has failed (*failed).
+ */
+extern bool answer_halve(Company *company, const CatalogueEntity *entity, int *count, bool *failed);
+
 /* Canonical names of the entities that change data capture carries, comma-separated; palloc'd. */
 extern char *answer_cdc_entities(void);
 

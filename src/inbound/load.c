@@ -51,6 +51,7 @@ typedef struct LoadPage
 	int64		position;
 	int			count;
 	bool		arrived;
+	bool		passed_over;	/* it cannot be had */
 	char	   *body;			/* malloc'd by the page's context */
 	size_t		body_len;
 	TimestampTz started;
@@ -291,6 +292,26 @@ settle_page(void *arg)
 	cursor_count_reads(company);
 }
 
+/* Find the records of a page; false: the flow is gone. */
+static bool
+scan_page(LoadPage *page, PageUnit *unit)
+{
+	Envelope	envelope;
+	MemoryContext old = MemoryContextSwitchTo(page->context);
+	bool		scanned = page->passed_over || envelope_scan(page->body, page->body_len, &envelope);
+
+	MemoryContextSwitchTo(old);
+	if (!scanned)
+	{
+		flow_fail(page->flow->company, "not_understood", envelope.error);
+		return false;
+	}
+	if (!page->passed_over)
+		unit->nrecords = answer_records(&envelope, page->of->entity, &unit->records);
+	unit->position = page->position + (page->passed_over ? 1 : unit->nrecords);
+	return true;
+}
+
 /*
  * Settle the page at the head of the queue.  A full page at the end means that there is more than was counted.  False:
  * the flow is gone.
@@ -300,21 +321,12 @@ settle_head(LoadFlow *load, LoadPage *page)
 {
 	Company    *company = load->company;
 	PageUnit	unit = {.page = page};
-	Envelope	envelope;
-	MemoryContext old = MemoryContextSwitchTo(page->context);
-	bool		scanned = envelope_scan(page->body, page->body_len, &envelope);
 
-	MemoryContextSwitchTo(old);
-	if (!scanned)
-	{
-		flow_fail(company, "not_understood", envelope.error);
+	if (!scan_page(page, &unit))
 		return false;
-	}
-	unit.nrecords = answer_records(&envelope, page->of->entity, &unit.records);
-	unit.position = page->position + unit.nrecords;
 	if (!settle(company, "qbsync: loading", settle_page, &unit))
 		return false;
-	if (unit.nrecords >= page->count && page->position + page->count >= page->of->next)
+	if (unit.position >= page->position + page->count && page->position + page->count >= page->of->next)
 	{
 		page->of->next = page->position + page->count + SELECT_MAX_ROWS;
 		ask_page(load, page->of, page->position + page->count, SELECT_MAX_ROWS, page);
@@ -324,22 +336,27 @@ settle_head(LoadFlow *load, LoadPage *page)
 }
 
 /*
- * A page that is too big is asked for in halves; a single record that is too big cannot be had and is passed over, which
- * the comparison afterwards shows.
+ * A page that is too big is asked for in halves; a single record that is too big cannot be had and is passed over, as an
+ * empty page.
  */
 static void
-halve_page(LoadFlow *load, LoadPage *page)
+halve_page(LoadFlow *load, LoadPage *page, TimestampTz started)
 {
-	int			half = page->count / 2;
+	int			half = page->count;
+	bool		failed;
 
-	if (half == 0)
+	if (answer_halve(load->company, page->of->entity, &half, &failed))
 	{
-		flow_fail(load->company, "too_big", "a single record is bigger than qbsync.max_response_size");
+		ask_page(load, page->of, page->position + half, page->count - half, page);
+		ask_page(load, page->of, page->position, half, page);
+		free_page(page);
 		return;
 	}
-	ask_page(load, page->of, page->position + half, page->count - half, page);
-	ask_page(load, page->of, page->position, half, page);
-	free_page(page);
+	if (failed)
+		return;
+	page->arrived = page->passed_over = true;
+	page->started = started;
+	load_go_on(load);
 }
 
 static void
@@ -350,7 +367,7 @@ page_arrived(Company *company, const CallAnswer *answer, void *arg)
 
 	if (answer->fault && answer->fault->reaction == REACT_SMALLER)
 	{
-		halve_page(load, page);
+		halve_page(load, page, answer->started);
 		return;
 	}
 	if (answer->fault)

@@ -111,7 +111,7 @@ compare_version(MirrorTable *table, const Record *record)
 		return AGE_UNKNOWN;
 	text_to_cstring_buffer(DatumGetTextPP(stored_token), token, sizeof(token));
 	order = compare_tokens(record->sync_token, token);
-	if (order == 0 && time == DatumGetTimestampTz(stored_time))
+	if (strcmp(record->sync_token, token) == 0 && time == DatumGetTimestampTz(stored_time))
 		return AGE_SAME;
 	if (order < 0 && time < DatumGetTimestampTz(stored_time))
 		return AGE_OLDER;
@@ -378,6 +378,8 @@ settle_problems(Batch *batch)
 	MirrorProblems now = {0};
 	MirrorProblems gone = {0};
 
+	/* SPI leaves us in a context of its own, which lives longer */
+	MemoryContextSwitchTo(batch->context);
 	for (int i = 0; i < batch->nrecords; i++)
 	{
 		const Record *record = &batch->records[i];

@@ -2,8 +2,8 @@
  * mirror.h
  *		Records of a page become rows of the mirror tables.
  *
- * In one pass per page: ask which of the ids are there and with which fingerprint, drop the unchanged, insert the new
- * in one statement, update the changed, replace their lines.  Newer wins by the start of the request that brought a
+ * In one pass per page: look which of the ids are there and with which fingerprint, drop the unchanged, insert the new
+ * in batches, update the changed, replace their lines.  Newer wins by the start of the request that brought a
  * version (seen_at): a page never overwrites or revives what a later request has already fetched or seen deleted.
  */
 #ifndef QBSYNC_MIRROR_H

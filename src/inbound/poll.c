@@ -39,6 +39,7 @@ typedef struct PollFlow
 	TimestampTz time;
 	TimestampTz started;
 	bool		truncated;
+	bool		still_asked;	/* somebody asked for a sync after this poll began */
 } PollFlow;
 
 /* Unit: where are we? */
@@ -131,10 +132,18 @@ finish_jobs(PollFlow *poll)
 		" WHERE connection_id = $1 AND kind = 'sync' AND state IN ('queued', 'running') AND requested_at <= $2",
 		2, {INT4OID, TIMESTAMPTZOID}
 	};
+	static SqlStatement remaining = {
+		"SELECT EXISTS (SELECT FROM qbsync.job WHERE connection_id = $1 AND kind = 'sync'"
+		" AND state IN ('queued', 'running'))",
+		1, {INT4OID}
+	};
 	Datum		values[2] = {Int32GetDatum(poll->company->id), TimestampTzGetDatum(poll->started)};
 
-	if (poll->company->poll_asked && !poll->truncated)
-		sql_execute(&finish, values, NULL);
+	if (!poll->company->poll_asked || poll->truncated)
+		return;
+	sql_execute(&finish, values, NULL);
+	sql_execute(&remaining, values, NULL);
+	poll->still_asked = DatumGetBool(sql_datum(0, 1, NULL));
 }
 
 /* Unit: rows and cursor commit together. */
@@ -165,7 +174,7 @@ poll_settled(PollFlow *poll)
 	Company    *company = poll->company;
 
 	company->must_catch_up = false;
-	company->poll_asked = false;
+	company->poll_asked = poll->still_asked || (company->poll_asked && poll->truncated);
 	if (poll->truncated)
 	{
 		company->must_window = company->must_verify = true;
@@ -173,6 +182,9 @@ poll_settled(PollFlow *poll)
 	}
 	flow_end(company);
 }
+
+static void ask_clock(PollFlow *poll);
+static void settle_answer(PollFlow *poll);
 
 static void
 poll_arrived(Company *company, const CallAnswer *answer, void *arg)
@@ -184,6 +196,11 @@ poll_arrived(Company *company, const CallAnswer *answer, void *arg)
 		load_again(company);
 		return;
 	}
+	if (answer->fault && answer->fault->reaction == REACT_SMALLER)
+	{
+		ask_clock(poll);
+		return;
+	}
 	if (answer->fault)
 	{
 		flow_fail_with(company, answer->fault);
@@ -191,9 +208,46 @@ poll_arrived(Company *company, const CallAnswer *answer, void *arg)
 	}
 	if (!answer_scan(company, answer, &poll->envelope))
 		return;
-	poll->time = answer_time(&poll->envelope);
 	poll->started = answer->started;
 	poll->truncated = is_truncated(&poll->envelope);
+	settle_answer(poll);
+}
+
+/* The answer to the count that stands in for one that is too big: only its time is of use. */
+static void
+clock_arrived(Company *company, const CallAnswer *answer, void *arg)
+{
+	PollFlow   *poll = arg;
+
+	if (answer->fault)
+	{
+		flow_fail_with(company, answer->fault);
+		return;
+	}
+	if (!answer_scan(company, answer, &poll->envelope))
+		return;
+	poll->started = answer->started;
+	poll->truncated = true;
+	settle_answer(poll);
+}
+
+/* The changes do not fit into one answer: catch up by windows, until now by Intuit's clock. */
+static void
+ask_clock(PollFlow *poll)
+{
+	char	   *statement = select_count(catalogue_find("customer"), SELECT_NO_TIME, DT_NOEND);
+
+	call_query(poll->company, statement, clock_arrived, poll);
+	pfree(statement);
+}
+
+/* Store what came, and its time. */
+static void
+settle_answer(PollFlow *poll)
+{
+	Company    *company = poll->company;
+
+	poll->time = answer_time(&poll->envelope);
 	if (TIMESTAMP_NOT_FINITE(poll->time))
 	{
 		flow_fail(company, "not_understood", "an answer of change data capture holds no time");

@@ -80,26 +80,26 @@ select_count(const CatalogueEntity *entity, TimestampTz from, TimestampTz before
 }
 
 char *
-select_created(const CatalogueEntity *entity, TimestampTz from, TimestampTz before, int64 position)
+select_created(const CatalogueEntity *entity, TimestampTz from, TimestampTz before, int64 position, int count)
 {
 	StringInfoData statement;
 
 	begin_select(&statement, entity, "*");
 	add_created(&statement, from, before);
 	appendStringInfoString(&statement, " ORDERBY MetaData.CreateTime ASC");
-	add_range(&statement, position, SELECT_MAX_ROWS);
+	add_range(&statement, position, count);
 	return statement.data;
 }
 
 char *
-select_changed(const CatalogueEntity *entity, TimestampTz since, int64 position)
+select_changed(const CatalogueEntity *entity, TimestampTz since, int64 position, int count)
 {
 	StringInfoData statement;
 
 	begin_select(&statement, entity, "*");
 	add_condition(&statement, "MetaData.LastUpdatedTime", ">=", select_time(since));
 	appendStringInfoString(&statement, " ORDERBY MetaData.LastUpdatedTime ASC");
-	add_range(&statement, position, SELECT_MAX_ROWS);
+	add_range(&statement, position, count);
 	return statement.data;
 }
 

@@ -30,10 +30,11 @@ extern char *select_page(const CatalogueEntity *entity, int64 position, int coun
 extern char *select_count(const CatalogueEntity *entity, TimestampTz from, TimestampTz before);
 
 /* The rows created in [from, before), from a 0-based position. */
-extern char *select_created(const CatalogueEntity *entity, TimestampTz from, TimestampTz before, int64 position);
+extern char *select_created(const CatalogueEntity *entity, TimestampTz from, TimestampTz before, int64 position,
+							int count);
 
 /* The rows changed at or after a time, oldest change first, from a 0-based position. */
-extern char *select_changed(const CatalogueEntity *entity, TimestampTz since, int64 position);
+extern char *select_changed(const CatalogueEntity *entity, TimestampTz since, int64 position, int count);
 
 /* The rows with these ids. */
 extern char *select_ids(const CatalogueEntity *entity, const char *const *ids, int nids);

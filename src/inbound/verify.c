@@ -51,6 +51,7 @@ typedef struct VerifyFlow
 	/* an answer */
 	const Record *records;
 	int			nrecords;
+	int			count;			/* rows to ask for */
 	TimestampTz started;
 } VerifyFlow;
 
@@ -168,7 +169,7 @@ settle_leaf(void *arg)
 	VerifyFlow *verify = arg;
 	Company    *company = verify->company;
 	VerifyWindow *window = top_window(verify);
-	bool		whole = window->position == 0 && verify->nrecords < SELECT_MAX_ROWS;
+	bool		whole = window->position == 0 && verify->nrecords < verify->count;
 	MirrorCounts counts = {0};
 
 	mirror_apply(company->id, company->name, verify->entity, verify->records, verify->nrecords, verify->started,
@@ -184,10 +185,23 @@ static void
 ask_leaf(VerifyFlow *verify)
 {
 	VerifyWindow *window = top_window(verify);
-	char	   *statement = select_created(verify->entity, window->range[0], window->range[1], window->position);
+	char	   *statement = select_created(verify->entity, window->range[0], window->range[1], window->position,
+											 verify->count);
 
 	call_query(verify->company, statement, leaf_arrived, verify);
 	pfree(statement);
+}
+
+/* The window was too big for one answer. */
+static void
+ask_less(VerifyFlow *verify)
+{
+	bool		failed;
+
+	if (!answer_halve(verify->company, verify->entity, &verify->count, &failed))
+		top_window(verify)->position++;
+	if (!failed)
+		ask_leaf(verify);
 }
 
 static void
@@ -196,6 +210,11 @@ leaf_arrived(Company *company, const CallAnswer *answer, void *arg)
 	VerifyFlow *verify = arg;
 	Envelope	envelope;
 
+	if (answer->fault && answer->fault->reaction == REACT_SMALLER)
+	{
+		ask_less(verify);
+		return;
+	}
 	if (answer->fault)
 	{
 		flow_fail_with(company, answer->fault);
@@ -207,7 +226,7 @@ leaf_arrived(Company *company, const CallAnswer *answer, void *arg)
 	verify->started = answer->started;
 	if (!settle(verify->company, "qbsync: comparing", settle_leaf, verify))
 		return;
-	if (verify->nrecords < SELECT_MAX_ROWS)
+	if (verify->nrecords < verify->count)
 	{
 		verify->nwindows--;
 		next_window(verify);
@@ -350,6 +369,7 @@ next_entity(VerifyFlow *verify, const CatalogueEntity *from)
 	}
 	verify->entity = from;
 	verify->hunting = false;
+	verify->count = SELECT_MAX_ROWS;
 	verify->nwindows = 1;
 	verify->windows[0].range[0] = SELECT_NO_TIME;
 	verify->windows[0].range[1] = DT_NOEND;

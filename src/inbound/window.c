@@ -30,6 +30,7 @@ typedef struct WindowFlow
 	const CatalogueEntity *entity;	/* being read */
 	TimestampTz since;			/* its page begins here */
 	int64		position;		/* and so many rows later */
+	int			count;			/* rows to ask for */
 	/* the answer */
 	const Record *records;
 	int			nrecords;
@@ -87,7 +88,7 @@ static void window_arrived(Company *company, const CallAnswer *answer, void *arg
 static void
 ask_window(WindowFlow *window)
 {
-	char	   *statement = select_changed(window->entity, window->since, window->position);
+	char	   *statement = select_changed(window->entity, window->since, window->position, window->count);
 
 	call_query(window->company, statement, window_arrived, window);
 	pfree(statement);
@@ -109,12 +110,29 @@ move_on(WindowFlow *window)
 		window->position += window->nrecords;
 }
 
+/* The page was too big. */
+static void
+ask_less(WindowFlow *window)
+{
+	bool		failed;
+
+	if (!answer_halve(window->company, window->entity, &window->count, &failed))
+		window->position++;
+	if (!failed)
+		ask_window(window);
+}
+
 static void
 window_arrived(Company *company, const CallAnswer *answer, void *arg)
 {
 	WindowFlow *window = arg;
 	Envelope	envelope;
 
+	if (answer->fault && answer->fault->reaction == REACT_SMALLER)
+	{
+		ask_less(window);
+		return;
+	}
 	if (answer->fault)
 	{
 		flow_fail_with(company, answer->fault);
@@ -126,7 +144,7 @@ window_arrived(Company *company, const CallAnswer *answer, void *arg)
 	window->started = answer->started;
 	if (!settle(company, "qbsync: catching up", settle_window, window))
 		return;
-	if (window->nrecords < SELECT_MAX_ROWS)
+	if (window->nrecords < window->count)
 		ask_entity(window, window->entity + 1);
 	else
 	{
@@ -148,6 +166,7 @@ ask_entity(WindowFlow *window, const CatalogueEntity *from)
 		window->entity = from;
 		window->since = window->changed_since - ANSWER_OVERLAP_US;
 		window->position = 0;
+		window->count = SELECT_MAX_ROWS;
 		ask_window(window);
 		return;
 	}

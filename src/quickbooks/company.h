@@ -76,7 +76,8 @@ typedef struct Company
 	char	   *access_token;	/* never leaves memory */
 	TimestampTz access_expires;
 	bool		refresh_begun;	/* the durable mark was found at start: a refresh was cut off */
-	bool		tried_previous; /* the one-shot fallback was used */
+	bool		use_previous;	/* the next refresh sends the refresh token before the stored one */
+	bool		tried_previous; /* that fallback was used, or must not be */
 	struct OauthTokens *unsettled;	/* TOKEN_UNSETTLED: to be stored first */
 	struct TokenExchange *token_exchange;	/* under way with the token host, or NULL */
 	TimestampTz token_retry_at; /* no refresh before */

@@ -379,7 +379,7 @@ refresh_refused(Company *company)
 {
 	if (!company->tried_previous)
 	{
-		company->tried_previous = true;
+		company->tried_previous = company->use_previous = true;
 		start_refresh(company);
 		return;
 	}
@@ -434,7 +434,8 @@ start_refresh(Company *company)
 	UnitError	error;
 	UnitResult	result;
 
-	exchange->previous = company->tried_previous;
+	exchange->previous = company->use_previous;
+	company->use_previous = false;
 	result = unit_run("qbsync: beginning a token refresh", prepare_refresh, exchange, &error);
 	if (result == UNIT_DONE && exchange->problem == NULL)
 	{

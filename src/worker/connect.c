@@ -169,8 +169,9 @@ connect_start(Company *company)
 		token_exchange_code(company, code_exchanged, connect);
 	else
 	{
-		/* the token to use is the one just handed over, whatever is in memory */
+		/* the token to use is the one just handed over, whatever is in memory, and no older one in its place */
 		token_forget(company);
+		company->tried_previous = true;
 		read_company(company, connect);
 	}
 }

@@ -43,15 +43,18 @@
 #include "worker/shared.h"
 
 /*
- * A wake-up can get lost (a prepared transaction was committed, rows were restored or replicated): look at the tables so
- * often at least.  Polls look too, so that this matters only where no company is live.
+ * A wake-up can get lost (a prepared transaction was committed, rows were restored or replicated).  Before a poll the
+ * tables are looked at if the last look is older than LOOK_FRESH_US, so that an idle company costs no statement between
+ * its polls; where no company is polled, they are looked at every LOOK_AGAIN_US.
  */
+#define LOOK_FRESH_US	(50 * USECS_PER_SEC)
 #define LOOK_AGAIN_US	(5 * 60 * USECS_PER_SEC)
 
-/* After a look that failed. */
-#define LOOK_RETRY_US	(5 * USECS_PER_SEC)
+/* After a look that failed, or could not take every lease. */
+#define LOOK_RETRY_US	(1 * USECS_PER_SEC)
 
-static TimestampTz next_look = 0;	/* 0: now */
+static TimestampTz next_look = 1;	/* a time in the past: now; 0: when something wakes us */
+static TimestampTz last_look = 0;
 
 /* The earlier of two times, where 0 stands for never. */
 static TimestampTz
@@ -105,16 +108,56 @@ check_extension(void)
 static void
 look_at_tables(void)
 {
+	RosterResult found;
 	UnitError	error;
 
-	if (roster_look(&error) == UNIT_DONE)
+	last_look = GetCurrentTimestamp();
+	if (roster_look(&found, &error) == UNIT_DONE)
 	{
-		next_look = GetCurrentTimestamp() + LOOK_AGAIN_US;
+		if (found.leases_missing)
+			next_look = last_look + LOOK_RETRY_US;
+		else
+			next_look = found.polled ? 0 : last_look + LOOK_AGAIN_US;
 		return;
 	}
 	check_extension();
 	ereport(LOG, (errmsg("qbsync could not read its tables"), errdetail("%s", error.message)));
-	next_look = GetCurrentTimestamp() + LOOK_RETRY_US;
+	next_look = last_look + LOOK_RETRY_US;
+}
+
+/* Begin what a company that reads by itself is due, apart from polling.  False: nothing. */
+static bool
+begin_catching_up(Company *company)
+{
+	bool		incomplete = company->must_verify || company->state == COMPANY_LOADING;
+
+	if (company->must_load)
+		load_start(company);
+	else if (company->must_window)
+		window_start(company);
+	else if (incomplete && company->must_catch_up)
+		poll_start(company);
+	else if (incomplete)
+		verify_start(company);
+	else
+		return false;
+	return true;
+}
+
+/* Begin a poll, if it is time.  Returns when it will be. */
+static TimestampTz
+begin_poll(Company *company, TimestampTz now)
+{
+	if (!company->poll_asked && company->next_poll > now)
+		return company->next_poll;
+	if (now - last_look > LOOK_FRESH_US)
+	{
+		next_look = now;
+		return now;
+	}
+	company->next_poll = now + company->poll_interval;
+	poll_start(company);
+	return now;
 }
 
 /* Begin what a company without a flow is due.  Returns when something is due, 0 if nothing by itself. */
@@ -133,21 +176,13 @@ begin_work(Company *company)
 		connect_start(company);
 	else if (company->state != COMPANY_LOADING && company->state != COMPANY_LIVE)
 		return 0;
-	else if (company->must_load)
-		load_start(company);
-	else if (company->must_window)
-		window_start(company);
-	else if (company->must_catch_up && company->must_verify)
-		poll_start(company);
-	else if (company->must_verify)
-		verify_start(company);
-	else if (company->poll_asked || company->next_poll <= now)
+	else if (!begin_catching_up(company))
 	{
-		company->next_poll = now + company->poll_interval;
-		poll_start(company);
+		TimestampTz when = begin_poll(company, now);
+
+		if (when > now)
+			return when;
 	}
-	else
-		return company->next_poll;
 	/* the flow may have ended or failed already: come back at once to see */
 	return company->flow ? 0 : now;
 }
@@ -208,19 +243,19 @@ run_loop(void)
 
 		MemoryContextSwitchTo(turn);
 		MemoryContextReset(turn);
-		if (next_look <= GetCurrentTimestamp())
+		if (next_look != 0 && next_look <= GetCurrentTimestamp())
 			look_at_tables();
 		again = serve_all();
 		check_extension();
 		if (http_wait(wait_until(again), PG_WAIT_EXTENSION))
-			next_look = 0;
+			next_look = 1;
 		if (ConfigReloadPending)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 			housekeeping_import_credentials();
 			roster_try_again();
-			next_look = 0;
+			next_look = 1;
 		}
 		housekeeping_run();
 	}
@@ -246,6 +281,6 @@ qbsync_gateway_main(Datum main_arg)
 	housekeeping_import_credentials();
 	shared_gateway_set_state(GATEWAY_RUNNING);
 	ereport(LOG, (errmsg("qbsync gateway started")));
-	next_look = 0;
+	next_look = 1;
 	run_loop();
 }

@@ -231,7 +231,7 @@ adjust(Company *company, const Entry *entry)
 	if (company->flow == NULL)
 	{
 		company->must_load = entry->must_load;
-		company->must_catch_up = entry->must_catch_up || company->verify_round > 0;
+		company->must_catch_up |= entry->must_catch_up;
 		company->must_window = entry->must_window;
 		company->must_verify = entry->must_verify;
 	}
@@ -272,32 +272,43 @@ release_missing(void)
 	}
 }
 
+/* Take over everything that was read. */
+static void
+take_over(const Look *result, RosterResult *found)
+{
+	dlist_iter	iter;
+
+	memset(found, 0, sizeof(*found));
+	dlist_foreach(iter, &roster)
+		dlist_container(Company, node, iter.cur)->seen = false;
+	for (int i = 0; i < result->nentries; i++)
+	{
+		Entry	   *entry = &result->entries[i];
+		Company    *company;
+
+		if (find_company(entry->id) == NULL)
+			take_up(entry);
+		company = find_company(entry->id);
+		if (company == NULL)
+		{
+			found->leases_missing = true;
+			continue;
+		}
+		company->seen = true;
+		adjust(company, entry);
+		found->polled |= works_by_itself(entry->state);
+	}
+	release_missing();
+}
+
 UnitResult
-roster_look(UnitError *error)
+roster_look(RosterResult *found, UnitError *error)
 {
 	Look		result = {AllocSetContextCreate(CurrentMemoryContext, "qbsync look", ALLOCSET_DEFAULT_SIZES)};
 	UnitResult	outcome = unit_run("qbsync: looking at connections", look, &result, error);
-	dlist_iter	iter;
 
 	if (outcome == UNIT_DONE)
-	{
-		dlist_foreach(iter, &roster)
-			dlist_container(Company, node, iter.cur)->seen = false;
-		for (int i = 0; i < result.nentries; i++)
-		{
-			Entry	   *entry = &result.entries[i];
-			Company    *company;
-
-			if (find_company(entry->id) == NULL)
-				take_up(entry);
-			company = find_company(entry->id);
-			if (company == NULL)
-				continue;
-			company->seen = true;
-			adjust(company, entry);
-		}
-		release_missing();
-	}
+		take_over(&result, found);
 	MemoryContextDelete(result.context);
 	return outcome;
 }

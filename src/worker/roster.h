@@ -14,11 +14,18 @@
 /* All companies the gateway knows; dlist of Company.node. */
 extern dlist_head roster;
 
+/* What a look found, as far as it decides when to look again. */
+typedef struct RosterResult
+{
+	bool		polled;			/* some company is loading or live */
+	bool		leases_missing; /* some company's lease is still another process's */
+} RosterResult;
+
 /*
  * Look at the tables: new companies are leased and taken up, changed ones adjusted, those that a person paused or
- * disconnected stop at once, copies are found out.  One unit of work.
+ * disconnected stop at once, copies are found out.  One unit of work; *found is filled when it was done.
  */
-extern UnitResult roster_look(UnitError *error);
+extern UnitResult roster_look(RosterResult *found, UnitError *error);
 
 /* Whatever waits for its next attempt is tried at once: somebody may have mended the cause. */
 extern void roster_try_again(void);

@@ -134,8 +134,8 @@ def _merge(sim, company, spec):
     gone = change.edit("Customer", loser.id, bump=sim.settings["merge_loser_in_cdc"])
     if gone["Active"]:
         gone["Active"] = False
-        names._activity("DisplayName", change, "Name", gone, loser.obj)
-        names._qualify(change, "Customer", gone, "DisplayName", 5)
+        names.follow_activity("DisplayName", change, "Name", gone, loser.obj)
+        names.qualify(change, "Customer", gone, "DisplayName", 5)
     change.edit("Customer", survivor.id, bump=True)
     sim.merges.append({"realm": company.realm, "entity": "Customer", "id": loser.id,
                        "at": change.now + sim.settings["merge_delay"]})
@@ -198,7 +198,7 @@ def _company_value(sim, company, spec):
         if name not in ("tax_mode", "suspended", "doc_number"):
             raise ActError(f"unknown value {name}")
         company.values[name] = value
-    sim.file.save(sim._company_state(company))
+    sim.file.save(sim.company_state(company))
     return dict(company.values)
 
 

@@ -81,7 +81,6 @@ def handle(sim, request: Request) -> Answer:
             _let_in(sim, request)
         except GatewayFault as fault:
             return gateway_answer(sim, request, fault)
-        finally_leave = request.realm
     try:
         if sim.settings["latency_ms"]:
             time.sleep(sim.settings["latency_ms"] / 1000)
@@ -89,7 +88,7 @@ def handle(sim, request: Request) -> Answer:
             return _serve(sim, request)
     finally:
         with sim.lock:
-            sim.limits.leave(finally_leave)
+            sim.limits.leave(request.realm)
 
 
 def _let_in(sim, request: Request) -> None:
@@ -225,15 +224,8 @@ def _read(sim, company, entity, id: str | None) -> bytes:
             raise Fault(2030, "Id", f"Id should be a valid number. Supplied value:{id[:60]}")
         record = company.record(entity.name, id)
         if record is None or (not record.active and sim.settings["inactive_read"] == "610"):
-            raise writes.not_found(company_view(company), entity, id)
+            raise writes.not_found(company, entity, id)
     return _envelope(sim, b'"%s":%s' % (entity.name.encode(), record.data))
-
-
-class company_view:
-    """What not_found() needs of a Change."""
-
-    def __init__(self, company) -> None:
-        self.company = company
 
 
 def malformed_utf8() -> Fault:

@@ -133,7 +133,7 @@ class Control:
         old = company.record(entity, id)
         record = Record(id, old.created if old else now, now, data, active=body.get("active", True), raw=True)
         company.put(entity, record)
-        self.sim.file.save(self.sim._company_state(company), [(company.realm, entity, record)])
+        self.sim.file.save(self.sim.company_state(company), [(company.realm, entity, record)])
         return {"id": id, "time": stamp(now)}
 
     def clock(self, asked, body):

@@ -32,8 +32,8 @@ def customer(change, obj: dict, old: dict | None, ui: bool = False) -> None:
     _job(change, obj, old)
     if old and old.get("Active", True) and not obj["Active"] and old["Balance"] and not ui:
         raise Fault(6220, "Active")
-    _activity("DisplayName", change, "Name", obj, old)
-    _qualify(change, "Customer", obj, "DisplayName", 5)
+    follow_activity("DisplayName", change, "Name", obj, old)
+    qualify(change, "Customer", obj, "DisplayName", 5)
     claim(change, "Name", "Customer", obj, obj["DisplayName"], "DisplayName")
     _opening(change, obj, old)
 
@@ -64,7 +64,7 @@ def _delivery(obj: dict) -> None:
 
 def _job(change, obj: dict, old: dict | None) -> None:
     parent = obj.get("ParentRef", {}).get("value")
-    obj.setdefault("Job", bool(parent) and old is None and False)
+    obj.setdefault("Job", False)
     if obj["Job"] and not parent:
         raise Fault(6150, "ParentRef")
     if parent and not obj["Job"]:
@@ -109,8 +109,8 @@ def item(change, obj: dict, old: dict | None, ui: bool = False) -> None:
         obj.setdefault("TrackQtyOnHand", kind == "Inventory")
     obj.setdefault("Active", True)
     _sub_item(change, obj)
-    _activity("Name", change, "Item", obj, old)
-    _qualify(change, "Item", obj, "Name", 5)
+    follow_activity("Name", change, "Item", obj, old)
+    qualify(change, "Item", obj, "Name", 5)
     claim(change, "Item", "Item", obj, obj["FullyQualifiedName"], "Name")
 
 
@@ -144,11 +144,11 @@ def term(change, obj: dict, old: dict | None, ui: bool = False) -> None:
         raise Fault(2020, "DueDays", "Required parameter DueDays or DayOfMonthDue is missing in the request")
     obj["Type"] = "DATE_DRIVEN" if driven else "STANDARD"
     obj.setdefault("Active", True)
-    _activity("Name", change, "Term", obj, old)
+    follow_activity("Name", change, "Term", obj, old)
     claim(change, "Term", "Term", obj, obj["Name"], "Name")
 
 
-def _activity(field: str, change, group: str, obj: dict, old: dict | None) -> None:
+def follow_activity(field: str, change, group: str, obj: dict, old: dict | None) -> None:
     """The rename of inactivation, and its undoing on reactivation."""
     was, is_now = (old or {}).get("Active", True), obj["Active"]
     name = obj[field]
@@ -186,7 +186,7 @@ def claim(change, group: str, entity: str, obj: dict, name: str, element: str) -
                     f"The name supplied already exists. : Id={held[1]}")
 
 
-def _qualify(change, entity: str, obj: dict, field: str, levels: int) -> None:
+def qualify(change, entity: str, obj: dict, field: str, levels: int) -> None:
     """Fully qualified name and level from the chain of parents."""
     parent, chain = obj.get("ParentRef", {}).get("value"), [obj[field]]
     seen = {obj["Id"]}
@@ -211,7 +211,7 @@ def rename_below(change, entity: str, id: str) -> None:
     field = "DisplayName" if entity == "Customer" else "Name"
     for child in _children(change, entity, id):
         obj = change.edit(entity, child, touch=True)
-        _qualify(change, entity, obj, field, 99)
+        qualify(change, entity, obj, field, 99)
         rename_below(change, entity, child)
 
 

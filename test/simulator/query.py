@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
 from clock import is_date, parse_time, today
-from entities import ENTITIES, Entity
+from entities import BY_PATH, Entity
 from errors import Fault
 from jsontext import dumps
 
@@ -89,9 +89,9 @@ class _Parser:
         columns, count = self.columns()
         self.need("from")
         name = self.kind("word", "<ENTITY>")
-        if name not in ENTITIES:
+        if name.lower() not in BY_PATH:
             raise Fault(4000, "", f"QueryParserError: Invalid context declaration: {name}")
-        query = Query(ENTITIES[name], count)
+        query = Query(BY_PATH[name.lower()], count)
         for column in columns:
             query.columns.append(known(query.entity, column))
         if self.take("where"):

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import references
 from clock import add_days, today
-from entities import ENTITIES, REF, TAX_RATES
+from entities import ENTITIES, FIXED_LISTS, REF, TAX_RATES
 from errors import Fault, missing
 from jsontext import copy, money, plain
 
@@ -312,7 +312,6 @@ def _tax(change, obj: dict, old: dict | None, subtotal: Decimal, discount: Decim
     code = asked.get("TxnTaxCodeRef", {}).get("value")
     net = max(subtotal - discount, ZERO)
     if code:
-        from entities import FIXED_LISTS
         if code not in FIXED_LISTS["TaxCode"]:
             raise Fault(2500, "TxnTaxDetail.TxnTaxCodeRef",
                         f"Invalid Reference Id : TaxCode element id {code} not found")

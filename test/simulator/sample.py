@@ -11,7 +11,6 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
-import acts
 import api
 from clock import add_days, parse_time
 from entities import ENTITIES
@@ -251,6 +250,3 @@ def aftermath(builder: Builder, who: dict[str, str]) -> None:
 
 def default_base(now: float) -> str:
     return dt.datetime.fromtimestamp(now, dt.timezone.utc).strftime("%Y-%m-%d")
-
-
-__all__ = ["build", "default_base", "acts"]

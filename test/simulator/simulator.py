@@ -66,7 +66,7 @@ class Simulator:
         states = {"companies": [{"realm": c.realm, "name": c.name} for c in self.companies.values()],
                   "settings": self.settings, "oauth": self.oauth.state()}
         for company in self.companies.values():
-            states |= self._company_state(company)
+            states |= self.company_state(company)
         gone = [(c.realm, name, id, at, stub) for c in self.companies.values()
                 for name, table in c.tables.items()
                 for held, stub in ((table.deleted, True), (table.merged_away, False))
@@ -80,7 +80,7 @@ class Simulator:
         return {"clock": self.clock.state(), "stats": self.limits.report(), "merges": self.merges}
 
     @staticmethod
-    def _company_state(company: Company) -> dict:
+    def company_state(company: Company) -> dict:
         return {"company " + company.realm: {"sequence": company.sequence, "values": company.values}}
 
     # -- writes ----------------------------------------------------------
@@ -103,7 +103,7 @@ class Simulator:
                      "effects": sorted([e, i] for e, i in set(change.pending) | set(change.removed)
                                        if (e, i) != (entity, id))}
             reply = (realm, request_id, kept["answer"]) if request_id else None
-            self.file.save(self._company_state(change.company) | self._small_state(),
+            self.file.save(self.company_state(change.company) | self._small_state(),
                            [(realm, e, r) for e, r in records],
                            [(realm, e, i, second, stub) for (e, i), stub in change.removed.items()],
                            entry, reply)

@@ -6,8 +6,6 @@ Each function works in a Change and raises a Fault before anything is kept.
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import names
 import sales
 from entities import COMMON, ENTITIES, Entity
@@ -87,7 +85,7 @@ def _current(change, entity: Entity, body: dict, ui: bool) -> dict:
         raise Fault(2030, "Id", f"Id should be a valid number. Supplied value:{id[:60]}")
     old = change.get(entity.name, id)
     if old is None:
-        raise not_found(change, entity, id)
+        raise not_found(change.company, entity, id)
     token = body.get("SyncToken")
     if not ui:
         if token is None or token == "":
@@ -97,8 +95,8 @@ def _current(change, entity: Entity, body: dict, ui: bool) -> dict:
     return old
 
 
-def not_found(change, entity: Entity, id: str) -> Fault:
-    if id in change.company.tables[entity.name].deleted:
+def not_found(company, entity: Entity, id: str) -> Fault:
+    if id in company.tables[entity.name].deleted:
         return Fault(610, "", "Object Not Found : Another user has deleted this transaction.")
     return Fault(610, "Id")
 
@@ -195,7 +193,7 @@ def _rename_in_transactions(change, obj: dict) -> None:
 def delete(change, entity: Entity, body: dict, ui: bool = False) -> dict:
     if not entity.deletable:
         raise Fault(500, "", f"Operation is not supported: delete {entity.name}")
-    _known_properties(entity, body)
+    clean(entity, body)
     old = _current(change, entity, body, ui)
     obj = change.edit(entity.name, old["Id"])
     sales.before_delete(change, entity.name, obj)
@@ -207,20 +205,9 @@ def delete(change, entity: Entity, body: dict, ui: bool = False) -> dict:
 def void(change, entity: Entity, body: dict, ui: bool = False) -> dict:
     if entity.name not in ("Invoice", "Payment"):
         raise Fault(500, "", f"Operation is not supported: void {entity.name}")
-    _known_properties(entity, body)
+    clean(entity, body)
     old = _current(change, entity, body, ui)
     obj = change.edit(entity.name, old["Id"], bump=True)
     (sales.void_invoice if entity.name == "Invoice" else sales.void_payment)(change, obj)
     sales.settle_balances(change)
     return obj
-
-
-def _known_properties(entity: Entity, body: dict) -> None:
-    clean(entity, body)
-
-
-def first_token(change, entity: str, id: str) -> str:
-    return change.get(entity, id)["SyncToken"]
-
-
-ZERO = Decimal(0)
