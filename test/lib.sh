@@ -2,12 +2,12 @@
 
 PG_CONFIG=${PG_CONFIG:-$(ls /usr/lib/postgresql/*/bin/pg_config 2>/dev/null | sort -V | tail -n 1)}
 
-# Debian packages that are needed and not there yet; only root installs.
+# Debian packages that are needed and not there yet, and those named; only root installs.
 install_packages() {
 	local wanted missing=() package
 	[ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || return 0
 	wanted="postgresql-15 postgresql-server-dev-15 libcurl4-openssl-dev libjansson-dev libssl-dev libipc-run-perl"
-	wanted="$wanted pkg-config gcc make python3 util-linux"
+	wanted="$wanted pkg-config gcc make python3 util-linux $*"
 	for package in $wanted; do
 		dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 	done

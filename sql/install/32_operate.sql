@@ -72,6 +72,17 @@ END
 $fn$;
 COMMENT ON FUNCTION qbsync.require_reading(integer) IS 'Raises an error with the way out unless the connection is loading or live';
 
+/* Whoever asks, perhaps after mending what was wrong, does not wait for the next attempt; a pause Intuit asked for is kept. */
+CREATE FUNCTION qbsync.try_again(connection_id integer)
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	UPDATE qbsync.connection c SET next_attempt_at = NULL
+	WHERE c.connection_id = try_again.connection_id AND c.next_attempt_at IS NOT NULL AND c.problem <> 'throttled';
+$fn$;
+COMMENT ON FUNCTION qbsync.try_again(integer) IS 'Let the gateway try a connection with a problem at once';
+
 CREATE FUNCTION @extschema@.qbsync_sync_now(connection text DEFAULT NULL)
 RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
@@ -83,6 +94,7 @@ BEGIN
 	PERFORM qbsync.require_preload();
 	id := qbsync.the_connection(qbsync_sync_now.connection);
 	PERFORM qbsync.require_reading(id);
+	PERFORM qbsync.try_again(id);
 	RETURN qbsync.queue_job(id, 'sync');
 END
 $fn$;
@@ -162,6 +174,7 @@ BEGIN
 	IF id IS NULL THEN
 		RETURN NULL;
 	END IF;
+	PERFORM qbsync.try_again(id);
 	RETURN qbsync.queue_job(id, 'sync');
 END
 $fn$;

@@ -170,9 +170,10 @@ END
 $fn$;
 COMMENT ON FUNCTION qbsync.wait_reached(qbsync.connection, text[], text) IS 'Has a connection reached what somebody waits for?';
 
+/* STABLE, so that all its queries see one moment: what was not there yet in the first is not held against it in the next. */
 CREATE FUNCTION qbsync.wait_state(connection text, until text, job bigint)
 RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE

@@ -123,23 +123,28 @@ advance_cursor(PollFlow *poll)
 	}
 }
 
-/* In the unit: whoever asked for a sync before this poll began has it now. */
+/*
+ * In the unit: whoever asked for a sync before this poll began has it now, or, when the answer was cut, at the end of
+ * the comparison (verify.c).
+ */
 static void
 finish_jobs(PollFlow *poll)
 {
 	static SqlStatement finish = {
-		"UPDATE qbsync.job SET state = 'done', started_at = coalesce(started_at, $2), finished_at = now()"
+		"UPDATE qbsync.job SET state = CASE WHEN $3 THEN 'running' ELSE 'done' END,"
+		" started_at = coalesce(started_at, $2), finished_at = CASE WHEN NOT $3 THEN now() END"
 		" WHERE connection_id = $1 AND kind = 'sync' AND state IN ('queued', 'running') AND requested_at <= $2",
-		2, {INT4OID, TIMESTAMPTZOID}
+		3, {INT4OID, TIMESTAMPTZOID, BOOLOID}
 	};
 	static SqlStatement remaining = {
-		"SELECT EXISTS (SELECT FROM qbsync.job WHERE connection_id = $1 AND kind = 'sync'"
-		" AND state IN ('queued', 'running'))",
+		"SELECT EXISTS (SELECT FROM qbsync.job WHERE connection_id = $1 AND kind = 'sync' AND state = 'queued')",
 		1, {INT4OID}
 	};
-	Datum		values[2] = {Int32GetDatum(poll->company->id), TimestampTzGetDatum(poll->started)};
+	Datum		values[3] = {
+		Int32GetDatum(poll->company->id), TimestampTzGetDatum(poll->started), BoolGetDatum(poll->truncated)
+	};
 
-	if (!poll->company->poll_asked || poll->truncated)
+	if (!poll->company->poll_asked)
 		return;
 	sql_execute(&finish, values, NULL);
 	sql_execute(&remaining, values, NULL);
@@ -174,11 +179,13 @@ poll_settled(PollFlow *poll)
 	Company    *company = poll->company;
 
 	company->must_catch_up = false;
-	company->poll_asked = poll->still_asked || (company->poll_asked && poll->truncated);
+	company->poll_asked = poll->still_asked;
 	if (poll->truncated)
 	{
+		/* a comparison under way keeps its rounds: for minutes the overlap may hold too much for one answer */
+		if (!company->must_verify)
+			company->verify_round = 0;
 		company->must_window = company->must_verify = true;
-		company->verify_round = 0;
 	}
 	flow_end(company);
 }

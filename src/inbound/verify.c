@@ -143,7 +143,7 @@ settle_loaded(void *arg)
 	cursor_count_reads(verify->company);
 }
 
-/* Unit: the company is complete. */
+/* Unit: the company is complete; syncs whose poll was cut are done. */
 static void
 settle_live(void *arg)
 {
@@ -151,11 +151,17 @@ settle_live(void *arg)
 		"UPDATE qbsync.cursor SET phase = 'loaded', finished_at = now() WHERE connection_id = $1 AND entity = '*'",
 		1, {INT4OID}
 	};
+	static SqlStatement finish = {
+		"UPDATE qbsync.job SET state = 'done', finished_at = now()"
+		" WHERE connection_id = $1 AND kind = 'sync' AND state = 'running'",
+		1, {INT4OID}
+	};
 	Company    *company = arg;
 	Datum		values[1] = {Int32GetDatum(company->id)};
 
 	cursor_count_reads(company);
 	sql_execute(&complete, values, NULL);
+	sql_execute(&finish, values, NULL);
 	if (company->state == COMPANY_LOADING)
 		company_set_state(company, COMPANY_LIVE);
 }

@@ -399,9 +399,10 @@ react_to_refresh(Company *company, const Fault *fault)
 			refresh_later(company, fault->problem, NULL, 5 * SECRET_WAIT_US);
 			break;
 		case REACT_THROTTLED:
-			refresh_later(company, fault->problem, NULL,
-						  fault->wait_seconds >= 0 ? fault->wait_seconds * USECS_PER_SEC
-						  : company->settings.throttle_wait);
+			/* a pause, no failure: nothing is counted */
+			company->token_retry_at = GetCurrentTimestamp() +
+				(fault->wait_seconds >= 0 ? fault->wait_seconds * USECS_PER_SEC : company->settings.throttle_wait);
+			company_report(company, fault->problem, NULL, 0, company->token_retry_at);
 			break;
 		default:
 			refresh_later(company, fault->problem[0] ? fault->problem : "not_understood", fault->message,

@@ -261,6 +261,31 @@ run_loop(void)
 	}
 }
 
+/*
+ * Settings of this session, whatever ALTER DATABASE or ALTER ROLE say.  A lock is waited for a second at most: somebody's
+ * open transaction may hold up his own company, not all of them; what failed for it is repeated.
+ */
+static void
+pin_settings(void)
+{
+	static const char *const settings[][2] = {
+		{"application_name", "qbsync gateway"},
+		{"DateStyle", "ISO"},
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_read_only", "off"},
+		{"idle_in_transaction_session_timeout", "0"},
+		{"IntervalStyle", "postgres"},
+		{"jit", "off"},
+		{"lock_timeout", "1s"},
+		{"search_path", "pg_catalog, pg_temp"},
+		{"statement_timeout", "0"},
+		{"TimeZone", "UTC"},
+	};
+
+	for (int i = 0; i < lengthof(settings); i++)
+		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+}
+
 void
 qbsync_gateway_main(Datum main_arg)
 {
@@ -271,8 +296,7 @@ qbsync_gateway_main(Datum main_arg)
 	BackgroundWorkerUnblockSignals();
 	shared_gateway_attach(database);
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
-	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("application_name", "qbsync gateway", PGC_USERSET, PGC_S_OVERRIDE);
+	pin_settings();
 
 	/* what CREATE EXTENSION has not made is not waited for: this is also how the launcher finds out */
 	http_init();

@@ -40,6 +40,7 @@ typedef struct Entry
 	bool		must_verify;
 	TimestampTz last_request;
 	TimestampTz checked;
+	bool		try_again;		/* a person took the next attempt's time away (qbsync.try_again) */
 } Entry;
 
 typedef struct Look
@@ -51,7 +52,9 @@ typedef struct Look
 
 /*
  * A row whose mark is another database's is a copy's: it is paused before anything else is done with it.  A row without
- * a mark is new here, or was confirmed by a person: it gets ours, once there is a grant to protect.
+ * a mark is new here, or was confirmed by a person: it gets ours, once there is a grant to protect.  A row that somebody
+ * is changing right now is left for the next look: his commit wakes us, and his open transaction must not hold up the
+ * other companies.
  */
 static void
 check_marks(void)
@@ -59,14 +62,18 @@ check_marks(void)
 	static SqlStatement copies = {
 		"UPDATE qbsync.connection SET state = 'clone', state_since = now(), problem = 'clone', problem_detail = NULL,"
 		" problem_since = now(), attempts = 0, next_attempt_at = NULL"
-		" WHERE (system_identifier <> $1 OR database_id <> $2) AND state NOT IN ('clone', 'disconnected')"
+		" WHERE connection_id IN (SELECT connection_id FROM qbsync.connection"
+		"  WHERE (system_identifier <> $1 OR database_id <> $2) AND state NOT IN ('clone', 'disconnected')"
+		"  FOR NO KEY UPDATE SKIP LOCKED)"
 		" RETURNING name",
 		2, {TEXTOID, INT8OID}
 	};
 	static SqlStatement mark = {
 		"UPDATE qbsync.connection SET system_identifier = $1, database_id = $2, timeline = $3"
-		" WHERE ((system_identifier IS NULL AND state <> 'authorizing')"
-		"  OR (system_identifier = $1 AND database_id = $2 AND timeline <> $3))",
+		" WHERE connection_id IN (SELECT connection_id FROM qbsync.connection"
+		"  WHERE (system_identifier IS NULL AND state NOT IN ('authorizing', 'disconnected'))"
+		"   OR (system_identifier = $1 AND database_id = $2 AND timeline <> $3)"
+		"  FOR NO KEY UPDATE SKIP LOCKED)",
 		3, {TEXTOID, INT8OID, INT4OID}
 	};
 	Identity	identity;
@@ -89,11 +96,12 @@ static SqlStatement look_statement = {
 	" e.requests_per_minute, e.concurrency, (extract(epoch FROM e.limit_window) * 1000000)::bigint,"
 	" (extract(epoch FROM e.throttle_wait) * 1000000)::bigint,"
 	" (extract(epoch FROM qbsync.poll_interval(c.connection_id)) * 1000000)::bigint,"
-	" j.connect, j.disconnect, coalesce(j.sync, false), k.load, k.catch_up, k.window_open, k.verify, k.last_request,"
-	" k.checked, row(c.app, c.realm_id, a.*, e.*)::text"
+	" j.connect, j.disconnect, coalesce(j.sync OR (j.catching_up AND NOT k.window_open AND NOT k.verify), false), k.load, k.catch_up, k.window_open, k.verify, k.last_request,"
+	" k.checked, row(c.app, c.realm_id, a.*, e.*)::text, c.problem IS NOT NULL AND c.next_attempt_at IS NULL"
 	" FROM qbsync.connection c JOIN qbsync.app a ON a.name = c.app JOIN qbsync.environment e ON e.name = a.environment"
 	" LEFT JOIN LATERAL (SELECT max(job_id) FILTER (WHERE kind = 'connect') AS connect,"
-	"   max(job_id) FILTER (WHERE kind = 'disconnect') AS disconnect, bool_or(kind = 'sync') AS sync"
+	"   max(job_id) FILTER (WHERE kind = 'disconnect') AS disconnect,"
+	"   bool_or(kind = 'sync' AND state = 'queued') AS sync, bool_or(kind = 'sync' AND state = 'running') AS catching_up"
 	"   FROM qbsync.job WHERE connection_id = c.connection_id AND state IN ('queued', 'running')) j ON true"
 	" LEFT JOIN LATERAL (SELECT"
 	"   coalesce(bool_or(phase IN ('waiting', 'loading')) FILTER (WHERE entity <> '*'), false)"
@@ -155,6 +163,7 @@ read_entry(uint64 row, Entry *entry, MemoryContext context)
 	entry->last_request = bigint_or_zero(row, 26);
 	entry->checked = bigint_or_zero(row, 27);
 	entry->settings_text = sql_text(row, 28, context);
+	entry->try_again = DatumGetBool(sql_datum(row, 29, NULL));
 }
 
 /* Unit: marks first, then read all. */
@@ -221,7 +230,7 @@ adjust(Company *company, const Entry *entry)
 		company->failures = company->token_attempts = 0;
 	}
 	strlcpy(company->problem, entry->problem ? entry->problem : "", sizeof(company->problem));
-	if (entry->sync_asked && !company->poll_asked)
+	if (entry->try_again || (entry->sync_asked && !company->poll_asked))
 		company->not_before = company->token_retry_at = 0;
 	company->poll_interval = entry->poll_interval;
 	company->connect_job = entry->connect_job;

@@ -221,7 +221,8 @@ sub start
 	my $log = PostgreSQL::Test::Utils::tempdir() . '/simulator.log';
 	open(my $errors, '>>', $log) or die "$log: $!";
 	my $out = Symbol::gensym();
-	$self->{pid} = IPC::Open3::open3('<&STDIN', $out, '>&' . fileno($errors), @command);
+	open(my $nothing, '<', '/dev/null') or die "/dev/null: $!";
+	$self->{pid} = IPC::Open3::open3('<&' . fileno($nothing), $out, '>&' . fileno($errors), @command);
 	my $line = <$out>;
 	die "the simulator did not start; see $log" unless $line;
 	my $said = decode_json($line);

@@ -99,7 +99,8 @@ class Control:
         return {"reset": True}
 
     def tokens(self, asked, body):
-        return {"grants": list(self.sim.oauth.grants.values()), "access_tokens": len(self.sim.oauth.access)}
+        return {"grants": list(self.sim.oauth.grants.values()), "access_tokens": len(self.sim.oauth.access),
+                "issued": self.sim.oauth.issued}
 
     # -- doing -----------------------------------------------------------
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
+from decimal import Decimal
 
 HTML = (b"<html>\r\n<head><title>%d %s</title></head>\r\n<body>\r\n<center><h1>%d %s</h1></center>\r\n"
         b"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n")
@@ -30,6 +31,8 @@ class Rule:
                                "detail"}
         if unknown:
             raise ValueError(f"unknown member {sorted(unknown)[0]}")
+        if isinstance(spec.get("seconds"), Decimal):
+            spec = spec | {"seconds": float(spec["seconds"])}
         self.number, self.spec, self.fault = number, spec, spec.get("fault")
         if self.fault not in BEFORE | AFTER:
             raise ValueError(f"unknown fault {self.fault}")

@@ -46,6 +46,7 @@ class OAuth:
         self.grants: dict[str, dict] = {}           # grant id -> grant
         self.access: dict[str, list] = {}           # token -> [grant id, end]
         self.counter = 0
+        self.issued: list[str] = []                 # every code and token this process gave out, for tests
 
     # -- state -----------------------------------------------------------
 
@@ -87,6 +88,7 @@ class OAuth:
         grant["before"], grant["before_until"] = grant["token"], now + self.sim.settings["refresh_grace"]
         grant["token"] = f"RT1-{grant['id']}-H0-{int(now)}{secrets.token_hex(12)}"
         grant["rotated"] = now
+        self.issued.append(grant["token"])
 
     def authorize(self, query: str) -> tuple[int, str]:
         """Consent at once: (302, address) or (400, message for the error page)."""
@@ -126,11 +128,20 @@ class OAuth:
         code = "AB11" + secrets.token_urlsafe(30)
         self.codes[code] = {"realm": realm, "redirect_uri": asked["redirect_uri"],
                             "scope": asked["scope"], "end": self.sim.clock.now() + CODE_LIFE}
+        self.issued.append(code)
         self.save()
         answer = {"code": code, "state": asked["state"]}
         return answer | {"realmId": realm} if accounting else answer
 
     # -- token endpoint --------------------------------------------------
+
+    def realm_of(self, body: bytes) -> str:
+        """Company of a request to the token endpoint; "" if it is not known."""
+        form = {k: v[0] for k, v in parse_qs(body.decode("utf-8", "replace")).items()}
+        token, code = form.get("refresh_token"), self.codes.get(form.get("code", ""))
+        if code:
+            return code["realm"]
+        return next((g["realm"] for g in self.grants.values() if token and token in (g["token"], g["before"])), "")
 
     def check_client(self, authorization: str, form: dict) -> None:
         given = (form.get("client_id"), form.get("client_secret"))
@@ -188,6 +199,7 @@ class OAuth:
         now = self.sim.clock.now()
         access = "eyJlbmMiOiJBMTI4Q0JDLUhTMjU2IiwiYWxnIjoiZGlyIn0.." + secrets.token_urlsafe(600)
         self.access[access] = [grant["id"], now + ACCESS_LIFE]
+        self.issued.append(access)
         self.save()
         answer = {"token_type": "bearer", "access_token": access, "expires_in": ACCESS_LIFE,
                   "refresh_token": grant["token"],

@@ -131,8 +131,9 @@ class Handler(socketserver.BaseRequestHandler):
         with sim.lock:
             for kind in request.kinds:
                 sim.limits.stats["requests"][kind] += 1
+            realm = sim.oauth.realm_of(request.body) if "token" in request.kinds else request.realm
             rule = sim.faults.pick(request.path + ("?" + request.query if request.query else ""),
-                                   request.kinds, request.entities, request.realm)
+                                   request.kinds, request.entities, realm)
             if rule:
                 sim.limits.stats["faults_injected"][rule.fault] += 1
         if rule is None:

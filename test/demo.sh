@@ -1,0 +1,357 @@
+#!/usr/bin/env bash
+# Shows what qbsync does, from nothing: builds and installs it, starts a private PostgreSQL and the QuickBooks simulator
+# with a sample company, connects, loads, changes things inside QuickBooks while they arrive, shuts down.
+#
+#	test/demo.sh [--keep]		--keep leaves everything running and says how to get in
+#
+# Exits 0 only if everything it showed was true: what the tables and views say is compared with the simulator's own store.
+# On Debian, as root, it installs what it needs; the server then runs as user postgres.  Everything else it makes is in
+# one directory below /tmp, which goes away at the end, whatever the end is.
+set -Eeuo pipefail
+cd "$(dirname "$0")/.."
+. test/lib.sh
+
+keep=no
+case "${1-}" in
+	'') ;;
+	--keep) keep=yes ;;
+	*) sed -n '2,5s/^# \{0,1\}//p' "$0"; [ "$1" = --help ] && exit 0 || exit 2 ;;
+esac
+
+company='Paysages Laval inc.'
+time_zone=America/Toronto
+work=
+waiting=
+
+# --- the end -----------------------------------------------------------------------------------------------------------
+
+# Ends the simulator and waits until it has ended.
+stop_simulator() {
+	local pid tries
+	pid=$(cat "$work/simulator.pid" 2>/dev/null) || return 0
+	kill "$pid" 2>/dev/null || return 0
+	for tries in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.05; done
+	rm -f "$work/simulator.pid"
+}
+
+# Whatever happened: nothing of it is left.
+clean_up() {
+	local code=$?
+	trap - EXIT ERR INT TERM HUP
+	set +e
+	[ -z "$waiting" ] || kill "$waiting" 2>/dev/null
+	if [ -n "$work" ]; then
+		if [ "$code" -ne 0 ] && [ -s "$work/log" ]; then
+			printf '\nThe server log ends with:\n'
+			tail -n 15 "$work/log"
+		fi
+		[ ! -f "$work/data/postmaster.pid" ] || as_server_user / "$bin/pg_ctl" stop -s -D "$work/data" -m immediate
+		stop_simulator
+		rm -rf "$work"
+	fi
+	[ "$code" -eq 0 ] || printf '\nThe demonstration FAILED.\n'
+	exit "$code"
+}
+trap clean_up EXIT
+trap 'echo "failed: line $LINENO of test/demo.sh" >&2' ERR
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# --- showing ------------------------------------------------------------------------------------------------------------
+
+step() { printf '\n\n=== %s\n' "$*"; }
+say() { printf '\n-- %s\n' "$*"; }
+
+query() { "$bin/psql" -X -q -v ON_ERROR_STOP=1 -P pager=off -h "$work" -p "$port" -U postgres -d crm "$@"; }
+
+# A statement as a person types it, then what it answers; wide: one column a line.
+sql() { printf '\ncrm=# %s;\n' "$1"; query -c "$1"; }
+wide() { printf '\ncrm=# %s; \\gx\n' "$1"; query -x -c "$1"; }
+
+# The same, but only its first record is shown.
+first() {
+	local rows
+	printf '\ncrm=# %s; \\gx\n' "$1"
+	query -x -c "$1" >"$work/rows"
+	rows=$(grep -c '^-\[ RECORD' "$work/rows" || true)
+	awk '/^-\[ RECORD 2/ { exit } { print }' "$work/rows"
+	[ "$rows" -lt 2 ] || echo "… and $((rows - 1)) more"
+}
+
+# A value, without showing anything.
+value() { query -A -t -c "$1"; }
+
+# What was shown is true, or the demonstration has failed: a query that gives t.
+true_that() {
+	local claim=$1 answer
+	answer=$(value "$2")
+	if [ "$answer" != t ]; then
+		printf '\nNOT TRUE: %s (%s gives "%s")\n' "$claim" "$2" "$answer" >&2
+		exit 1
+	fi
+	echo "[true] $claim"
+}
+
+# --- inside QuickBooks --------------------------------------------------------------------------------------------------
+
+# The simulator's store into files the server can read.
+fetch_store() {
+	local entity
+	for entity in Customer Invoice Payment Item Term; do
+		curl -sS -f -o "$work/store/$entity.json" "$base_url/control/store?entity=$entity"
+	done
+}
+
+# A person does something in QuickBooks' own screens.
+in_quickbooks() {
+	printf '\n>> in QuickBooks: %s\n' "$1"
+	curl -sS -f -o "$work/act.json" -H 'Content-Type: application/json' --data-binary "$2" "$base_url/control/act" ||
+		{ cat "$work/act.json" >&2; exit 1; }
+}
+
+# Ask for the changes now instead of at the next poll, and wait until they are here.  Listening tells what arrived.
+arrive() {
+	printf '\ncrm=# LISTEN qbsync;\ncrm=# SELECT qbsync_sync_now(%s);\ncrm=# CALL qbsync_wait(%s, %s);\n' "'acme'" "'acme'" "'synced'"
+	query -A -t -c 'LISTEN qbsync' -c "SELECT qbsync_sync_now('acme')" -c "CALL qbsync_wait('acme', 'synced')" -c 'SELECT' |
+		grep '^Asynchronous' || true
+}
+
+# Compare every record, and what the views say, with the simulator's store.
+compare() {
+	local file same
+	fetch_store
+	for file in compare views; do
+		query -v connection=acme -v directory="$work/store" -v time_zone="$time_zone" -f "test/demo/$file.sql" |
+			tee "$work/$file.txt"
+	done
+	# no line of either may differ, and both must have lines
+	same=$(awk -F'|' '/^ [a-zA-Z]/ && NF == 4 && $1 !~ /entity/ { n++; if ($4 + 0 != 0 || $2 + 0 != $3 + 0) bad = 1 }
+		END { print (n == 5 && !bad) ? "t" : "f" }' "$work/compare.txt")
+	[ "$same" = t ] || { echo "NOT TRUE: the tables equal QuickBooks" >&2; exit 1; }
+	echo '[true] every record here is the one in QuickBooks'
+	same=$(awk -F'|' '/\|/ && $1 !~ /label/ { n++; if ($2 + 0 != $3 + 0 || $4 "" != $5 "") bad = 1 }
+		END { print (n == 6 && !bad) ? "t" : "f" }' <(tr -d ' ' <"$work/views.txt"))
+	[ "$same" = t ] || { echo "NOT TRUE: the views say what follows from QuickBooks" >&2; exit 1; }
+	echo '[true] the views say what follows from the records in QuickBooks'
+}
+
+# --- 1. everything there is to start -----------------------------------------------------------------------------------------
+
+step 'Building and installing qbsync'
+install_packages curl
+build_and_install
+bin=$("$PG_CONFIG" --bindir)
+
+step 'Starting a private PostgreSQL and the QuickBooks simulator'
+work=$(mktemp -d /tmp/qbsync-demo.XXXXXX)
+port=5432
+mkdir "$work/store"
+cp -R test/simulator "$work/simulator"
+rm -rf "$work/simulator/__pycache__"
+[ "$(id -u)" -ne 0 ] || chown -R postgres: "$work"
+
+as_server_user "$work" sh -c 'echo $$ >simulator.pid
+	exec python3 simulator --port 0 --control --customers 6000 --invoices 5000 --latency-ms 150' \
+	>"$work/simulator.json" 2>"$work/simulator.log" </dev/null &
+simulator=$!
+until [ -s "$work/simulator.json" ]; do
+	kill -0 "$simulator" 2>/dev/null || { cat "$work/simulator.log" >&2; exit 1; }
+	sleep 0.05
+done
+read -r base_url client_id realm < <(python3 -c 'import json, sys
+said = json.load(open(sys.argv[1]))
+print(said["base_url"], said["client_id"], said["companies"][0]["realm_id"])' "$work/simulator.json")
+echo "QuickBooks, as simulated, is at $base_url; its company: $company, 6,000 customers, 5,000 invoices."
+
+# Secrets are in a file that only the server may read, never in a statement.
+(
+	umask 077
+	python3 - "$work" <<'PYTHON'
+import json, sys
+said = json.load(open(sys.argv[1] + "/simulator.json"))
+with open(sys.argv[1] + "/credentials.json", "w") as file:
+	json.dump({"apps": {"my-app": {"client_secret": said["client_secret"]}}}, file)
+PYTHON
+)
+[ "$(id -u)" -ne 0 ] || chown postgres: "$work/credentials.json"
+
+pg_cron=
+[ ! -f "$("$PG_CONFIG" --sharedir)/extension/pg_cron.control" ] || pg_cron=', pg_cron'
+as_server_user "$work" "$bin/initdb" -N -D "$work/data" -U postgres --auth=trust --encoding=UTF8 --no-locale >"$work/initdb.log"
+echo 'CREATE DATABASE crm' | as_server_user "$work" "$bin/postgres" --single -D "$work/data" postgres >>"$work/initdb.log"
+cat >>"$work/data/postgresql.conf" <<CONF
+listen_addresses = ''
+port = $port
+unix_socket_directories = '$work'
+unix_socket_permissions = 0700
+shared_preload_libraries = 'qbsync$pg_cron'
+qbsync.credentials_file = '$work/credentials.json'
+qbsync.key_file = '$work/qbsync.key'
+CONF
+[ -z "$pg_cron" ] || printf "cron.database_name = 'crm'\ncron.host = '%s'\ncron.timezone = 'UTC'\n" "$work" >>"$work/data/postgresql.conf"
+as_server_user "$work" "$bin/pg_ctl" start -s -w -D "$work/data" -l "$work/log"
+export PGTZ=$time_zone
+echo "PostgreSQL is at $work, with shared_preload_libraries = 'qbsync' and these secrets, readable by the server only:"
+ls -l "$work/credentials.json"
+
+# --- 2. connecting -------------------------------------------------------------------------------------------------------
+
+step 'Connecting a company'
+sql 'CREATE EXTENSION qbsync'
+say 'Only because this QuickBooks is a simulated one (sandbox and production are there already):'
+sql "INSERT INTO qbsync.environment (name, api_url, authorize_url, token_url, revoke_url, userinfo_url, jwks_uri, issuer, app_url)
+VALUES ('simulator', '$base_url', '$base_url/connect/oauth2', '$base_url/oauth2/v1/tokens/bearer', '$base_url/v2/oauth2/tokens/revoke',
+	'$base_url/v1/openid_connect/userinfo', '$base_url/op/v1/jwks', '$base_url/op/v1', 'https://app.qbo.intuit.com')"
+sql "SELECT qbsync_app('my-app', environment => 'simulator', client_id => '$client_id', redirect_uri => 'https://crm.example/quickbooks')"
+
+link="SELECT qbsync_authorize_url(connection => 'acme', app => 'my-app')"
+printf '\ncrm=# %s;\n' "$link"
+url=$(value "$link")
+echo "$url"
+say 'A person opens that address, signs in and agrees; the browser ends at:'
+back=$(curl -sS -f -o "$work/consent.html" -w '%{redirect_url}' "$url")
+echo "$back"
+case "$back" in
+	https://crm.example/quickbooks\?*code=*) ;;
+	*) echo 'NOT TRUE: consent sends the browser back with a code' >&2; exit 1 ;;
+esac
+sql "SELECT qbsync_connect(redirect_url => '$back')"
+sql "CALL qbsync_wait('acme', 'connected')"
+wide 'SELECT * FROM qbsync.status'
+true_that "the company is known by name and waits for a person" \
+	"SELECT company_name = '$company' AND state = 'unconfirmed' AND problem = 'unconfirmed' FROM qbsync.status"
+reads=$(curl -sS -f "$base_url/control/stats" | python3 -c 'import json, sys; print(json.load(sys.stdin)["metered"][sys.argv[1]])' "$realm")
+true_that "until then nothing but CompanyInfo is read" "SELECT $reads = 1 AND NOT EXISTS (SELECT FROM qbsync.customer)"
+say 'It is the right one:'
+sql "SELECT qbsync_confirm_company('acme', '$company')"
+
+# --- 3. the first load ---------------------------------------------------------------------------------------------------
+
+step 'The first load, within the request limits of QuickBooks'
+printf "\ncrm=# CALL qbsync_wait('acme', 'synced', '5 min');		-- and meanwhile, twice a second:\n"
+printf 'crm=# SELECT * FROM qbsync.progress;\n'
+query -c "CALL qbsync_wait('acme', 'synced', '5 min')" &
+waiting=$!
+progress="SELECT entity, phase, done, total, percent, rate, time_left FROM qbsync.progress WHERE entity IN ('customer', 'invoice', 'payment') ORDER BY entity"
+until [ "$(value "SELECT state = 'live' FROM qbsync.status")" = t ]; do
+	kill -0 "$waiting" 2>/dev/null || break
+	query -c "$progress"
+	sleep 0.5
+done
+wait "$waiting"
+waiting=
+sql 'SELECT * FROM qbsync.progress'
+true_that 'everything is loaded' "SELECT bool_and(phase = 'loaded' AND done = total) AND count(*) = 7 FROM qbsync.progress"
+true_that 'the company is live and all is well' "SELECT state = 'live' AND ok FROM qbsync.status"
+
+first 'SELECT * FROM qbsync.customer_summary'
+first 'SELECT * FROM qbsync.invoice_status WHERE is_overdue'
+say 'The same in short:'
+sql 'SELECT display_name, emails, balance, overdue_balance, next_due_date, terms, last_payment_date FROM qbsync.customer_summary ORDER BY id::bigint LIMIT 10'
+sql 'SELECT customer, doc_number, due_date, total, balance, label, days_overdue FROM qbsync.invoice_status WHERE is_overdue ORDER BY days_overdue DESC LIMIT 5'
+say 'Compared with QuickBooks, record by record and label by label:'
+compare
+
+# --- 4. changes ----------------------------------------------------------------------------------------------------------
+
+step 'Things change inside QuickBooks, and arrive'
+
+customer=$(value "SELECT id FROM qbsync.customer_summary WHERE display_name LIKE 'Café Noël%'")
+in_quickbooks 'the phone number and the e-mail addresses of "Café Noël" are changed' \
+	"{\"act\": \"edit\", \"entity\": \"Customer\", \"id\": \"$customer\", \"set\": {\"PrimaryPhone\": {\"FreeFormNumber\": \"(450) 555-0199\"},
+	\"PrimaryEmailAddr\": {\"Address\": \"noel@cafe.example, compta@cafe.example\"}}}"
+arrive
+sql "SELECT display_name, phone, emails FROM qbsync.customer_summary WHERE id = '$customer'"
+true_that 'the new number and both addresses are here' \
+	"SELECT phone = '(450) 555-0199' AND emails = '{noel@cafe.example,compta@cafe.example}' FROM qbsync.customer_summary WHERE id = '$customer'"
+
+read -r invoice total < <(value "SELECT id || ' ' || total FROM qbsync.invoice_status WHERE label = 'Open' AND total > 500 AND length(customer) < 40 ORDER BY id::bigint LIMIT 1")
+of_invoice="SELECT doc_number, customer, total, balance, paid, last_payment_date, label FROM qbsync.invoice_status WHERE id = '$invoice'"
+sql "$of_invoice"
+in_quickbooks 'a payment of 100.10 is received for that invoice' "{\"act\": \"pay\", \"id\": \"$invoice\", \"amount\": 100.10}"
+arrive
+sql "$of_invoice"
+true_that 'the invoice is partly paid, to the cent' \
+	"SELECT label = 'Partially paid' AND paid = 100.10 AND balance = $total - 100.10 FROM qbsync.invoice_status WHERE id = '$invoice'"
+true_that 'and the payment is among the payments' \
+	"SELECT amount = 100.10 AND payment_total = 100.10 FROM qbsync.invoice_payment WHERE invoice_id = '$invoice'"
+
+void=$(value "SELECT id FROM qbsync.invoice_status WHERE label = 'Overdue' ORDER BY id::bigint DESC LIMIT 1")
+delete=$(value "SELECT id FROM qbsync.invoice_status WHERE label = 'Open' ORDER BY id::bigint DESC LIMIT 1")
+in_quickbooks 'one invoice is voided, another is deleted' \
+	"{\"acts\": [{\"act\": \"void\", \"entity\": \"Invoice\", \"id\": \"$void\"}, {\"act\": \"delete\", \"entity\": \"Invoice\", \"id\": \"$delete\"}]}"
+arrive
+sql "SELECT id, doc_number, customer, total, balance, label FROM qbsync.invoice_status WHERE id IN ('$void', '$delete') ORDER BY label"
+true_that 'one is voided, the other deleted; neither is overdue' \
+	"SELECT string_agg(label, ',' ORDER BY label) = 'Deleted,Voided' AND NOT bool_or(is_overdue) FROM qbsync.invoice_status WHERE id IN ('$void', '$delete')"
+
+inactive=$(value "SELECT id FROM qbsync.customer_summary WHERE active AND display_name LIKE 'Pêcherie%'")
+in_quickbooks "\"Pêcherie d'Été\" is made inactive, \"Pépinière Côté & Sœurs\" is new" \
+	"{\"acts\": [{\"act\": \"inactivate\", \"entity\": \"Customer\", \"id\": \"$inactive\"},
+	{\"act\": \"create\", \"entity\": \"Customer\", \"object\": {\"DisplayName\": \"Pépinière Côté & Sœurs\", \"CompanyName\": \"Pépinière Côté & Sœurs inc.\"}}]}"
+arrive
+sql "SELECT id, display_name, company_name, active FROM qbsync.customer_summary WHERE id = '$inactive' OR display_name LIKE 'Pépinière%' ORDER BY active"
+true_that 'one is inactive, the other here' \
+	"SELECT count(*) FILTER (WHERE NOT active AND id = '$inactive') = 1 AND count(*) FILTER (WHERE active AND company_name LIKE '%inc.') = 1
+	FROM qbsync.customer_summary WHERE id = '$inactive' OR display_name = 'Pépinière Côté & Sœurs'"
+
+say 'Compared again:'
+compare
+true_that 'no record is among the errors' 'SELECT count(*) = 0 FROM qbsync.error_open'
+
+# --- 5. running it -------------------------------------------------------------------------------------------------------
+
+step 'Running it'
+schedule='SELECT cron.schedule('"'qb', '*/15 * * * *', "'$$'"SELECT qbsync_sync_now('acme')"'$$)'
+if [ -n "$pg_cron" ]; then
+	sql 'CREATE EXTENSION pg_cron'
+	sql "$schedule"
+	true_that 'pg_cron has it' "SELECT count(*) = 1 FROM cron.job WHERE jobname = 'qb' AND command LIKE '%qbsync_sync_now%'"
+else
+	say 'qbsync polls by itself; with the extension pg_cron (not installed here) further syncs could be scheduled:'
+	printf '   %s;\n' "$schedule"
+fi
+sql "SELECT qbsync_pause('acme')"
+true_that 'paused' "SELECT state = 'paused' AND ok FROM qbsync.status"
+sql "SELECT qbsync_resume('acme')"
+sql "CALL qbsync_wait('acme', 'synced')"
+true_that 'live again' "SELECT state = 'live' AND ok FROM qbsync.status"
+wide 'SELECT * FROM qbsync.status'
+
+psql_command="$bin/psql -h $work -p $port -U postgres crm"
+if [ "$keep" = yes ]; then
+	say 'Everything above was true, and is left running.'
+	cat <<END
+Get in:
+	$psql_command
+Do something in QuickBooks (doc/simulator.md lists the acts), then SELECT qbsync_sync_now('acme'):
+	curl -d '{"act": "pay", "id": "$invoice", "amount": 50}' $base_url/control/act
+End it:
+	$([ "$(id -u)" -ne 0 ] || echo 'runuser -u postgres -- ')$bin/pg_ctl stop -D $work/data; kill \$(cat $work/simulator.pid); rm -rf $work
+END
+	work=
+	exit 0
+fi
+
+sql "SELECT qbsync_disconnect('acme', confirm => true)"
+sql "CALL qbsync_wait('acme', 'disconnected')"
+sql 'SELECT connection, company_name, state, ok FROM qbsync.status'
+true_that 'disconnected, and no token is left' \
+	"SELECT (SELECT state = 'disconnected' FROM qbsync.status) AND NOT EXISTS (SELECT FROM qbsync.secret WHERE owner_kind = 'connection')"
+ended=$(curl -sS -f "$base_url/control/tokens" | python3 -c 'import json, sys; print(json.load(sys.stdin)["grants"][-1]["ended"])')
+[ "$ended" = revoked ] || { echo "NOT TRUE: the grant is revoked in QuickBooks ($ended)" >&2; exit 1; }
+echo '[true] the grant is revoked in QuickBooks'
+true_that 'the views show nothing of the company; its tables are kept' \
+	'SELECT NOT EXISTS (SELECT FROM qbsync.invoice_status) AND EXISTS (SELECT FROM qbsync.invoice)'
+
+step 'Shutting down'
+as_server_user "$work" "$bin/pg_ctl" stop -s -w -D "$work/data" -m fast
+loud=$(grep -E '(WARNING|ERROR|PANIC):|FATAL:|terminated by signal' "$work/log" | grep -v 'due to administrator command' || true)
+if [ -n "$loud" ] || ! tail -n 1 "$work/log" | grep -q 'database system is shut down'; then
+	printf 'NOT TRUE: a clean shutdown and a quiet log\n%s\n' "$loud" >&2
+	exit 1
+fi
+echo '[true] a clean shutdown, and nothing unexpected in the server log'
+stop_simulator
+printf '\nEverything above was true.\n'
