@@ -159,8 +159,9 @@ settle_batch(void *arg)
 			gone[ngone++] = lookup->ids[i];
 	}
 	mirror_apply(company->id, company->name, lookup->entity, lookup->records, lookup->nrecords, lookup->started,
-				 true, &counts);
-	mirror_mark_deleted(company->id, company->name, lookup->entity, gone, ngone, lookup->started, true, &counts);
+				 company->loaded_once, &counts);
+	mirror_mark_deleted(company->id, company->name, lookup->entity, gone, ngone, lookup->started,
+						company->loaded_once, &counts);
 	values[0] = Int32GetDatum(company->id);
 	values[1] = CStringGetTextDatum(lookup->entity->name);
 	values[2] = PointerGetDatum(construct_array(ids, lookup->nids, TEXTOID, -1, false, TYPALIGN_INT));

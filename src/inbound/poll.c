@@ -166,7 +166,7 @@ settle_poll(void *arg)
 
 		if (entity)
 			mirror_apply(company->id, company->name, entity, group->records, group->nrecords, poll->started,
-						 company->state == COMPANY_LIVE, &counts);
+						 company->loaded_once, &counts);
 	}
 	cursor_count_reads(company);
 	advance_cursor(poll);
@@ -193,12 +193,24 @@ poll_settled(PollFlow *poll)
 static void ask_clock(PollFlow *poll);
 static void settle_answer(PollFlow *poll);
 
+/*
+ * Does a refusal mean that everything is to be read again?  The only value sent that can be refused is changedSince, and
+ * how Intuit says that it is too old is not documented.  Right after a load it cannot be that.
+ */
+static bool
+must_reload(const Company *company, const Fault *fault)
+{
+	if (fault->reaction == REACT_RELOAD)
+		return true;
+	return fault->reaction == REACT_PERMANENT && company->state == COMPANY_LIVE && !company->must_catch_up;
+}
+
 static void
 poll_arrived(Company *company, const CallAnswer *answer, void *arg)
 {
 	PollFlow   *poll = arg;
 
-	if (answer->fault && answer->fault->reaction == REACT_RELOAD)
+	if (answer->fault && must_reload(company, answer->fault))
 	{
 		load_again(company);
 		return;

@@ -51,7 +51,7 @@ settle_reading(void *arg)
 	};
 
 	mirror_apply(company->id, company->name, reading->entity, &reading->record, 1, reading->started,
-				 company->state == COMPANY_LIVE, &counts);
+				 company->loaded_once, &counts);
 	sql_execute(&mark, values, NULL);
 	sql_execute(&name, values, NULL);
 	cursor_count_reads(company);

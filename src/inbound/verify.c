@@ -19,6 +19,7 @@
 #include "inbound/lookup.h"
 #include "inbound/mirror.h"
 #include "inbound/select.h"
+#include "inbound/statistics.h"
 #include "inbound/verify.h"
 #include "quickbooks/call.h"
 #include "quickbooks/flow.h"
@@ -179,7 +180,7 @@ settle_leaf(void *arg)
 	MirrorCounts counts = {0};
 
 	mirror_apply(company->id, company->name, verify->entity, verify->records, verify->nrecords, verify->started,
-				 true, &counts);
+				 company->loaded_once, &counts);
 	lookup_note_missing(company, verify->entity, verify->records, verify->nrecords, whole ? window->range : NULL,
 						verify->started);
 	cursor_count_reads(company);
@@ -355,9 +356,12 @@ finish(VerifyFlow *verify)
 	}
 	else
 	{
+		if (company->state == COMPANY_LOADING)
+			statistics_gather(company);
 		if (!settle(verify->company, "qbsync: comparing", settle_live, company))
 			return;
 		company->must_verify = false;
+		company->loaded_once = true;
 		company->verify_round = 0;
 	}
 	flow_end(company);

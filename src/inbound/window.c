@@ -63,7 +63,7 @@ settle_window(void *arg)
 	MirrorCounts counts = {0};
 
 	mirror_apply(company->id, company->name, window->entity, window->records, window->nrecords, window->started,
-				 company->state == COMPANY_LIVE, &counts);
+				 company->loaded_once, &counts);
 	cursor_count_reads(company);
 }
 

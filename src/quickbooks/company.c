@@ -236,6 +236,9 @@ company_stop(Company *company, CompanyState state, const char *problem, const ch
 
 	company_drop_work(company);
 	token_forget(company);
+	/* the jobs fail with it, in the same unit */
+	company->connect_job = 0;
+	company->poll_asked = false;
 	send_report(&report);
 }
 

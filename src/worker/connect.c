@@ -27,6 +27,7 @@ typedef struct ConnectFlow
 {
 	Flow		flow;
 	Company    *company;
+	bool		open;			/* the job is still to be done */
 	bool		by_code;		/* an authorization code is stored; otherwise a refresh token */
 	char	   *mode;			/* of a disconnection */
 	const char *problem;		/* why the job failed */
@@ -39,19 +40,20 @@ begin_job(void *arg)
 {
 	static SqlStatement begin = {
 		"UPDATE qbsync.job SET state = 'running', started_at = coalesce(started_at, now())"
-		" WHERE job_id = $1 RETURNING coalesce(arguments ->> 'via', '') = 'code', coalesce(arguments ->> 'mode', 'hide')",
+		" WHERE job_id = $1 AND state IN ('queued', 'running') RETURNING coalesce(arguments ->> 'via', '') = 'code', coalesce(arguments ->> 'mode', 'hide')",
 		1, {INT8OID}
 	};
 	ConnectFlow *connect = arg;
 	Datum		values[1] = {Int64GetDatum(connect->flow.job_id)};
 
-	if (sql_execute(&begin, values, NULL) == 0)
-		elog(ERROR, "job " INT64_FORMAT " is gone", connect->flow.job_id);
+	connect->open = sql_execute(&begin, values, NULL) > 0;
+	if (!connect->open)
+		return;
 	connect->by_code = DatumGetBool(sql_datum(0, 1, NULL));
 	connect->mode = sql_text(0, 2, connect->flow.context);
 }
 
-/* Begin a flow for a job.  NULL: it failed. */
+/* Begin a flow for a job.  NULL: it failed, or the job was cancelled meanwhile. */
 static ConnectFlow *
 begin_flow(Company *company, const char *name, int64 job_id)
 {
@@ -59,7 +61,16 @@ begin_flow(Company *company, const char *name, int64 job_id)
 
 	connect->company = company;
 	connect->flow.job_id = job_id;
-	return settle(company, "qbsync: beginning a job", begin_job, connect) ? connect : NULL;
+	if (!settle(company, "qbsync: beginning a job", begin_job, connect))
+		return NULL;
+	if (connect->open)
+		return connect;
+	if (company->connect_job == job_id)
+		company->connect_job = 0;
+	else
+		company->disconnect_job = 0;
+	flow_end(company);
+	return NULL;
 }
 
 /* In a unit: the job ends, well (problem NULL) or not. */

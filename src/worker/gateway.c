@@ -165,7 +165,11 @@ static TimestampTz
 begin_work(Company *company)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	bool		job_waits = company->disconnect_job != 0 || (company->connect_job != 0 && company->state != COMPANY_CLONE);
 
+	/* what a person asked for does not wait for a load, or for a poll that waits for a token: those are taken up again */
+	if (company->flow && job_waits && company->flow->job_id == 0)
+		company_drop_work(company);
 	if (company->flow)
 		return 0;
 	if (company->not_before > now)

@@ -34,6 +34,7 @@ typedef struct Entry
 	int64		connect_job;
 	int64		disconnect_job;
 	bool		sync_asked;
+	bool		loaded_once;
 	bool		must_load;
 	bool		must_catch_up;
 	bool		must_window;
@@ -97,7 +98,8 @@ static SqlStatement look_statement = {
 	" (extract(epoch FROM e.throttle_wait) * 1000000)::bigint,"
 	" (extract(epoch FROM qbsync.poll_interval(c.connection_id)) * 1000000)::bigint,"
 	" j.connect, j.disconnect, coalesce(j.sync OR (j.catching_up AND NOT k.window_open AND NOT k.verify), false), k.load, k.catch_up, k.window_open, k.verify, k.last_request,"
-	" k.checked, row(c.app, c.realm_id, a.*, e.*)::text, c.problem IS NOT NULL AND c.next_attempt_at IS NULL"
+	" k.checked, row(c.app, c.realm_id, a.*, e.*)::text, c.problem IS NOT NULL AND c.next_attempt_at IS NULL,"
+	" k.loaded_once"
 	" FROM qbsync.connection c JOIN qbsync.app a ON a.name = c.app JOIN qbsync.environment e ON e.name = a.environment"
 	" LEFT JOIN LATERAL (SELECT max(job_id) FILTER (WHERE kind = 'connect') AS connect,"
 	"   max(job_id) FILTER (WHERE kind = 'disconnect') AS disconnect,"
@@ -110,7 +112,8 @@ static SqlStatement look_statement = {
 	"    AS catch_up,"
 	"   coalesce(bool_or(catch_up_to IS NOT NULL), false) AS window_open,"
 	"   coalesce(bool_or(phase = 'verifying'), false) AS verify,"
-	"   max(last_request_at) AS last_request, max(checked_at) FILTER (WHERE entity = '*') AS checked"
+	"   max(last_request_at) AS last_request, max(checked_at) FILTER (WHERE entity = '*') AS checked,"
+	"   coalesce(bool_or(finished_at IS NOT NULL) FILTER (WHERE entity = '*'), false) AS loaded_once"
 	"   FROM qbsync.cursor WHERE connection_id = c.connection_id) k ON true"
 	" ORDER BY c.connection_id",
 	0
@@ -163,6 +166,7 @@ read_entry(uint64 row, Entry *entry, MemoryContext context)
 	entry->last_request = bigint_or_zero(row, 26);
 	entry->checked = bigint_or_zero(row, 27);
 	entry->settings_text = sql_text(row, 28, context);
+	entry->loaded_once = DatumGetBool(sql_datum(row, 30, NULL));
 	entry->try_again = DatumGetBool(sql_datum(row, 29, NULL));
 }
 
@@ -236,6 +240,7 @@ adjust(Company *company, const Entry *entry)
 	company->connect_job = entry->connect_job;
 	company->disconnect_job = entry->disconnect_job;
 	company->poll_asked = entry->sync_asked;
+	company->loaded_once = entry->loaded_once;
 	company->last_start = Max(company->last_start, entry->last_request);
 	if (company->flow == NULL)
 	{

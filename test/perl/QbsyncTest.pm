@@ -153,7 +153,8 @@ sub mirror_differences
 	my $connection = $arg{connection} // 'acme';
 	my $realm = $simulator->{companies}[ $arg{number} // 0 ]{realm_id};
 	my %tables = (Customer => 'customer', Invoice => 'invoice', Payment => 'payment', Item => 'item', Term => 'term');
-	my $differences = '';
+	my $sql = '';
+	my @files;
 
 	foreach my $entity (sort keys %tables)
 	{
@@ -161,7 +162,8 @@ sub mirror_differences
 		open(my $out, '>:raw', $file) or die "$file: $!";
 		print $out $simulator->store($entity, $realm);
 		close $out;
-		$differences .= $node->safe_psql($database, <<"SQL");
+		push @files, $file;
+		$sql .= <<"SQL";
 WITH answer AS (SELECT pg_read_file('$file')::jsonb AS body),
 theirs AS (SELECT o ->> 'Id' AS id, o FROM answer, jsonb_array_elements(body -> 'objects') AS o),
 ours AS (SELECT m.id, m.raw FROM qbsync.$tables{$entity} m JOIN qbsync.connection c USING (connection_id)
@@ -169,10 +171,11 @@ ours AS (SELECT m.id, m.raw FROM qbsync.$tables{$entity} m JOIN qbsync.connectio
 SELECT format('%s %s: %s', '$entity', coalesce(theirs.id, ours.id),
 	CASE WHEN ours.id IS NULL THEN 'missing here' WHEN theirs.id IS NULL THEN 'too much here'
 		ELSE 'differs: ' || o::text || ' / ' || raw::text END)
-FROM theirs FULL JOIN ours USING (id) WHERE o IS DISTINCT FROM raw LIMIT 5
+FROM theirs FULL JOIN ours USING (id) WHERE o IS DISTINCT FROM raw LIMIT 5;
 SQL
-		unlink $file;
 	}
+	my $differences = $node->safe_psql($database, $sql);
+	unlink @files;
 	return $differences;
 }
 

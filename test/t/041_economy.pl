@@ -1,0 +1,162 @@
+# What reading costs (design promise 11): statements, row versions and metered reads of idle companies; the interval between
+# polls; counts of reads.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../perl";
+
+use PostgreSQL::Test::Utils;
+use QbsyncTest;
+use Test::More;
+
+my $simulator = start_simulator(customers => 60, invoices => 60, seed => 41);
+my $realm = $simulator->{realm};
+my $node = new_node('economy', conf => <<'CONF');
+shared_preload_libraries = 'qbsync,pg_stat_statements'
+pg_stat_statements.track = all
+pg_stat_statements.track_utility = on
+autovacuum = off
+CONF
+$node->safe_psql('postgres', 'CREATE EXTENSION pg_stat_statements; CREATE DATABASE crm');
+install_qbsync($node, $simulator, database => 'crm');
+connect_company($node, $simulator, database => 'crm', poll_interval => '7 days');
+
+sub crm { return $node->safe_psql('crm', $_[0]) }
+sub stats { return $simulator->control('GET', 'stats') }
+sub polls { return stats()->{requests}{cdc} // 0 }
+
+# A poll that is due by itself: its interval is shorter than people may set it.
+sub set_interval
+{
+	crm("UPDATE qbsync.connection SET settings = settings || '{\"poll_interval\": \"$_[0]\"}'; SELECT qbsync.wake()");
+}
+
+# What the gateway has done in its database, seen from another one (counters are flushed after each of its commits).
+my $measure = <<'SQL';
+SELECT (SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = 'crm'),
+	(SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = 'crm'))
+SQL
+my $writes = <<'SQL';
+SELECT string_agg(format('%s.%s %s+%s-%s', schemaname, relname, n_tup_ins, n_tup_upd, n_tup_del), ' ' ORDER BY 1)
+FROM pg_stat_all_tables WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 AND relname <> 'cursor'
+SQL
+my $cursor_writes = q{SELECT format('%s+%s-%s', n_tup_ins, n_tup_upd, n_tup_del) FROM pg_stat_all_tables WHERE relname = 'cursor'};
+
+# --- an idle company ------------------------------------------------------------------------------------------------------
+
+# Statements and transactions between the ends of two polls, n polls apart.  A poll has ended when its cursor is there; no
+# session is in the database while we count.
+sub per_poll
+{
+	my ($interval, $n) = @_;
+	my ($from, $to);
+	my $state = sub {
+		my $asked = polls();
+		my $now = $node->safe_psql('postgres', $measure);
+		my $busy = $node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'qbsync gateway' AND datname = 'crm' AND wait_event IS DISTINCT FROM 'Extension'");
+		return $busy eq '0' && polls() == $asked ? [ $asked, split /\|/, $now ] : undef;
+	};
+	set_interval($interval);
+	my $begin = polls();
+	await('the first poll', sub { polls() > $begin });
+	$from = await('quiet', $state);
+	await("$n polls", sub { polls() >= $from->[0] + $n });
+	# the answer is here, its transaction may be under way: until nothing moves between two looks
+	my $last = [ 0, 0, 0 ];
+	await('quiet', sub { my $now = $state->() or return 0; my $same = "@$now" eq "@$last"; $last = $to = $now; return $same });
+	my $count = $to->[0] - $from->[0];
+	return { polls => $count, commits => ($to->[1] - $from->[1]) / $count, statements => ($to->[2] - $from->[2]) / $count };
+}
+
+my $before = stats();
+my $tables = crm($writes);
+my $cursor = crm($cursor_writes);
+my $fast = per_poll('1 s', 4);
+my $slow = per_poll('3 s', 2);
+set_interval('7 days');
+note("per poll: $fast->{statements} statements in $fast->{commits} transactions; at a third of the pace $slow->{statements} in $slow->{commits}");
+is("$fast->{statements} $fast->{commits}", "$slow->{statements} $slow->{commits}", 'promise 11: no statement between two polls, however far apart');
+cmp_ok($fast->{commits}, '<=', 3, 'a poll that finds nothing is a few short transactions');
+my $after = stats();
+my $polls = $after->{requests}{cdc} - $before->{requests}{cdc};
+cmp_ok($polls, '>=', 8, 'several polls went by');
+is($after->{metered}{$realm} - $before->{metered}{$realm}, $polls, 'promise 11: each costs one metered read');
+is(join(',', map { "$_ " . ($after->{requests}{$_} - ($before->{requests}{$_} // 0)) } grep { $after->{requests}{$_} != ($before->{requests}{$_} // 0) } sort keys %{ $after->{requests} }),
+	"cdc $polls", 'and no other request');
+# the connection row: five changes of its setting by this test
+my ($connections) = $tables =~ /qbsync\.connection 1\+(\d+)-0/;
+is(crm($writes) =~ s/(qbsync\.connection 1\+)\d+/$1$connections/r, $tables, 'polls that find nothing write no row version but the cursor\'s');
+isnt(crm($cursor_writes), $cursor, 'which is written');
+is(crm("SELECT n_tup_upd = n_tup_hot_upd FROM pg_stat_all_tables WHERE relname = 'cursor' AND schemaname = 'qbsync'"), 't', 'without touching an index');
+
+# What the overlap brings again is not written again
+$simulator->control('POST', 'random', { seed => 5, n => 20 });
+wait_synced($node, database => 'crm', sync => 1);
+$tables = crm($writes);
+for (1 .. 3)
+{
+	wait_synced($node, database => 'crm', sync => 1);
+}
+my ($jobs) = crm($writes) =~ /(qbsync\.job \S+)/;
+is(crm($writes) =~ s/qbsync\.job \S+//r, $tables =~ s/qbsync\.job \S+//r, 'changes that come again within the overlap write nothing either');
+is_mirrored($node, $simulator, 'the mirror equals the company', database => 'crm');
+
+# --- reads are counted exactly ----------------------------------------------------------------------------------------------
+
+sub counted { return crm("SELECT reads FROM qbsync.cursor WHERE entity = '*'") }
+is(counted(), stats()->{metered}{$realm}, 'metered reads are counted as Intuit counts them, the first load included');
+$simulator->control('POST', 'faults', { rules => [
+	{ match => { kind => 'cdc' }, fault => '503_html', times => 1 },
+	{ match => { kind => 'cdc' }, fault => '429_retry_after', times => 1, seconds => 1 },
+	{ match => { kind => 'cdc' }, fault => '401', times => 1 } ] });
+wait_synced($node, database => 'crm', sync => 1);
+is(join(',', map { $_->{hits} } @{ $simulator->control('GET', 'faults')->{rules} }), '1,1,1', 'a poll failed three times');
+is(counted(), stats()->{metered}{$realm}, 'calls that fail are not counted');
+$simulator->control('DELETE', 'faults');
+is(crm('SELECT reads_this_month FROM qbsync.status'), counted(), 'status shows the count');
+
+# A month ends
+my $month = crm("SELECT date_trunc('month', now() AT TIME ZONE 'UTC')::date");
+my $last_month = crm("SELECT ('$month'::date - interval '1 month')::date");
+my $reads = counted();
+crm("UPDATE qbsync.cursor SET reads_month = '$last_month' WHERE entity = '*'");
+is(crm('SELECT reads_this_month FROM qbsync.status'), '0', 'a new month begins with no read');
+wait_synced($node, database => 'crm', sync => 1);
+wait_synced($node, database => 'crm', sync => 1);
+is(crm("SELECT reads, reads_month FROM qbsync.cursor WHERE entity = '*'"), "2|$month", 'reads of the new month are counted anew');
+is(crm('SELECT month, reads FROM qbsync.api_usage'), "$last_month|$reads", 'and those of the old one are kept');
+# that month once more, as after a clock that was set back
+crm("UPDATE qbsync.cursor SET reads_month = '$last_month' WHERE entity = '*'");
+wait_synced($node, database => 'crm', sync => 1);
+is(crm('SELECT month, reads FROM qbsync.api_usage'), "$last_month|" . ($reads + 2), 'reads of one month add up');
+
+# --- the interval ---------------------------------------------------------------------------------------------------------------
+
+# live companies of the app, monthly reads, setting → interval; 31 days × live ÷ 80 %
+my @cases = (
+	[ 1, 500000, undef, '00:01:00' ], [ 2, 500000, undef, '00:01:00' ], [ 8, 500000, undef, '00:01:00' ],
+	[ 9, 500000, undef, '00:01:01' ], [ 10, 500000, undef, '00:01:07' ], [ 100, 500000, undef, '00:11:10' ],
+	[ 1, 55800, undef, '00:01:00' ], [ 1, 55799, undef, '00:01:01' ], [ 3, 1000, undef, '02:47:24' ],
+	[ 1, 1, undef, '930:00:00' ], [ 100, 500000, '5 min', '00:05:00' ], [ 1, 500000, '10 s', '00:00:10' ]);
+foreach my $case (@cases)
+{
+	my ($live, $reads, $setting, $expected) = @$case;
+	my $settings = $setting ? "{\"poll_interval\": \"$setting\"}" : '{}';
+	# another app's companies and those that are not live do not count; nothing of this is committed
+	is($node->safe_psql('crm', <<"SQL"), $expected, "interval of $live live companies with $reads reads a month" . ($setting ? ", set to $setting" : ''));
+BEGIN;
+INSERT INTO qbsync.app (name, environment, client_id, redirect_uri, monthly_reads) VALUES ('case', 'simulator', 'x', 'https://x', $reads);
+INSERT INTO qbsync.connection (connection_id, name, app, realm_id, state, settings)
+	SELECT 1000 + n, 'case ' || n, 'case', 'r' || n, CASE WHEN n = 2 THEN 'loading' ELSE 'live' END, CASE WHEN n = 1 THEN '$settings'::jsonb ELSE '{}' END
+	FROM generate_series(1, $live) AS n;
+INSERT INTO qbsync.connection (connection_id, name, app, realm_id, state)
+	SELECT 2000 + n, 'not live ' || n, 'case', 's' || n, (ARRAY['paused', 'reauthorize', 'disconnected', 'clone', 'unconfirmed'])[n] FROM generate_series(1, 5) AS n;
+SELECT make_interval(secs => extract(epoch FROM poll_interval)) FROM qbsync.status WHERE connection_id = 1001;
+ROLLBACK;
+SQL
+}
+
+$node->stop;
+is_quiet($node, 'nothing unexpected in the server log');
+done_testing();
