@@ -25,7 +25,10 @@
 /* Intuit's cap per answer.  Whether it counts all objects or each entity is not documented: either counts as full. */
 #define POLL_MAX_OBJECTS 1000
 
-/* Intuit looks back 30 days; a day less, for clocks and overlaps. */
+/*
+ * Intuit looks back 30 days; a day less, for overlaps.  Measured on our own clock, from one poll to the next: Intuit's
+ * may be anywhere.
+ */
 #define POLL_LOOK_BACK_US (29 * USECS_PER_DAY)
 
 typedef struct PollFlow
@@ -33,6 +36,7 @@ typedef struct PollFlow
 	Flow		flow;
 	Company    *company;
 	TimestampTz changed_since;
+	bool		too_old;		/* the last poll was longer ago than Intuit remembers */
 	bool		singletons_due;
 	/* the answer */
 	Envelope	envelope;
@@ -48,6 +52,7 @@ read_cursor(void *arg)
 {
 	static SqlStatement read = {
 		"SELECT (SELECT changed_since FROM qbsync.cursor WHERE connection_id = $1 AND entity = '*'),"
+		" (SELECT checked_at FROM qbsync.cursor WHERE connection_id = $1 AND entity = '*'),"
 		" NOT EXISTS (SELECT FROM qbsync.cursor WHERE connection_id = $1 AND entity = 'company_info'"
 		"  AND checked_at > now() - interval '1 day')",
 		1, {INT4OID}
@@ -56,11 +61,14 @@ read_cursor(void *arg)
 	Datum		values[1] = {Int32GetDatum(poll->company->id)};
 	bool		isnull;
 	Datum		since;
+	Datum		checked;
 
 	sql_execute(&read, values, NULL);
 	since = sql_datum(0, 1, &isnull);
 	poll->changed_since = isnull ? SELECT_NO_TIME : DatumGetTimestampTz(since);
-	poll->singletons_due = DatumGetBool(sql_datum(0, 2, NULL));
+	checked = sql_datum(0, 2, &isnull);
+	poll->too_old = !isnull && DatumGetTimestampTz(checked) < GetCurrentTimestamp() - POLL_LOOK_BACK_US;
+	poll->singletons_due = DatumGetBool(sql_datum(0, 3, NULL));
 }
 
 /* Unit: too long ago, or the company was reset. */
@@ -299,8 +307,7 @@ poll_start(Company *company)
 	poll->company = company;
 	if (!settle(company, "qbsync: reading the cursor", read_cursor, poll))
 		return;
-	if (TIMESTAMP_NOT_FINITE(poll->changed_since)
-		|| poll->changed_since < GetCurrentTimestamp() - POLL_LOOK_BACK_US)
+	if (TIMESTAMP_NOT_FINITE(poll->changed_since) || poll->too_old)
 		load_again(company);
 	else if (poll->singletons_due)
 		singleton_read_all(company, ask_changes, poll);

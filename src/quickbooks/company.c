@@ -130,13 +130,17 @@ typedef struct Report
 	CompanyState state;
 } Report;
 
-/* A company that stopped can do nothing that was asked of it; disconnecting is done by what is left. */
+/*
+ * A company that stopped can do nothing that was asked of it.  A connect job that has not begun may be the cure, and
+ * disconnecting is done by what is left: those stay.
+ */
 static void
 fail_jobs(const Report *report)
 {
 	static SqlStatement statement = {
 		"UPDATE qbsync.job SET state = 'failed', finished_at = now(), problem = $2, problem_detail = $3"
-		" WHERE connection_id = $1 AND state IN ('queued', 'running') AND kind <> 'disconnect'",
+		" WHERE connection_id = $1 AND ((kind = 'sync' AND state IN ('queued', 'running'))"
+		"  OR (kind = 'connect' AND state = 'running'))",
 		3, {INT4OID, TEXTOID, TEXTOID}
 	};
 	Datum		values[3] = {Int32GetDatum(report->company->id)};
@@ -236,9 +240,10 @@ company_stop(Company *company, CompanyState state, const char *problem, const ch
 
 	company_drop_work(company);
 	token_forget(company);
-	/* the jobs fail with it, in the same unit */
+	/* its jobs fail with it, in the same unit; the tables know what is left */
 	company->connect_job = 0;
 	company->poll_asked = false;
+	company->look_again = true;
 	send_report(&report);
 }
 

@@ -68,6 +68,7 @@ typedef struct Company
 	CompanySettings settings;
 	char	   *settings_text;	/* the settings row as text: tells whether it changed */
 	bool		seen;			/* the row was there at the last look */
+	bool		look_again;		/* the row and its jobs may say more than is known here */
 	bool		marked;			/* this database's mark is on the row */
 
 	/* the grant */

@@ -53,6 +53,9 @@
 /* After a look that failed, or could not take every lease. */
 #define LOOK_RETRY_US	(1 * USECS_PER_SEC)
 
+/* A smaller step back is nobody's concern. */
+#define CLOCK_STEP_US	(5 * USECS_PER_SEC)
+
 static TimestampTz next_look = 1;	/* a time in the past: now; 0: when something wakes us */
 static TimestampTz last_look = 0;
 
@@ -148,6 +151,9 @@ begin_catching_up(Company *company)
 static TimestampTz
 begin_poll(Company *company, TimestampTz now)
 {
+	/* the interval may have been shortened, or the clock set back */
+	if (company->next_poll > now + company->poll_interval)
+		company->next_poll = now + company->poll_interval;
 	if (!company->poll_asked && company->next_poll > now)
 		return company->next_poll;
 	if (now - last_look > LOOK_FRESH_US)
@@ -222,7 +228,16 @@ serve_all(void)
 	if (qbsync_paused)
 		return again;
 	dlist_foreach(iter, &roster)
-		again = earlier(again, serve(dlist_container(Company, node, iter.cur)));
+	{
+		Company    *company = dlist_container(Company, node, iter.cur);
+
+		again = earlier(again, serve(company));
+		if (company->look_again)
+		{
+			company->look_again = false;
+			next_look = again = GetCurrentTimestamp();
+		}
+	}
 	return earlier(again, housekeeping_due());
 }
 
@@ -233,6 +248,22 @@ wait_until(TimestampTz when)
 	if (when == 0)
 		return -1;
 	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), when);
+}
+
+/* When the clock was set back, appointments made before are forgotten: they would be hours away. */
+static void
+check_clock(void)
+{
+	static TimestampTz last_turn = 0;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (now < last_turn - CLOCK_STEP_US)
+	{
+		ereport(LOG, (errmsg("qbsync noticed that the clock was set back")));
+		roster_forget_appointments();
+		next_look = now;
+	}
+	last_turn = now;
 }
 
 /* The loop.  Never returns. */
@@ -247,6 +278,7 @@ run_loop(void)
 
 		MemoryContextSwitchTo(turn);
 		MemoryContextReset(turn);
+		check_clock();
 		if (next_look != 0 && next_look <= GetCurrentTimestamp())
 			look_at_tables();
 		again = serve_all();

@@ -234,7 +234,9 @@ adjust(Company *company, const Entry *entry)
 		company->failures = company->token_attempts = 0;
 	}
 	strlcpy(company->problem, entry->problem ? entry->problem : "", sizeof(company->problem));
-	if (entry->try_again || (entry->sync_asked && !company->poll_asked))
+	/* a person asks: no waiting for the next attempt */
+	if (entry->try_again || (entry->sync_asked && !company->poll_asked)
+		|| entry->connect_job > company->connect_job || entry->disconnect_job > company->disconnect_job)
 		company->not_before = company->token_retry_at = 0;
 	company->poll_interval = entry->poll_interval;
 	company->connect_job = entry->connect_job;
@@ -325,6 +327,22 @@ roster_look(RosterResult *found, UnitError *error)
 		take_over(&result, found);
 	MemoryContextDelete(result.context);
 	return outcome;
+}
+
+void
+roster_forget_appointments(void)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &roster)
+	{
+		Company    *company = dlist_container(Company, node, iter.cur);
+
+		company_drop_work(company);
+		company->throttled_until = 0;
+		memset(company->limits.starts, 0, sizeof(TimestampTz) * company->limits.per_window);
+	}
+	roster_try_again();
 }
 
 void

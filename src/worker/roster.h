@@ -30,4 +30,7 @@ extern UnitResult roster_look(RosterResult *found, UnitError *error);
 /* Whatever waits for its next attempt is tried at once: somebody may have mended the cause. */
 extern void roster_try_again(void);
 
+/* The same for everything that has a time: the clock was set back, and those times may be hours away. */
+extern void roster_forget_appointments(void);
+
 #endif							/* QBSYNC_ROSTER_H */
