@@ -8,7 +8,7 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 # The install script is the pieces of sql/install in load order.
 SQL_PIECES   = $(sort $(wildcard sql/install/*.sql))
 DATA_built   = $(EXTENSION)--$(EXTVERSION).sql
-EXTRA_CLEAN  = tmp_check tmp_check_iso output_iso results
+EXTRA_CLEAN  = tmp_check tmp_check_iso output_iso results test/module/*.o test/module/*.so
 
 PG_CPPFLAGS  = -I$(srcdir)/src -DQBSYNC_VERSION='"$(EXTVERSION)"' $(shell pkg-config --cflags libcurl jansson libcrypto)
 PG_CFLAGS    = -std=gnu11 -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \

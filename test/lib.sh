@@ -1,6 +1,12 @@
 # What test/check.sh and test/demo.sh share: packages, building, a tree the server's user may write.
 
-PG_CONFIG=${PG_CONFIG:-$(ls /usr/lib/postgresql/*/bin/pg_config 2>/dev/null | sort -V | tail -n 1)}
+# The newest installed server's, nothing if there is none.
+newest_pg_config() {
+	find /usr/lib/postgresql -path '*/bin/pg_config' 2>/dev/null | sort -V | tail -n 1
+	return 0
+}
+
+PG_CONFIG=${PG_CONFIG:-$(newest_pg_config)}
 
 # Debian packages that are needed and not there yet, and those named; only root installs.
 install_packages() {
@@ -16,7 +22,7 @@ install_packages() {
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 			"${missing[@]}" >/dev/null || { echo "could not install packages" >&2; return 1; }
 	fi
-	PG_CONFIG=${PG_CONFIG:-$(ls /usr/lib/postgresql/*/bin/pg_config | sort -V | tail -n 1)}
+	PG_CONFIG=${PG_CONFIG:-$(newest_pg_config)}
 }
 
 # Builds with warnings as errors where asked for (QBSYNC_CFLAGS), installs into the server's directories.

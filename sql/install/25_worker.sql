@@ -40,6 +40,24 @@ COMMENT ON PROCEDURE @extschema@.qbsync_wait(text, text, interval, bigint) IS 'W
 REVOKE EXECUTE ON PROCEDURE @extschema@.qbsync_wait(text, text, interval, bigint) FROM PUBLIC;
 GRANT EXECUTE ON PROCEDURE @extschema@.qbsync_wait(text, text, interval, bigint) TO qbsync_operator;
 
+/*
+ * A dump is restored by COPY, which calls no function of ours, after CREATE EXTENSION has started the gateway: without this
+ * the copy would look like the original until the gateway's next look.
+ */
+CREATE FUNCTION qbsync.wake_on_change()
+RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+BEGIN
+	PERFORM qbsync.wake();
+	RETURN NULL;
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.wake_on_change() IS 'Wakes the gateway when connections are inserted, as by a restore';
+REVOKE EXECUTE ON FUNCTION qbsync.wake_on_change() FROM PUBLIC;
+CREATE TRIGGER wake AFTER INSERT ON qbsync.connection FOR EACH STATEMENT EXECUTE FUNCTION qbsync.wake_on_change();
+
 -- A restore must pass on a server that is not prepared, so this is a warning; functions that need the worker refuse.
 DO $do$
 BEGIN

@@ -284,7 +284,7 @@ LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	UPDATE qbsync.job j SET state = 'cancelled', finished_at = clock_timestamp()
-	WHERE j.connection_id = queue_connect.connection_id AND j.kind = 'connect' AND j.state = 'queued';
+	WHERE j.connection_id = queue_connect.connection_id AND j.kind = 'connect' AND j.state IN ('queued', 'running');
 	SELECT qbsync.queue_job(queue_connect.connection_id, 'connect', jsonb_build_object('via', queue_connect.via));
 $fn$;
 COMMENT ON FUNCTION qbsync.queue_connect(integer, text) IS 'Ask the gateway to connect; via code or refresh_token';

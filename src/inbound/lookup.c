@@ -27,6 +27,7 @@ typedef struct Lookup
 	LookupDone	done;
 	void	   *arg;
 	const CatalogueEntity *entity;	/* NULL: nothing is left */
+	int			limit;			/* ids to ask for at once */
 	int			nids;
 	const char *ids[SELECT_MAX_IDS];
 	/* the answer */
@@ -113,7 +114,7 @@ read_batch(void *arg)
 		2, {INT4OID, INT4OID}
 	};
 	Lookup	   *lookup = arg;
-	Datum		values[2] = {Int32GetDatum(lookup->company->id), Int32GetDatum(SELECT_MAX_IDS)};
+	Datum		values[2] = {Int32GetDatum(lookup->company->id), Int32GetDatum(lookup->limit)};
 	MemoryContext context = lookup->company->flow->context;
 
 	lookup->nids = (int) sql_execute(&read, values, NULL);
@@ -136,37 +137,58 @@ found(const Lookup *lookup, const char *id)
 	return false;
 }
 
-/* Unit: what was found is stored, what was not is deleted, and the notes are taken away. */
+/* In a unit: the notes of a batch are taken away. */
 static void
-settle_batch(void *arg)
+forget_batch(void *arg)
 {
 	static SqlStatement forget = {
 		"DELETE FROM qbsync.lookup WHERE connection_id = $1 AND entity = $2 AND id = ANY ($3)",
 		3, {INT4OID, TEXTOID, TEXTARRAYOID}
 	};
 	Lookup	   *lookup = arg;
-	Company    *company = lookup->company;
-	MirrorCounts counts = {0};
-	const char *gone[SELECT_MAX_IDS];
-	int			ngone = 0;
 	Datum		ids[SELECT_MAX_IDS];
 	Datum		values[3];
 
 	for (int i = 0; i < lookup->nids; i++)
-	{
 		ids[i] = CStringGetTextDatum(lookup->ids[i]);
+	values[0] = Int32GetDatum(lookup->company->id);
+	values[1] = CStringGetTextDatum(lookup->entity->name);
+	values[2] = PointerGetDatum(construct_array(ids, lookup->nids, TEXTOID, -1, false, TYPALIGN_INT));
+	sql_execute(&forget, values, NULL);
+}
+
+/* Unit: what was found is stored, what was not is deleted, and the notes are taken away. */
+static void
+settle_batch(void *arg)
+{
+	Lookup	   *lookup = arg;
+	Company    *company = lookup->company;
+	MirrorCounts counts = {0};
+	const char *gone[SELECT_MAX_IDS];
+	int			ngone = 0;
+
+	for (int i = 0; i < lookup->nids; i++)
 		if (!found(lookup, lookup->ids[i]))
 			gone[ngone++] = lookup->ids[i];
-	}
 	mirror_apply(company->id, company->name, lookup->entity, lookup->records, lookup->nrecords, lookup->started,
 				 company->loaded_once, &counts);
 	mirror_mark_deleted(company->id, company->name, lookup->entity, gone, ngone, lookup->started,
 						company->loaded_once, &counts);
-	values[0] = Int32GetDatum(company->id);
-	values[1] = CStringGetTextDatum(lookup->entity->name);
-	values[2] = PointerGetDatum(construct_array(ids, lookup->nids, TEXTOID, -1, false, TYPALIGN_INT));
-	sql_execute(&forget, values, NULL);
+	forget_batch(lookup);
 	cursor_count_reads(company);
+}
+
+/* The answer was too big; a single record that is stays as it is here. */
+static void
+ask_less(Lookup *lookup)
+{
+	Company    *company = lookup->company;
+	bool		failed;
+
+	lookup->limit = lookup->nids;
+	if (answer_halve(company, lookup->entity, &lookup->limit, &failed)
+		|| (!failed && settle(company, "qbsync: passing over a record", forget_batch, lookup)))
+		next_batch(lookup);
 }
 
 static void
@@ -175,6 +197,11 @@ batch_arrived(Company *company, const CallAnswer *answer, void *arg)
 	Lookup	   *lookup = arg;
 	Envelope	envelope;
 
+	if (answer->fault && answer->fault->reaction == REACT_SMALLER)
+	{
+		ask_less(lookup);
+		return;
+	}
 	if (answer->fault)
 	{
 		flow_fail_with(company, answer->fault);
@@ -214,6 +241,7 @@ lookup_run(Company *company, LookupDone done, void *arg)
 
 	lookup->company = company;
 	lookup->done = done;
+	lookup->limit = SELECT_MAX_IDS;
 	lookup->arg = arg;
 	next_batch(lookup);
 }

@@ -305,7 +305,11 @@ try_records(Batch *batch, int first, int count)
 			MemoryContextSwitchTo(caller);
 			ReThrowError(error);
 		}
-		problem = error->detail ? psprintf("%s: %s", error->message, error->detail) : pstrdup(error->message);
+		/* the detail of a limit says where the row would have been, which is elsewhere at every attempt */
+		if (error->detail && ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION)
+			problem = psprintf("%s: %s", error->message, error->detail);
+		else
+			problem = pstrdup(error->message);
 		FreeErrorData(error);
 		MemoryContextSwitchTo(caller);
 	}

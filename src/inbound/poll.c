@@ -210,7 +210,7 @@ must_reload(const Company *company, const Fault *fault)
 {
 	if (fault->reaction == REACT_RELOAD)
 		return true;
-	return fault->reaction == REACT_PERMANENT && company->state == COMPANY_LIVE && !company->must_catch_up;
+	return fault->reaction == REACT_PERMANENT && company->state == COMPANY_LIVE;
 }
 
 static void

@@ -35,6 +35,7 @@ typedef struct WindowFlow
 	const Record *records;
 	int			nrecords;
 	TimestampTz started;
+	TimestampTz first_started;	/* of the first answer: what changed before is here at the end */
 } WindowFlow;
 
 static void ask_entity(WindowFlow *window, const CatalogueEntity *from);
@@ -72,12 +73,13 @@ static void
 settle_end(void *arg)
 {
 	static SqlStatement advance = {
-		"UPDATE qbsync.cursor SET changed_since = greatest(changed_since, catch_up_to), catch_up_to = NULL"
-		" WHERE connection_id = $1 AND entity = '*'",
-		1, {INT4OID}
+		"UPDATE qbsync.cursor SET changed_since = greatest(changed_since, catch_up_to), catch_up_to = NULL,"
+		" checked_at = greatest(checked_at, $2) WHERE connection_id = $1 AND entity = '*'",
+		2, {INT4OID, TIMESTAMPTZOID}
 	};
-	Company    *company = arg;
-	Datum		values[1] = {Int32GetDatum(company->id)};
+	WindowFlow *window = arg;
+	Company    *company = window->company;
+	Datum		values[2] = {Int32GetDatum(company->id), TimestampTzGetDatum(window->first_started)};
 
 	sql_execute(&advance, values, NULL);
 	cursor_count_reads(company);
@@ -142,6 +144,8 @@ window_arrived(Company *company, const CallAnswer *answer, void *arg)
 		return;
 	window->nrecords = answer_records(&envelope, window->entity, &window->records);
 	window->started = answer->started;
+	if (window->first_started == 0)
+		window->first_started = window->started;
 	if (!settle(company, "qbsync: catching up", settle_window, window))
 		return;
 	if (window->nrecords < window->count)
@@ -170,7 +174,7 @@ ask_entity(WindowFlow *window, const CatalogueEntity *from)
 		ask_window(window);
 		return;
 	}
-	if (!settle(company, "qbsync: moving the cursor", settle_end, company))
+	if (!settle(company, "qbsync: moving the cursor", settle_end, window))
 		return;
 	company->must_window = false;
 	flow_end(company);

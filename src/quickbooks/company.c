@@ -69,6 +69,7 @@ void
 company_drop_work(Company *company)
 {
 	call_drop_all(company);
+	token_detach(company);
 	if (company->flow)
 	{
 		MemoryContext context = company->flow->context;

@@ -54,7 +54,7 @@ typedef struct CompanySettings
 } CompanySettings;
 
 struct Flow;
-struct OauthTokens;
+struct Grant;
 
 typedef struct Company
 {
@@ -79,7 +79,7 @@ typedef struct Company
 	bool		refresh_begun;	/* the durable mark was found at start: a refresh was cut off */
 	bool		use_previous;	/* the next refresh sends the refresh token before the stored one */
 	bool		tried_previous; /* that fallback was used, or must not be */
-	struct OauthTokens *unsettled;	/* TOKEN_UNSETTLED: to be stored first */
+	struct Grant *unsettled;	/* TOKEN_UNSETTLED: to be stored first */
 	struct TokenExchange *token_exchange;	/* under way with the token host, or NULL */
 	TimestampTz token_retry_at; /* no refresh before */
 	int			token_attempts;

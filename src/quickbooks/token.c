@@ -34,11 +34,21 @@
 /* The shortest beginning of a secret that is worth hiding. */
 #define SCRUB_PREFIX 8
 
+/* A grant that came and is not stored yet, with what it was asked for by. */
+typedef struct Grant
+{
+	OauthTokens tokens;
+	char	   *sent;			/* refresh token or code */
+	bool		by_code;
+	bool		by_previous;
+	bool		superseded;		/* somebody handed over another token meanwhile; that one counts */
+} Grant;
+
 /* What one exchange with the token host carries from prepare to settle. */
 typedef struct TokenExchange
 {
 	Company    *company;
-	TokenDone	done;			/* exchange of a code, revocation; NULL for a refresh */
+	TokenDone	done;			/* exchange of a code, revocation; NULL for a refresh, and when nobody waits */
 	void	   *arg;
 	bool		previous;		/* the fallback token was sent */
 	char	   *client_secret;
@@ -73,6 +83,15 @@ token_scrub(Fault *fault, const char *secret)
 	}
 }
 
+static void
+free_grant(Grant *grant)
+{
+	secret_wipe(grant->tokens.access_token);
+	secret_wipe(grant->tokens.refresh_token);
+	secret_wipe(grant->sent);
+	pfree(grant);
+}
+
 void
 token_forget(Company *company)
 {
@@ -81,9 +100,7 @@ token_forget(Company *company)
 	company->token_state = TOKEN_ABSENT;
 	if (company->unsettled)
 	{
-		secret_wipe(company->unsettled->access_token);
-		secret_wipe(company->unsettled->refresh_token);
-		pfree(company->unsettled);
+		free_grant(company->unsettled);
 		company->unsettled = NULL;
 	}
 }
@@ -182,6 +199,13 @@ token_cancel(Company *company)
 	}
 }
 
+void
+token_detach(Company *company)
+{
+	if (company->token_exchange)
+		company->token_exchange->done = NULL;
+}
+
 static TokenExchange *
 make_exchange(Company *company, TokenDone done, void *arg)
 {
@@ -264,79 +288,109 @@ settle_row(Company *company, const OauthTokens *tokens)
 	sql_execute(&statement, values, NULL);
 }
 
-/* The unit that makes a grant durable; what is the same as before is not written again. */
+/* In the unit: the new refresh token; what is the same as before is not written again. */
 static void
-settle_tokens(void *arg)
+settle_refresh_token(const Grant *grant, const char *owner, const char *stored)
+{
+	const char *token = grant->tokens.refresh_token;
+
+	if (token == NULL || (stored && strcmp(stored, token) == 0))
+		return;
+	if (stored)
+		secret_store("connection", owner, SECRET_PREVIOUS_TOKEN, stored, NULL);
+	secret_store("connection", owner, SECRET_REFRESH_TOKEN, token, NULL);
+}
+
+/* In the unit: the code is used up; a newer one, of another sign-in, is not. */
+static void
+forget_code(const Grant *grant, const char *owner)
+{
+	char	   *code = NULL;
+
+	if (secret_open("connection", owner, SECRET_AUTHORIZATION_CODE, &code) == SECRET_OPENED
+		&& strcmp(code, grant->sent) == 0)
+		secret_remove("connection", owner, SECRET_AUTHORIZATION_CODE);
+	secret_wipe(code);
+}
+
+/* The unit that makes a grant durable. */
+static void
+settle_grant(void *arg)
 {
 	Company    *company = arg;
-	OauthTokens *tokens = company->unsettled;
+	Grant	   *grant = company->unsettled;
 	char		owner[16];
 	char	   *stored = NULL;
 
 	unit_durable();
 	snprintf(owner, sizeof(owner), "%d", company->id);
-	if (tokens->refresh_token)
+	(void) secret_open("connection", owner, SECRET_REFRESH_TOKEN, &stored);
+	grant->superseded = !grant->by_code && !grant->by_previous && stored && strcmp(stored, grant->sent) != 0;
+	if (!grant->superseded)
 	{
-		SecretResult result = secret_open("connection", owner, SECRET_REFRESH_TOKEN, &stored);
-
-		if (result != SECRET_OPENED || strcmp(stored, tokens->refresh_token) != 0)
-		{
-			if (result == SECRET_OPENED)
-				secret_store("connection", owner, SECRET_PREVIOUS_TOKEN, stored, NULL);
-			secret_store("connection", owner, SECRET_REFRESH_TOKEN, tokens->refresh_token, NULL);
-		}
-		secret_wipe(stored);
+		settle_refresh_token(grant, owner, stored);
+		if (grant->by_code)
+			forget_code(grant, owner);
+		settle_row(company, &grant->tokens);
 	}
-	secret_remove("connection", owner, SECRET_AUTHORIZATION_CODE);
-	settle_row(company, tokens);
+	secret_wipe(stored);
 }
 
 /* Store what came, then use it.  False when the tables would not take it now; it is tried again. */
 static bool
 settle(Company *company)
 {
-	OauthTokens *tokens = company->unsettled;
+	Grant	   *grant = company->unsettled;
 	UnitError	error;
 
-	if (unit_run("qbsync: storing a grant", settle_tokens, company, &error) != UNIT_DONE)
+	if (unit_run("qbsync: storing a grant", settle_grant, company, &error) != UNIT_DONE)
 	{
 		company->token_attempts++;
 		company->token_retry_at = GetCurrentTimestamp() + call_backoff(Min(company->token_attempts, 4));
 		company_report(company, "internal", error.message, company->token_attempts, company->token_retry_at);
 		return false;
 	}
-	secret_wipe(company->access_token);
-	company->access_token = tokens->access_token;
-	tokens->access_token = NULL;
-	company->access_expires = GetCurrentTimestamp() + tokens->expires_in * USECS_PER_SEC;
-	secret_wipe(tokens->refresh_token);
-	pfree(tokens);
-	company->unsettled = NULL;
-	company->token_state = TOKEN_VALID;
-	company->token_serial++;
 	company->token_attempts = 0;
 	company->token_retry_at = 0;
 	company->refresh_begun = false;
 	company->tried_previous = false;
+	if (grant->superseded)
+	{
+		token_forget(company);
+		return false;
+	}
+	secret_wipe(company->access_token);
+	company->access_token = grant->tokens.access_token;
+	grant->tokens.access_token = NULL;
+	company->access_expires = GetCurrentTimestamp() + grant->tokens.expires_in * USECS_PER_SEC;
+	free_grant(grant);
+	company->unsettled = NULL;
+	company->token_state = TOKEN_VALID;
+	company->token_serial++;
 	return true;
 }
 
-/* Take the tokens out of an answer.  False if there are none. */
+/* Take the grant out of an answer.  False if there is none. */
 static bool
-take_tokens(Company *company, const HttpResponse *response)
+take_grant(TokenExchange *exchange, bool by_code, const HttpResponse *response)
 {
+	Company    *company = exchange->company;
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-	OauthTokens *tokens = palloc0(sizeof(OauthTokens));
-	bool		good = oauth_parse_tokens(response->body, response->body_len, tokens);
+	Grant	   *grant = palloc0(sizeof(Grant));
+	bool		good = oauth_parse_tokens(response->body, response->body_len, &grant->tokens);
 
 	MemoryContextSwitchTo(old);
+	grant->sent = exchange->token;
+	exchange->token = NULL;
+	grant->by_code = by_code;
+	grant->by_previous = exchange->previous;
 	if (!good)
 	{
-		pfree(tokens);
+		free_grant(grant);
 		return false;
 	}
 	token_forget(company);
-	company->unsettled = tokens;
+	company->unsettled = grant;
 	company->token_state = TOKEN_UNSETTLED;
 	return true;
 }
@@ -418,14 +472,14 @@ refresh_answered(const HttpResponse *response, void *arg)
 	Company    *company = exchange->company;
 	Fault		fault;
 
-	free_exchange(exchange);
 	if (refused(company, "token", response, &fault))
 		react_to_refresh(company, &fault);
-	else if (take_tokens(company, response))
+	else if (take_grant(exchange, false, response))
 		(void) settle(company);
 	else
 		refresh_later(company, "not_understood", "the answer to a token refresh holds no access token",
 					  call_backoff(company->token_attempts));
+	free_exchange(exchange);
 }
 
 static void
@@ -496,7 +550,8 @@ finish_exchange(TokenExchange *exchange, const Fault *fault)
 	void	   *arg = exchange->arg;
 
 	free_exchange(exchange);
-	done(company, fault, arg);
+	if (done)
+		done(company, fault, arg);
 }
 
 static void
@@ -516,7 +571,7 @@ code_answered(const HttpResponse *response, void *arg)
 	memset(&fault, 0, sizeof(fault));
 	fault.reaction = REACT_PERMANENT;
 	strlcpy(fault.problem, "not_understood", sizeof(fault.problem));
-	if (!take_tokens(company, response))
+	if (!take_grant(exchange, true, response))
 	{
 		finish_exchange(exchange, &fault);
 		return;

@@ -37,6 +37,9 @@ extern void token_scrub(Fault *fault, const char *secret);
 /* Give up what is under way with the token host; only for a company that is going away. */
 extern void token_cancel(Company *company);
 
+/* The flow that waits for an exchange is going away: what comes is stored all the same, but nobody is called. */
+extern void token_detach(Company *company);
+
 /* Forget the access token (wiped). */
 extern void token_forget(Company *company);
 

@@ -79,7 +79,7 @@ end_job(const ConnectFlow *connect)
 {
 	static SqlStatement end = {
 		"UPDATE qbsync.job SET state = CASE WHEN $2 IS NULL THEN 'done' ELSE 'failed' END, finished_at = now(),"
-		" problem = $2, problem_detail = $3 WHERE job_id = $1",
+		" problem = $2, problem_detail = $3 WHERE job_id = $1 AND state = 'running'",
 		3, {INT8OID, TEXTOID, TEXTOID}
 	};
 	Datum		values[3] = {Int64GetDatum(connect->flow.job_id)};

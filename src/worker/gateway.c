@@ -171,18 +171,20 @@ static TimestampTz
 begin_work(Company *company)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	bool		job_waits = company->disconnect_job != 0 || (company->connect_job != 0 && company->state != COMPANY_CLONE);
+	int64		job = company->disconnect_job != 0 ? company->disconnect_job
+		: company->state != COMPANY_CLONE ? company->connect_job : 0;
 
 	/* what a person asked for does not wait for a load, or for a poll that waits for a token: those are taken up again */
-	if (company->flow && job_waits && company->flow->job_id == 0)
+	if (company->flow && job != 0 && company->flow->job_id != job)
 		company_drop_work(company);
-	if (company->flow)
+	/* one exchange with the token host at a time; its end wakes us */
+	if (company->flow || (job != 0 && company->token_exchange))
 		return 0;
 	if (company->not_before > now)
 		return company->not_before;
 	if (company->disconnect_job != 0)
 		disconnect_start(company);
-	else if (company->connect_job != 0 && company->state != COMPANY_CLONE)
+	else if (job != 0)
 		connect_start(company);
 	else if (company->state != COMPANY_LOADING && company->state != COMPANY_LIVE)
 		return 0;
