@@ -12,18 +12,16 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
+#include "utils/memutils.h"
+#include "utils/wait_event.h"
+
+/* Split off from storage/latch.h by 18, from postgres.h by 16. */
 #if PG_VERSION_NUM >= 180000
 #include "storage/waiteventset.h"
 #endif
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
 #endif
-#if PG_VERSION_NUM >= 170000
-#include "utils/wait_event.h"
-#else
-#include "pgstat.h"
-#endif
-#include "utils/memutils.h"
 
 #if PG_VERSION_NUM < 150000
 #error "qbsync needs PostgreSQL 15 or later"

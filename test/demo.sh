@@ -179,7 +179,7 @@ PYTHON
 pg_cron=
 [ ! -f "$("$PG_CONFIG" --sharedir)/extension/pg_cron.control" ] || pg_cron=', pg_cron'
 as_server_user "$work" "$bin/initdb" -N -D "$work/data" -U postgres --auth=trust --encoding=UTF8 --no-locale >"$work/initdb.log"
-echo 'CREATE DATABASE crm' | as_server_user "$work" "$bin/postgres" --single -D "$work/data" postgres >>"$work/initdb.log"
+echo 'CREATE DATABASE crm' | as_server_user "$work" "$bin/postgres" --single -D "$work/data" postgres >>"$work/initdb.log" 2>&1
 cat >>"$work/data/postgresql.conf" <<CONF
 listen_addresses = ''
 port = $port

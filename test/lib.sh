@@ -10,7 +10,7 @@ PG_CONFIG=${PG_CONFIG:-$(newest_pg_config)}
 
 # Debian packages that are needed and not there yet, and those named; only root installs.
 install_packages() {
-	local wanted missing=() package
+	local wanted missing=() package log
 	[ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || return 0
 	wanted="postgresql-15 postgresql-server-dev-15 libcurl4-openssl-dev libjansson-dev libssl-dev libipc-run-perl"
 	wanted="$wanted pkg-config gcc make python3 util-linux $*"
@@ -18,9 +18,17 @@ install_packages() {
 		dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 	done
 	if [ ${#missing[@]} -gt 0 ]; then
-		echo "Installing ${missing[*]}"
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-			"${missing[@]}" >/dev/null || { echo "could not install packages" >&2; return 1; }
+		echo "Installing ${missing[*]} (this takes some minutes)"
+		log=$(mktemp)
+		if ! { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+			"${missing[@]}"; } </dev/null 2>&1 | tee "$log" |
+			awk '/^(Get:|Unpacking|Setting up)/ { printf "."; fflush() } END { print "" }'; then
+			cat "$log" >&2
+			rm -f "$log"
+			echo "could not install packages" >&2
+			return 1
+		fi
+		rm -f "$log"
 	fi
 	PG_CONFIG=${PG_CONFIG:-$(newest_pg_config)}
 }

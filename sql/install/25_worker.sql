@@ -7,16 +7,12 @@ RETURNS text
 LANGUAGE c VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'qbsync_worker_state';
 COMMENT ON FUNCTION qbsync.worker_state() IS 'State of this database''s gateway worker: running; starting; not_preloaded: qbsync is not in shared_preload_libraries; no_slot: max_worker_processes is used up; versions_apart: library and extension differ; backing_off: it failed and is started again; yielded: out of the way of DROP or RENAME DATABASE; absent: a template, or not in qbsync.databases; standby';
-REVOKE EXECUTE ON FUNCTION qbsync.worker_state() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION qbsync.worker_state() TO qbsync_reader;
 
 CREATE FUNCTION qbsync.wake()
 RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'qbsync_wake';
 COMMENT ON FUNCTION qbsync.wake() IS 'The gateway worker looks for work as soon as this transaction has committed';
-REVOKE EXECUTE ON FUNCTION qbsync.wake() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION qbsync.wake() TO qbsync_operator;
 
 CREATE FUNCTION qbsync.url_allowed(url text)
 RETURNS boolean
@@ -29,16 +25,12 @@ RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'qbsync_worker_restart';
 COMMENT ON FUNCTION @extschema@.qbsync_worker_restart() IS 'End this database''s gateway worker and start it again at once, without waiting for a back-off; work in progress goes on where it was';
-REVOKE EXECUTE ON FUNCTION @extschema@.qbsync_worker_restart() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.qbsync_worker_restart() TO qbsync_admin;
 
 -- Commits between looks, so it can have no SET clause and no SECURITY DEFINER; it names what it uses with the schema.
 CREATE PROCEDURE @extschema@.qbsync_wait(connection text DEFAULT NULL, until text DEFAULT 'synced', timeout interval DEFAULT '5 min', job bigint DEFAULT NULL)
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'qbsync_wait';
 COMMENT ON PROCEDURE @extschema@.qbsync_wait(text, text, interval, bigint) IS 'Wait until a connection is connected, synced, idle or disconnected, or until a job is done; an error when a person must act, and when the timeout is over (null or 0: none). By itself only, not in a transaction block';
-REVOKE EXECUTE ON PROCEDURE @extschema@.qbsync_wait(text, text, interval, bigint) FROM PUBLIC;
-GRANT EXECUTE ON PROCEDURE @extschema@.qbsync_wait(text, text, interval, bigint) TO qbsync_operator;
 
 /*
  * A dump is restored by COPY, which calls no function of ours, after CREATE EXTENSION has started the gateway: without this
@@ -55,7 +47,6 @@ BEGIN
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.wake_on_change() IS 'Wakes the gateway when connections are inserted, as by a restore';
-REVOKE EXECUTE ON FUNCTION qbsync.wake_on_change() FROM PUBLIC;
 CREATE TRIGGER wake AFTER INSERT ON qbsync.connection FOR EACH STATEMENT EXECUTE FUNCTION qbsync.wake_on_change();
 
 -- A restore must pass on a server that is not prepared, so this is a warning; functions that need the worker refuse.

@@ -104,6 +104,20 @@ select_changed(const CatalogueEntity *entity, TimestampTz since, int64 position,
 }
 
 char *
+select_changed_at(const CatalogueEntity *entity, TimestampTz second, TimestampTz created, int64 position, int count)
+{
+	StringInfoData statement;
+
+	begin_select(&statement, entity, "*");
+	add_condition(&statement, "MetaData.LastUpdatedTime", ">=", select_time(second));
+	add_condition(&statement, "MetaData.LastUpdatedTime", "<", select_time(second + USECS_PER_SEC));
+	add_created(&statement, created, DT_NOEND);
+	appendStringInfoString(&statement, " ORDERBY MetaData.CreateTime ASC");
+	add_range(&statement, position, count);
+	return statement.data;
+}
+
+char *
 select_ids(const CatalogueEntity *entity, const char *const *ids, int nids)
 {
 	StringInfoData statement;

@@ -36,6 +36,10 @@ extern char *select_created(const CatalogueEntity *entity, TimestampTz from, Tim
 /* The rows changed at or after a time, oldest change first, from a 0-based position. */
 extern char *select_changed(const CatalogueEntity *entity, TimestampTz since, int64 position, int count);
 
+/* The rows last changed in that second and created at or after a time, oldest first, from a 0-based position. */
+extern char *select_changed_at(const CatalogueEntity *entity, TimestampTz second, TimestampTz created, int64 position,
+							   int count);
+
 /* The rows with these ids. */
 extern char *select_ids(const CatalogueEntity *entity, const char *const *ids, int nids);
 

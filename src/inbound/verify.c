@@ -54,6 +54,10 @@ typedef struct VerifyFlow
 	int			nrecords;
 	int			count;			/* rows to ask for */
 	TimestampTz started;
+	/* of a window that takes several answers: what was met before, and when that began */
+	Record	   *met;
+	int			nmet;
+	TimestampTz met_since;
 } VerifyFlow;
 
 static void next_entity(VerifyFlow *verify, const CatalogueEntity *from);
@@ -169,21 +173,41 @@ settle_live(void *arg)
 
 /* --- their side --------------------------------------------------------------------------------------------------- */
 
-/* Unit: a window's records are stored; rows of ours that are not among them are noted for a look-up. */
+/*
+ * Unit: a window's records are stored; with the last of its answers, rows of ours that were in none of them are noted
+ * for a look-up.
+ */
 static void
 settle_leaf(void *arg)
 {
 	VerifyFlow *verify = arg;
 	Company    *company = verify->company;
-	VerifyWindow *window = top_window(verify);
-	bool		whole = window->position == 0 && verify->nrecords < verify->count;
 	MirrorCounts counts = {0};
 
 	mirror_apply(company->id, company->name, verify->entity, verify->records, verify->nrecords, verify->started,
 				 company->loaded_once, &counts);
-	lookup_note_missing(company, verify->entity, verify->records, verify->nrecords, whole ? window->range : NULL,
-						verify->started);
+	if (verify->nrecords < verify->count)
+		lookup_note_missing(company, verify->entity, verify->met, verify->nmet, top_window(verify)->range,
+							verify->met_since);
 	cursor_count_reads(company);
+}
+
+/* Remember what was met in a window.  Thousands of records in one window are rare: they have one creation time. */
+static void
+remember_met(VerifyFlow *verify)
+{
+	Size		size = sizeof(Record) * (verify->nmet + verify->nrecords + 1);
+
+	if (top_window(verify)->position == 0)
+	{
+		verify->nmet = 0;
+		verify->met_since = verify->started;
+		size = sizeof(Record) * (verify->nrecords + 1);
+	}
+	verify->met = verify->met ? repalloc_huge(verify->met, size) : MemoryContextAllocHuge(verify->flow.context, size);
+	if (verify->nrecords > 0)
+		memcpy(verify->met + verify->nmet, verify->records, sizeof(Record) * verify->nrecords);
+	verify->nmet += verify->nrecords;
 }
 
 static void leaf_arrived(Company *company, const CallAnswer *answer, void *arg);
@@ -231,6 +255,7 @@ leaf_arrived(Company *company, const CallAnswer *answer, void *arg)
 		return;
 	verify->nrecords = answer_records(&envelope, verify->entity, &verify->records);
 	verify->started = answer->started;
+	remember_met(verify);
 	if (!settle(verify->company, "qbsync: comparing", settle_leaf, verify))
 		return;
 	if (verify->nrecords < verify->count)

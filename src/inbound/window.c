@@ -4,7 +4,9 @@
  *
  * Per entity, rows in order of their last change, from the cursor on.  The next page begins at the time of the last row
  * (inclusive: times have whole seconds, and rows that change meanwhile move to the end, where they are met again).
- * When a whole page has one time - a background job of Intuit's touched everything - the position moves instead.
+ * When a whole page has one time - a background job of Intuit's touched everything - the rows of that second are read in
+ * order of their creation, in the same way: rows with equal times come in any order, so that a position among them
+ * would skip some.  Only when a whole page was created in one second too does the position move.
  * Queries hide deletions: those are found when counts are compared afterwards (verify.c).
  */
 #include "postgres.h"
@@ -29,6 +31,8 @@ typedef struct WindowFlow
 	TimestampTz changed_since;	/* of the cursor */
 	const CatalogueEntity *entity;	/* being read */
 	TimestampTz since;			/* its page begins here */
+	bool		tied;			/* only rows of that second are read, in order of creation */
+	TimestampTz created;		/* ... and the page begins here */
 	int64		position;		/* and so many rows later */
 	int			count;			/* rows to ask for */
 	/* the answer */
@@ -90,26 +94,39 @@ static void window_arrived(Company *company, const CallAnswer *answer, void *arg
 static void
 ask_window(WindowFlow *window)
 {
-	char	   *statement = select_changed(window->entity, window->since, window->position, window->count);
+	char	   *statement = window->tied
+		? select_changed_at(window->entity, window->since, window->created, window->position, window->count)
+		: select_changed(window->entity, window->since, window->position, window->count);
 
 	call_query(window->company, statement, window_arrived, window);
 	pfree(statement);
 }
 
-/* Where the next page of the entity begins. */
+/* Where the next page of the entity begins, after a full one. */
 static void
 move_on(WindowFlow *window)
 {
 	const Record *last = &window->records[window->nrecords - 1];
+	const char *moment = window->tied ? last->create_time : last->last_updated;
+	TimestampTz *from = window->tied ? &window->created : &window->since;
 	TimestampTz time;
 
-	if (mirror_parse_timestamp(last->last_updated, strlen(last->last_updated), &time) && time > window->since)
+	if (!mirror_parse_timestamp(moment, strlen(moment), &time))
+		window->position += window->nrecords;
+	else if (time > *from)
 	{
-		window->since = time;
+		*from = time;
 		window->position = 0;
 	}
-	else
+	else if (window->tied)
 		window->position += window->nrecords;
+	else
+	{
+		window->tied = true;
+		window->since = time;
+		window->created = SELECT_NO_TIME;
+		window->position = 0;
+	}
 }
 
 /* The page was too big. */
@@ -148,13 +165,20 @@ window_arrived(Company *company, const CallAnswer *answer, void *arg)
 		window->first_started = window->started;
 	if (!settle(company, "qbsync: catching up", settle_window, window))
 		return;
-	if (window->nrecords < window->count)
-		ask_entity(window, window->entity + 1);
+	if (window->nrecords >= window->count)
+		move_on(window);
+	else if (window->tied)
+	{
+		window->tied = false;
+		window->since += USECS_PER_SEC;
+		window->position = 0;
+	}
 	else
 	{
-		move_on(window);
-		ask_window(window);
+		ask_entity(window, window->entity + 1);
+		return;
 	}
+	ask_window(window);
 }
 
 /* Begin with the next entity that change data capture carries, or end. */
@@ -169,6 +193,7 @@ ask_entity(WindowFlow *window, const CatalogueEntity *from)
 	{
 		window->entity = from;
 		window->since = window->changed_since - ANSWER_OVERLAP_US;
+		window->tied = false;
 		window->position = 0;
 		window->count = SELECT_MAX_ROWS;
 		ask_window(window);

@@ -285,8 +285,9 @@ run_loop(void)
 			look_at_tables();
 		again = serve_all();
 		check_extension();
-		if (http_wait(wait_until(again), PG_WAIT_EXTENSION))
-			next_look = 1;
+		if (shared_gateway_take_wake())
+			next_look = again = GetCurrentTimestamp();
+		(void) http_wait(wait_until(again), PG_WAIT_EXTENSION);
 		if (ConfigReloadPending)
 		{
 			ConfigReloadPending = false;

@@ -53,6 +53,7 @@ typedef struct GatewayEntry
 {
 	GatewayView view;
 	Latch	   *latch;			/* the gateway's; NULL when pid is 0 */
+	bool		asked;			/* somebody committed something for the gateway to look at */
 } GatewayEntry;
 
 typedef struct YieldMark
@@ -270,6 +271,7 @@ wake_database(Oid database)
 		shared->rescan = true;
 	else
 	{
+		entry->asked = true;
 		if (entry->latch != NULL)
 			SetLatch(entry->latch);
 		if (entry->view.state == GATEWAY_ABSENT || entry->view.state == GATEWAY_STARTING)
@@ -278,6 +280,23 @@ wake_database(Oid database)
 	if (entry == NULL || entry->view.poked)
 		wake_launcher();
 	LWLockRelease(shared_lock);
+}
+
+bool
+shared_gateway_take_wake(void)
+{
+	GatewayEntry *entry;
+	bool		asked = false;
+
+	LWLockAcquire(shared_lock, LW_EXCLUSIVE);
+	entry = find_entry(gateway_database);
+	if (entry != NULL)
+	{
+		asked = entry->asked;
+		entry->asked = false;
+	}
+	LWLockRelease(shared_lock);
+	return asked;
 }
 
 bool

@@ -56,6 +56,12 @@ extern void shared_progress_cancel(void);
 extern void shared_gateway_attach(Oid database);
 extern void shared_gateway_set_state(GatewayState state);
 
+/*
+ * Did anybody wake this gateway since the last call?  The latch alone cannot tell: every wait inside a transaction (for a
+ * lock, for a synchronous standby) resets it, and invalidation messages set it.
+ */
+extern bool shared_gateway_take_wake(void);
+
 /* For database_ddl.c: keep gateways away from a database until this transaction ends; wait until none is there. */
 extern void shared_yield_database(Oid database);
 

@@ -16,7 +16,7 @@ my $seed = $ENV{QBSYNC_TEST_SEED} // $$;
 diag("seed of the changes: $seed (QBSYNC_TEST_SEED=$seed repeats it)");
 
 my $simulator = start_simulator(
-	customers => 4200, invoices => 4500, seed => 21,
+	customers => 2500, invoices => 3200, seed => 21,
 	options => [ '--no-limits', '--latency-ms', 120, '--company', 'Une', '--company', 'Deux', '--company', 'Trois' ]);
 $simulator->control('POST', 'settings', { shuffle_ties => JSON::PP::true });
 my $node = new_node('moving');
@@ -105,7 +105,7 @@ sub finished
 	reach('une', 'invoice', 1000);
 	delete_oldest('une', 0, 'Invoice', 7);
 	cmp_ok(random_changes(0, 60), '==', 60, 'everything changes');
-	reach('une', 'invoice', 3000);
+	reach('une', 'invoice', 2000);
 	delete_oldest('une', 0, 'Invoice', 5);
 	reach('une', 'payment', 1000);
 	delete_oldest('une', 0, 'Payment', 6);

@@ -14,7 +14,7 @@ use Test::More;
 my $simulator = start_simulator(customers => 1300, invoices => 1250, seed => 40);
 # Intuit's clock is five hours ahead of ours, from the beginning
 $simulator->control('POST', 'clock', { offset => 5 * 3600 });
-# the harder of the alternatives: rows of one time come in another order each time
+# the harder alternative: rows of one time come in another order each time
 $simulator->control('POST', 'settings', { shuffle_ties => JSON::PP::true });
 my $node = new_node('cdc', conf => "autovacuum = off\n");
 install_qbsync($node, $simulator);
@@ -61,7 +61,7 @@ sub truncated
 	sql("SELECT qbsync_sync_now('acme')");
 	await("$name: a windowed query", sub { $simulator->control('GET', 'faults')->{rules}[0]{hits} });
 	is(cursor("catch_up_to > changed_since AND changed_since = '$before'"), 't', "$name: the truncation was seen, the cursor stays");
-	act({ act => 'create', entity => 'Customer', object => { DisplayName => "Arrivée pendant le rattrapage $number" } },
+	act({ act => 'create', entity => 'Customer', object => { DisplayName => "Pendant le rattrapage $number" } },
 		{ act => 'edit', entity => 'Customer', id => '3', set => { Notes => "rattrapage $number" } },
 		{ act => 'delete', entity => 'Payment', id => $payments[0] },
 		{ act => 'pay', id => $owed });
@@ -89,8 +89,9 @@ truncated('per entity, one full', { cdc_cap => 'per_entity' },
 
 # everything changed in the same second, with values of its own
 $simulator->control('POST', 'clock', { freeze => JSON::PP::true });
-truncated('all at one time', { cdc_cap => 'total' },
-	(map { { act => 'edit', entity => 'Customer', id => $_, set => { Notes => "le même instant $_" } } } ids('customer')),
+# (a page of rows with one time is continued by position, which needs an order that stays)
+truncated('all at one time', { cdc_cap => 'total', shuffle_ties => JSON::PP::false },
+	(map { { act => 'edit', entity => 'Customer', id => $_, set => { Notes => "au seul instant $_" } } } ids('customer')),
 	deletions('Payment', 10));
 $simulator->control('POST', 'clock', { freeze => JSON::PP::false });
 cmp_ok(sql("SELECT count(*) FROM (SELECT FROM qbsync.customer GROUP BY last_updated_time HAVING count(*) > 1000) x"), '>', 0,
@@ -178,7 +179,7 @@ offline('month away', sub { $simulator->control('POST', 'clock', { advance => 40
 # --- what change data capture does not carry -----------------------------------------------------------------------------
 
 my $stats = $simulator->control('GET', 'stats')->{requests};
-act({ act => 'company_info', set => { CompanyName => 'Paysages de l\'Île & frères inc.' } },
+act({ act => 'company_info', set => { CompanyName => "Paysages de l'\x{ce}le & fr\x{e8}res inc." } },
 	{ act => 'preference', set => { SalesFormsPrefs => { CustomTxnNumbers => JSON::PP::true } } });
 wait_synced($node, sync => 1);
 is($simulator->control('GET', 'stats')->{requests}{companyinfo}, $stats->{companyinfo}, 'company facts are not read with every poll');
@@ -202,13 +203,14 @@ $node->reload;
 connect_company($node, $slow, database => 'behind', poll_interval => '7 days');
 is($node->safe_psql('behind', "SELECT changed_since < now() - interval '6 hours' FROM qbsync.cursor WHERE entity = '*'"), 't',
 	'the cursor is the clock of Intuit, which is behind');
+my $polls = $slow->control('GET', 'stats')->{requests}{cdc};
 for my $round (1 .. 3)
 {
 	$slow->control('POST', 'random', { seed => $round, n => 30 });
 	wait_synced($node, sync => 1, database => 'behind');
 	is_mirrored($node, $slow, "a clock seven hours behind loses nothing ($round)", database => 'behind');
 }
-is($slow->control('GET', 'stats')->{requests}{cdc}, 4, 'and nothing is read twice for it');
+is($slow->control('GET', 'stats')->{requests}{cdc}, $polls + 3, 'and nothing is read twice for it');
 
 $listener->quit;
 $node->stop;

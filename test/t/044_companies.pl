@@ -64,10 +64,13 @@ sub reconnect
 	my ($number) = @_;
 	my $grant = $simulator->control('POST', 'grant', { realm => $simulator->{companies}[$number]{realm_id} });
 	write_credentials($node, $simulator, connections => [ { app => 'my-app', realm_id => $grant->{realm_id}, refresh_token => $grant->{refresh_token} } ]);
-	my $hash = sql("SELECT qbsync.secret_hash('x')");
+	# a company that is disconnected gets its token when it is connected, others when the file is read
+	my $disconnected = sql("SELECT state = 'disconnected' FROM qbsync.connection WHERE name = '$names[$number]'") eq 't';
+	my $token = sub { sql("SELECT coalesce(max(s.updated_at)::text, '') FROM qbsync.secret s JOIN qbsync.connection c ON s.owner = c.connection_id::text
+		WHERE s.owner_kind = 'connection' AND s.kind = 'refresh_token' AND c.name = '$names[$number]'") };
+	my $before = $token->();
 	$node->reload;
-	await('the token', sub { sql("SELECT count(*) FROM qbsync.secret s JOIN qbsync.connection c ON s.owner = c.connection_id::text
-		WHERE s.owner_kind = 'connection' AND c.name = '$names[$number]' AND s.updated_at > now() - interval '10 s'") > 0 });
+	await('the token', sub { $disconnected || $token->() ne $before });
 	sql("SELECT qbsync_connect(connection => '$names[$number]', realm_id => '$grant->{realm_id}')");
 	$node->safe_psql('crm', "CALL qbsync_wait('$names[$number]', 'connected', '60 s')");
 	wait_synced($node, database => 'crm', connection => $names[$number]);

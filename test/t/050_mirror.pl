@@ -436,9 +436,11 @@ sub error_while_locked
 	my ($setting) = @_;
 	$holder->query_safe('BEGIN');
 	$holder->query_safe('LOCK TABLE qbsync.customer IN SHARE MODE');
-	my (undef, undef, $error) = $node->psql('postgres', "SET $setting; SELECT " . call('customer', $page, 9));
+	my ($error, $for_ever) = ('', 0);
+	$node->psql('postgres', "SET $setting; SELECT " . call('customer', $page, 9),
+		stderr => \$error, timeout => 60, timed_out => \$for_ever);
 	$holder->query_safe('ROLLBACK');
-	return $error;
+	return $for_ever ? 'it waited on' : $error;
 }
 
 # The error of a page that waits for another session, which did something to its rows and then commits.
@@ -451,8 +453,10 @@ sub error_after
 	my $psql = IPC::Run::start(
 		[ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'SELECT ' . call(@page) ],
 		'<', \undef, '>', \$out, '2>', \$error, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
-	$node->poll_query_until('postgres', 'SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)')
-	  or die 'the page did not wait';
+	await('the page to wait, or to end', sub {
+		$psql->pump_nb if $psql->pumpable;
+		return !$psql->pumpable || $node->safe_psql('postgres', 'SELECT count(*) FROM pg_locks WHERE NOT granted') > 0;
+	});
 	$holder->query_safe('COMMIT');
 	$psql->finish;
 	return "$out$error";
