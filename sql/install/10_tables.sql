@@ -13,12 +13,12 @@ CREATE TABLE qbsync.environment (
 	jwks_uri			text NOT NULL,
 	issuer				text NOT NULL,
 	app_url				text NOT NULL,
-	requests_per_second	integer NOT NULL DEFAULT 8 CHECK (requests_per_second > 0),
-	requests_per_minute	integer NOT NULL DEFAULT 450 CHECK (requests_per_minute > 0),
+	requests_per_second	integer NOT NULL DEFAULT 8 CHECK (requests_per_second BETWEEN 1 AND 10000),
+	requests_per_minute	integer NOT NULL DEFAULT 450 CHECK (requests_per_minute BETWEEN 1 AND 100000),
 	batches_per_minute	integer NOT NULL DEFAULT 36 CHECK (batches_per_minute > 0),
 	concurrency			integer NOT NULL DEFAULT 8 CHECK (concurrency BETWEEN 1 AND 64),
-	limit_window		interval NOT NULL DEFAULT '1 min' CHECK (limit_window > '0'),
-	throttle_wait		interval NOT NULL DEFAULT '60 s' CHECK (throttle_wait >= '0')
+	limit_window		interval NOT NULL DEFAULT '1 min' CHECK (limit_window > '0' AND limit_window <= '1 day'),
+	throttle_wait		interval NOT NULL DEFAULT '60 s' CHECK (throttle_wait BETWEEN '0' AND '1 day')
 );
 COMMENT ON TABLE qbsync.environment IS 'Where Intuit''s services are and how much they may be asked; a superuser adds a row to point qbsync elsewhere. Plain http only to loopback addresses';
 COMMENT ON COLUMN qbsync.environment.api_url IS 'base of the Accounting API, without /v3';

@@ -279,6 +279,7 @@ BEGIN
 	END LOOP;
 	DELETE FROM qbsync.cursor r WHERE r.connection_id = purge_mirror.connection_id;
 	DELETE FROM qbsync.error e WHERE e.connection_id = purge_mirror.connection_id;
+	DELETE FROM qbsync.lookup l WHERE l.connection_id = purge_mirror.connection_id;
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.purge_mirror(integer) IS 'Remove everything mirrored of a company, with cursors and errors';

@@ -457,3 +457,21 @@ load_start(Company *company)
 	if (load->counting == 0)
 		load_go_on(load);
 }
+
+/* Unit: cursors go back to the beginning; rows stay. */
+static void
+start_over(void *arg)
+{
+	cursor_start_over(arg);
+}
+
+void
+load_over(Company *company)
+{
+	if (!settle(company, "qbsync: beginning a full re-read", start_over, company))
+		return;
+	company->must_start_over = false;
+	company->must_load = true;
+	company->must_window = false;
+	flow_end(company);
+}

@@ -15,4 +15,7 @@
  */
 extern void load_start(Company *company);
 
+/* What is known is too old, or the company was reset: everything is to be read again.  Ends or fails the flow. */
+extern void load_over(Company *company);
+
 #endif							/* QBSYNC_LOAD_H */

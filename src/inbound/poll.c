@@ -15,6 +15,7 @@
 
 #include "common/unit.h"
 #include "inbound/answer.h"
+#include "inbound/load.h"
 #include "inbound/mirror.h"
 #include "inbound/poll.h"
 #include "inbound/select.h"
@@ -71,24 +72,6 @@ read_cursor(void *arg)
 	poll->singletons_due = DatumGetBool(sql_datum(0, 3, NULL));
 }
 
-/* Unit: too long ago, or the company was reset. */
-static void
-start_over(void *arg)
-{
-	cursor_start_over(arg);
-}
-
-static void
-load_again(Company *company)
-{
-
-	if (!settle(company, "qbsync: beginning a full re-read", start_over, company))
-		return;
-	company->must_load = true;
-	company->must_window = false;
-	flow_end(company);
-}
-
 /* Was the answer cut? */
 static bool
 is_truncated(const Envelope *envelope)
@@ -101,12 +84,17 @@ is_truncated(const Envelope *envelope)
 	return false;
 }
 
-/* In the unit: move the cursor, or note that it cannot move yet. */
+/*
+ * In the unit: move the cursor, or note that it cannot move yet.  It moves as far as Intuit's clock says, but not much
+ * further than ours went since the last poll, and never beyond the overlap: an answer with a time in the future would
+ * make us pass over changes.
+ */
 static void
 advance_cursor(PollFlow *poll)
 {
 	static SqlStatement advance = {
-		"UPDATE qbsync.cursor SET changed_since = greatest(changed_since, $2), checked_at = $3"
+		"UPDATE qbsync.cursor SET checked_at = $3, changed_since = greatest(changed_since,"
+		"  least($2, changed_since + ($3 - checked_at) + interval '2 minutes'))"
 		" WHERE connection_id = $1 AND entity = '*'",
 		3, {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};
@@ -220,7 +208,7 @@ poll_arrived(Company *company, const CallAnswer *answer, void *arg)
 
 	if (answer->fault && must_reload(company, answer->fault))
 	{
-		load_again(company);
+		load_over(company);
 		return;
 	}
 	if (answer->fault && answer->fault->reaction == REACT_SMALLER)
@@ -308,7 +296,7 @@ poll_start(Company *company)
 	if (!settle(company, "qbsync: reading the cursor", read_cursor, poll))
 		return;
 	if (TIMESTAMP_NOT_FINITE(poll->changed_since) || poll->too_old)
-		load_again(company);
+		load_over(company);
 	else if (poll->singletons_due)
 		singleton_read_all(company, ask_changes, poll);
 	else

@@ -27,6 +27,27 @@ typedef struct Reading
 	TimestampTz started;
 } Reading;
 
+/* In the unit: due dates depend on the company's time zone; one that PostgreSQL does not know is said to people. */
+static void
+check_time_zone(Company *company)
+{
+	static SqlStatement known = {
+		"DELETE FROM qbsync.error WHERE connection_id = $1 AND entity = 'company_info' AND problem = 'unknown_time_zone'",
+		1, {INT4OID}
+	};
+	static SqlStatement unknown = {
+		"INSERT INTO qbsync.error (connection_id, entity, id, problem, detail)"
+		" SELECT connection_id, 'company_info', id, 'unknown_time_zone', default_time_zone FROM qbsync.company_info i"
+		" WHERE connection_id = $1 AND default_time_zone <> ''"
+		" AND NOT EXISTS (SELECT FROM pg_timezone_names z WHERE lower(z.name) = lower(i.default_time_zone))",
+		1, {INT4OID}
+	};
+	Datum		values[1] = {Int32GetDatum(company->id)};
+
+	sql_execute(&known, values, NULL);
+	sql_execute(&unknown, values, NULL);
+}
+
 /* Unit: the row, and when it was read. */
 static void
 settle_reading(void *arg)
@@ -54,6 +75,8 @@ settle_reading(void *arg)
 				 company->loaded_once, &counts);
 	sql_execute(&mark, values, NULL);
 	sql_execute(&name, values, NULL);
+	if (strcmp(reading->entity->name, "company_info") == 0)
+		check_time_zone(company);
 	cursor_count_reads(company);
 }
 

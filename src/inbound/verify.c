@@ -100,11 +100,12 @@ our_statement(const CatalogueEntity *entity)
 			"WITH ours AS (SELECT create_time FROM qbsync.%s WHERE connection_id = $1 AND deleted_at IS NULL"
 			" AND coalesce(create_time, '-infinity') >= $3 AND coalesce(create_time, '-infinity') < $4)"
 			" SELECT count(*) + CASE WHEN $3 = '-infinity' AND $4 = 'infinity' THEN"
-			"  (SELECT count(*) FROM qbsync.error WHERE connection_id = $1 AND entity = $2 AND problem = 'bad_record')"
+			"  (SELECT count(*) FROM qbsync.error e WHERE connection_id = $1 AND entity = $2 AND problem = 'bad_record'"
+			"   AND NOT EXISTS (SELECT FROM qbsync.%s m WHERE m.connection_id = $1 AND m.id = e.id AND m.deleted_at IS NULL))"
 			"  ELSE 0 END,"
 			" (SELECT date_trunc('second', create_time) FROM ours WHERE create_time IS NOT NULL"
 			"  ORDER BY create_time OFFSET (SELECT count(*) / 2 FROM ours) LIMIT 1)"
-			" FROM ours", table);
+			" FROM ours", table, table);
 		statement->nargs = lengthof(types);
 		memcpy(statement->argtypes, types, sizeof(types));
 		MemoryContextSwitchTo(old);
@@ -138,12 +139,19 @@ count_ours(void *arg)
 	verify->median = isnull ? SELECT_NO_TIME : DatumGetTimestampTz(median);
 }
 
-/* Unit: the entity is complete. */
+/* Unit: the entity is complete.  Where the counts are equal, nothing is too big to be read (any more). */
 static void
 settle_loaded(void *arg)
 {
+	static SqlStatement readable = {
+		"DELETE FROM qbsync.error WHERE connection_id = $1 AND entity = $2 AND problem = 'too_big'",
+		2, {INT4OID, TEXTOID}
+	};
 	VerifyFlow *verify = arg;
+	Datum		values[2] = {Int32GetDatum(verify->company->id), CStringGetTextDatum(verify->entity->name)};
 
+	if (!verify->hunting)
+		sql_execute(&readable, values, NULL);
 	cursor_set_phase(verify->company, verify->entity, "loaded");
 	cursor_count_reads(verify->company);
 }
@@ -230,9 +238,12 @@ ask_less(VerifyFlow *verify)
 	bool		failed;
 
 	if (!answer_halve(verify->company, verify->entity, &verify->count, &failed))
+	{
+		if (failed)
+			return;
 		top_window(verify)->position++;
-	if (!failed)
-		ask_leaf(verify);
+	}
+	ask_leaf(verify);
 }
 
 static void

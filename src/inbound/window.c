@@ -136,9 +136,12 @@ ask_less(WindowFlow *window)
 	bool		failed;
 
 	if (!answer_halve(window->company, window->entity, &window->count, &failed))
+	{
+		if (failed)
+			return;
 		window->position++;
-	if (!failed)
-		ask_window(window);
+	}
+	ask_window(window);
 }
 
 static void

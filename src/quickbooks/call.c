@@ -47,7 +47,8 @@ typedef struct Call
 	TimestampTz started;
 	int			attempts;		/* failed ones */
 	int			token_serial;	/* of the access token it was sent with */
-	bool		refreshed;		/* a 401 already led to a new token */
+	char		token_start[TOKEN_SCRUB_PREFIX + 1];	/* its beginning, to be hidden should an answer quote it */
+	bool		refreshed;		/* the answer before this one was a 401 too */
 } Call;
 
 int64
@@ -145,6 +146,7 @@ retry_later(Call *call, const Fault *fault)
 	int64		wait = call_backoff(call->attempts);
 
 	call->attempts++;
+	call->refreshed = false;
 	call->not_before = GetCurrentTimestamp() + wait;
 	company_report(company, fault->problem, fault->message, call->attempts, call->not_before);
 }
@@ -230,7 +232,7 @@ understand(const Call *call, const HttpResponse *response, Fault *fault)
 		return false;
 	if (response->status == 401 || response->status == 403)
 		fault->message[0] = fault->detail[0] = '\0';
-	token_scrub(fault, call->company->access_token);
+	token_scrub(fault, call->token_start);
 	return true;
 }
 
@@ -301,6 +303,7 @@ start_call(Call *call)
 
 	call->started = company_request_start(company);
 	call->token_serial = company->token_serial;
+	strlcpy(call->token_start, company->access_token, sizeof(call->token_start));
 	call->exchange = http_start(&request);
 	company->in_flight++;
 	limits_note_start(&company->limits, GetCurrentTimestamp());

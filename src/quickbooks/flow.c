@@ -54,6 +54,8 @@ flow_fail_with(Company *company, const Fault *fault)
 {
 	char		detail[sizeof(fault->message) + sizeof(fault->detail) + 64];
 
+	if (fault->reaction == REACT_RELOAD)
+		company->must_start_over = true;
 	snprintf(detail, sizeof(detail), "code %d: %s%s%s", fault->code, fault->message,
 			 fault->detail[0] ? ": " : "", fault->detail);
 	flow_fail(company, fault->problem[0] ? fault->problem : "not_understood", detail);

@@ -31,9 +31,6 @@
 /* A secret that is missing, or does not fit, is looked for again so often. */
 #define SECRET_WAIT_US	(60 * USECS_PER_SEC)
 
-/* The shortest beginning of a secret that is worth hiding. */
-#define SCRUB_PREFIX 8
-
 /* A grant that came and is not stored yet, with what it was asked for by. */
 typedef struct Grant
 {
@@ -65,11 +62,11 @@ token_scrub(Fault *fault, const char *secret)
 {
 	char	   *const texts[] = {fault->message, fault->detail, fault->element};
 
-	if (secret == NULL || strlen(secret) < SCRUB_PREFIX)
+	if (secret == NULL || strlen(secret) < TOKEN_SCRUB_PREFIX)
 		return;
 	for (int i = 0; i < lengthof(texts); i++)
 	{
-		char		prefix[SCRUB_PREFIX + 1];
+		char		prefix[TOKEN_SCRUB_PREFIX + 1];
 		char	   *hit;
 
 		strlcpy(prefix, secret, sizeof(prefix));
@@ -78,7 +75,7 @@ token_scrub(Fault *fault, const char *secret)
 			/* all that may belong to the token, be it clipped or not */
 			size_t		length = strcspn(hit, " \t\"'<>,;:{}[]()");
 
-			memset(hit, '*', Max(length, SCRUB_PREFIX));
+			memset(hit, '*', Max(length, TOKEN_SCRUB_PREFIX));
 		}
 	}
 }
@@ -441,13 +438,49 @@ refresh_refused(Company *company)
 	company_stop(company, COMPANY_REAUTHORIZE, "grant_revoked", NULL);
 }
 
-static void
-react_to_refresh(Company *company, const Fault *fault)
+/* What token_was_replaced() hands to its unit. */
+typedef struct Comparison
 {
+	TokenExchange *exchange;
+	bool		replaced;
+} Comparison;
+
+/* Unit: is the token that was sent still the stored one? */
+static void
+compare_with_stored(void *arg)
+{
+	Comparison *comparison = arg;
+	char		owner[16];
+	char	   *stored = NULL;
+
+	snprintf(owner, sizeof(owner), "%d", comparison->exchange->company->id);
+	if (secret_open("connection", owner, SECRET_REFRESH_TOKEN, &stored) == SECRET_OPENED)
+		comparison->replaced = strcmp(stored, comparison->exchange->token) != 0;
+	secret_wipe(stored);
+}
+
+/* Did somebody hand over another refresh token while this one was under way? */
+static bool
+token_was_replaced(TokenExchange *exchange)
+{
+	Comparison	comparison = {exchange};
+
+	if (!exchange->previous)
+		(void) unit_run("qbsync: comparing tokens", compare_with_stored, &comparison, NULL);
+	return comparison.replaced;
+}
+
+static void
+react_to_refresh(TokenExchange *exchange, const Fault *fault)
+{
+	Company    *company = exchange->company;
+
 	switch (fault->reaction)
 	{
 		case REACT_REAUTHORIZE:
-			refresh_refused(company);
+			/* a newer token is tried with the next call */
+			if (!token_was_replaced(exchange))
+				refresh_refused(company);
 			break;
 		case REACT_CONFIGURATION:
 			refresh_later(company, fault->problem, NULL, 5 * SECRET_WAIT_US);
@@ -473,7 +506,7 @@ refresh_answered(const HttpResponse *response, void *arg)
 	Fault		fault;
 
 	if (refused(company, "token", response, &fault))
-		react_to_refresh(company, &fault);
+		react_to_refresh(exchange, &fault);
 	else if (take_grant(exchange, false, response))
 		(void) settle(company);
 	else
@@ -500,7 +533,7 @@ start_refresh(Company *company)
 	}
 	if (result != UNIT_DONE)
 		refresh_later(company, "internal", error.message, call_backoff(company->token_attempts));
-	else if (exchange->previous)
+	else if (exchange->previous && strcmp(exchange->problem, "token_missing") == 0)
 		refresh_refused(company);	/* there is no previous one */
 	else
 		refresh_later(company, exchange->problem, exchange->problem_detail, SECRET_WAIT_US);

@@ -134,7 +134,9 @@ begin_catching_up(Company *company)
 {
 	bool		incomplete = company->must_verify || company->state == COMPANY_LOADING;
 
-	if (company->must_load)
+	if (company->must_start_over)
+		load_over(company);
+	else if (company->must_load)
 		load_start(company);
 	else if (company->must_window)
 		window_start(company);
@@ -206,6 +208,12 @@ serve(Company *company)
 	TimestampTz again = begin_work(company);
 	TimestampTz ignored;
 
+	/* a grant that is not stored yet cannot wait for a call to need it */
+	if (company->token_state == TOKEN_UNSETTLED)
+	{
+		(void) token_ready(company, &ignored);
+		again = earlier(again, ignored);
+	}
 	/* a refresh that was cut off by a crash is repeated at once, whether or not anything else is due */
 	if (company->refresh_begun && company->connect_job == 0
 		&& (company->state == COMPANY_LOADING || company->state == COMPANY_LIVE || company->state == COMPANY_UNCONFIRMED))

@@ -46,8 +46,13 @@ housekeeping_due(void)
 void
 housekeeping_run(void)
 {
+	static int	retention = 0;
 	UnitError	error;
 
+	/* whoever shortens it wants to see rows go */
+	if (qbsync_log_retention < retention)
+		next_clean_up = GetCurrentTimestamp();
+	retention = qbsync_log_retention;
 	if (GetCurrentTimestamp() < housekeeping_due())
 		return;
 	next_clean_up = GetCurrentTimestamp() + CLEAN_UP_EVERY_US;

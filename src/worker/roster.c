@@ -237,7 +237,10 @@ adjust(Company *company, const Entry *entry)
 	/* a person asks: no waiting for the next attempt */
 	if (entry->try_again || (entry->sync_asked && !company->poll_asked)
 		|| entry->connect_job > company->connect_job || entry->disconnect_job > company->disconnect_job)
+	{
 		company->not_before = company->token_retry_at = 0;
+		company->failures = 0;
+	}
 	company->poll_interval = entry->poll_interval;
 	company->connect_job = entry->connect_job;
 	company->disconnect_job = entry->disconnect_job;

@@ -125,7 +125,8 @@ foreach my $filler (0, 300, 700)
 	idle();
 }
 
-# refreshes that fail in all ways
+# refreshes that fail in all ways, some after the token was rotated
+$simulator->control('POST', 'settings', { refresh_grace => 60 });
 foreach my $fault (qw(invalid_request bad_json 503_html truncated nul_escape empty_body))
 {
 	$simulator->control('POST', 'act', { act => 'expire_tokens' });
@@ -133,8 +134,9 @@ foreach my $fault (qw(invalid_request bad_json 503_html truncated nul_escape emp
 	idle();
 }
 # an answer that was lost took the only good token with it
+$simulator->control('POST', 'settings', { refresh_grace => 0 });
 $simulator->control('POST', 'act', { act => 'expire_tokens' });
-spoiled({ fault => 'cut_after', match => { kind => 'token' } }, 'reauthorize\|grant_revoked');
+spoiled({ fault => 'cut_after', times => 1, match => { kind => 'token' } }, 'reauthorize\|grant_revoked');
 
 # in: the browser's way
 my $url = $node->safe_psql('postgres', 'SELECT qbsync_authorize_url()');
