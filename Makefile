@@ -30,7 +30,8 @@ PGXS        := $(shell $(PG_CONFIG) --pgxs)
 override with_llvm = no
 include $(PGXS)
 
-$(EXTENSION)--$(EXTVERSION).sql: $(SQL_PIECES)
+# The folder itself is named for pieces that were removed.
+$(EXTENSION)--$(EXTVERSION).sql: $(SQL_PIECES) sql/install
 	cat $(SQL_PIECES) > $@
 
 # Every object depends on every header: the tree is small, and a stale object costs more than a rebuild.

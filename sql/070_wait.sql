@@ -39,7 +39,7 @@ SELECT qbsync.wait_state('acme', 'synced', NULL);
 -- a reconnection under way or failed is not "connected", although the company is live
 SELECT pg_temp.set('live');
 SELECT qbsync.wait_state('acme', 'connected', NULL);
-INSERT INTO qbsync.job (connection_id, kind, state, finished_at, problem) VALUES (-1, 'connect', 'failed', now(), 'other_company');
+INSERT INTO qbsync.job (connection_id, kind, state, finished_at, problem) VALUES (-1, 'connect', 'failed', now(), 'wrong_scope');
 SELECT qbsync.wait_state('acme', 'connected', NULL);
 SELECT qbsync.wait_state('acme', 'synced', NULL), qbsync.wait_state('acme', 'idle', NULL);
 DELETE FROM qbsync.job;

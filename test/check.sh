@@ -64,6 +64,7 @@ for file in test/t/*.pl; do
 	run "$file" lines as_server_user "$work" make -s installcheck REGRESS= ISOLATION= \
 		PROVE_TESTS="$file" PROVE_FLAGS='-v' PG_CONFIG="$PG_CONFIG"
 done
+run "demonstration" result test/demo.sh
 [ "$failed" -eq 0 ] && rm -rf "$work" || echo "logs and differences are below $work"
 
 echo

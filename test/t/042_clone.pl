@@ -109,12 +109,9 @@ ok($copy->poll_query_until('crm', "SELECT qbsync.worker_state() = 'running'"), '
 write_credentials($original, $simulator, connections => []);
 $requests = requests();
 $original->safe_psql('postgres', 'CREATE DATABASE restored');
-TODO: {
-	local $TODO = 'foreign keys between the dumped tables: data comes in any order';
-	$original->safe_psql('postgres', 'CREATE DATABASE parallel');
-	command_ok([ 'pg_restore', '-j', '3', '-d', $original->connstr('parallel'), "$dump.d" ], 'pg_restore -j');
-	$original->safe_psql('postgres', 'DROP DATABASE parallel');
-}
+$original->safe_psql('postgres', 'CREATE DATABASE parallel');
+command_ok([ 'pg_restore', '-j', '3', '-d', $original->connstr('parallel'), "$dump.d" ], 'pg_restore -j');
+$original->safe_psql('postgres', 'DROP DATABASE parallel');
 command_ok([ 'pg_restore', '-d', $original->connstr('restored'), "$dump.d" ], 'pg_restore');
 is_clone($original, 'restored', 'pg_restore into the same server', $requests);
 is($original->safe_psql('restored', "SELECT qbsync_confirm_clone('acme', moved => true)"), 'reauthorize', 'moved: without tokens a sign-in is needed');
@@ -194,5 +191,5 @@ $standby->stop;
 is_quiet($copy, 'nothing unexpected in the log of the copy', qr/clone|copy|not found to be/);
 is_quiet($standby, 'nothing unexpected in the log of the standby',
 	qr/nothing can talk to Intuit|could not (receive|connect)|replication terminated|terminating walreceiver/);
-is_quiet($original, 'nothing unexpected in the log of the original', qr/clone|copy|not paused|violates foreign key constraint/);
+is_quiet($original, 'nothing unexpected in the log of the original', qr/clone|copy|not paused/);
 done_testing();
