@@ -9,12 +9,12 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "common/progress.h"
 #include "common/unit.h"
 #include "inbound/answer.h"
 #include "inbound/mirror_value.h"
 #include "inbound/select.h"
 #include "quickbooks/flow.h"
-#include "worker/shared.h"
 
 bool
 answer_scan(Company *company, const CallAnswer *answer, Envelope *envelope)
@@ -61,7 +61,7 @@ settle(Company *company, const char *activity, UnitWork work, void *arg)
 	}
 	if (company->reads_counted)
 		company->unsettled_reads = 0;
-	shared_announce_progress();
+	progress_announce();
 	return true;
 }
 

@@ -9,12 +9,12 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "common/progress.h"
 #include "common/unit.h"
 #include "quickbooks/call.h"
 #include "quickbooks/company.h"
 #include "quickbooks/flow.h"
 #include "quickbooks/token.h"
-#include "worker/shared.h"
 
 static const char *const state_names[] = {
 	[COMPANY_AUTHORIZING] = "authorizing",
@@ -214,7 +214,7 @@ send_report(Report *report)
 	else if (report->problem == NULL && company->problem[0])
 		ereport(LOG, (errmsg("qbsync connection \"%s\": %s is over", company->name, company->problem)));
 	strlcpy(company->problem, report->problem ? report->problem : "", sizeof(company->problem));
-	shared_announce_progress();
+	progress_announce();
 }
 
 void

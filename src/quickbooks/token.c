@@ -560,7 +560,14 @@ token_ready(Company *company, TimestampTz *again)
 		return false;
 	}
 	if (company->token_state == TOKEN_UNSETTLED)
-		return settle(company);
+	{
+		bool		settled = settle(company);
+
+		/* not stored yet, or another token was handed over meanwhile: look again */
+		if (!settled)
+			*again = Max(company->token_retry_at, now);
+		return settled;
+	}
 	start_refresh(company);
 	*again = company->token_retry_at;
 	return false;

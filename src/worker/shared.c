@@ -37,8 +37,10 @@
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
+#include "common/progress.h"
 #include "compat.h"
 #include "worker/database_ddl.h"
+#include "worker/extension_drop.h"
 #include "worker/launcher.h"
 #include "worker/shared.h"
 
@@ -67,7 +69,7 @@ typedef struct SharedState
 	int			launcher_pid;
 	Latch	   *launcher_latch;
 	bool		rescan;			/* the launcher shall look for new databases */
-	ConditionVariable progress;
+	ConditionVariable progress; /* common/progress.c works with it */
 	ConditionVariable departure;
 	GatewayEntry entries[SHARED_MAX_DATABASES];
 	YieldMark	yields[MAX_YIELDS];
@@ -116,6 +118,7 @@ shared_init(void)
 	/* Once, here: every process inherits it. */
 	RegisterXactCallback(on_transaction_end, NULL);
 	database_ddl_init();
+	extension_drop_init();
 	launcher_register();
 }
 
@@ -142,9 +145,9 @@ start_memory(void)
 	if (!found)
 	{
 		memset(shared, 0, sizeof(SharedState));
-		ConditionVariableInit(&shared->progress);
 		ConditionVariableInit(&shared->departure);
 	}
+	progress_attach(&shared->progress, !found);
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -319,35 +322,6 @@ shared_gateway_restart(Oid database)
 	return entry != NULL;
 }
 
-void
-shared_announce_progress(void)
-{
-	if (shared != NULL)
-		ConditionVariableBroadcast(&shared->progress);
-}
-
-/*
- * Prepare, look, sleep, look again, cancel.  The look runs SQL, which may itself use a condition variable and so take
- * this process off the list; the next sleep then returns at once and the look is merely repeated.
- */
-void
-shared_progress_prepare(void)
-{
-	ConditionVariablePrepareToSleep(&shared->progress);
-}
-
-void
-shared_progress_sleep(long timeout_ms)
-{
-	ConditionVariableTimedSleep(&shared->progress, timeout_ms, PG_WAIT_EXTENSION);
-}
-
-void
-shared_progress_cancel(void)
-{
-	ConditionVariableCancelSleep();
-}
-
 /*
  * Mark the database, ask its gateway to leave and wait until it has left, serving interrupts.  The mark stays until the
  * transaction ends: until then the command holds its lock on the database, and a gateway started sooner would hang there.
@@ -494,7 +468,7 @@ shared_gateway_set_state(GatewayState state)
 	}
 	LWLockRelease(shared_lock);
 	if (changed)
-		shared_announce_progress();
+		progress_announce();
 }
 
 /*
@@ -520,7 +494,7 @@ on_gateway_exit(int code, Datum arg)
 	}
 	LWLockRelease(shared_lock);
 	ConditionVariableBroadcast(&shared->departure);
-	ConditionVariableBroadcast(&shared->progress);
+	progress_announce();
 }
 
 /* Ask the gateway to leave.  Under the lock: a process is in the table only while it lives, so the pid is not another's. */
@@ -640,7 +614,7 @@ shared_gateway_mark(Oid database, GatewayState state)
 	if (entry != NULL && entry->view.pid == 0)
 		entry->view.state = state;
 	LWLockRelease(shared_lock);
-	shared_announce_progress();
+	progress_announce();
 }
 
 void

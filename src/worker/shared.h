@@ -41,14 +41,6 @@ extern void shared_wake_at_commit(void);
 /* End this database's gateway, if any, and have it started at once, whatever it waits for.  False if there is none to start. */
 extern bool shared_gateway_restart(Oid database);
 
-/* The gateway tells waiting sessions (qbsync_wait) that something changed; call after a commit. */
-extern void shared_announce_progress(void);
-
-/* Wait until shared_announce_progress() or timeout_ms; serves interrupts; no snapshot is held meanwhile. */
-extern void shared_progress_prepare(void);
-extern void shared_progress_sleep(long timeout_ms);
-extern void shared_progress_cancel(void);
-
 /*
  * Gateway's own registration; shared_gateway_attach() arranges the clean-up at process exit.  It is called before the
  * worker connects to its database, and ends the process (exit code 0) if there must be no gateway now.

@@ -24,6 +24,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "common/progress.h"
 #include "compat.h"
 #include "worker/shared.h"
 #include "worker/worker_sql.h"
@@ -74,7 +75,7 @@ qbsync_wait(PG_FUNCTION_ARGS)
 		double		left = LOOK_INTERVAL;
 
 		/* On the list before looking, so that a change made after the look wakes us. */
-		shared_progress_prepare();
+		progress_prepare();
 		if (wait_look(&goal))
 			break;
 		SPI_commit();			/* releases the snapshot and everything else a transaction holds */
@@ -85,9 +86,9 @@ qbsync_wait(PG_FUNCTION_ARGS)
 			left = goal.timeout_ms - INSTR_TIME_GET_MILLISEC(passed);
 		if (left <= 0)
 			wait_timed_out(&goal);
-		shared_progress_sleep((long) Max(1.0, Min(left, LOOK_INTERVAL)));
+		progress_sleep((long) Max(1.0, Min(left, LOOK_INTERVAL)));
 	}
-	shared_progress_cancel();
+	progress_cancel();
 	SPI_finish();
 	PG_RETURN_VOID();
 }

@@ -1,0 +1,13 @@
+/*
+ * extension_drop.h
+ *		Tells the gateway that its extension is dropped.
+ */
+#ifndef QBSYNC_EXTENSION_DROP_H
+#define QBSYNC_EXTENSION_DROP_H
+
+#include "postgres.h"
+
+/* From shared_init(): install the object access hook. */
+extern void extension_drop_init(void);
+
+#endif							/* QBSYNC_EXTENSION_DROP_H */
