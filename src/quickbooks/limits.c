@@ -17,37 +17,46 @@
 void
 limits_init(Limits *limits, int per_second, int per_window, int64 window)
 {
-	limits->per_second = Min(per_second, per_window);
-	limits->per_window = per_window;
+	limits->per_second = per_second <= LIMITS_MAX_STARTS ? per_second : 0;
+	limits->per_window = per_window <= LIMITS_MAX_STARTS ? per_window : 0;
 	limits->window = window;
-	limits->starts = palloc0(sizeof(TimestampTz) * per_window);
+	limits->size = Max(limits->per_second, limits->per_window);
+	limits->starts = palloc0(sizeof(TimestampTz) * Max(limits->size, 1));
 	limits->next = 0;
 }
 
-/* The start that was n starts ago (1 is the last); 0 if there were not so many. */
-static TimestampTz
-start_ago(const Limits *limits, int n)
+void
+limits_forget(Limits *limits)
 {
-	return limits->starts[(limits->next - n + limits->per_window) % limits->per_window];
+	memset(limits->starts, 0, sizeof(TimestampTz) * limits->size);
+}
+
+/* When the start that was n starts ago (1 is the last) is a span ago; 0 if there were not so many, or no limit. */
+static TimestampTz
+free_again(const Limits *limits, int n, int64 span)
+{
+	TimestampTz start;
+
+	if (n == 0)
+		return 0;
+	start = limits->starts[(limits->next - n + limits->size) % limits->size];
+	return start != 0 ? start + span + JITTER_US : 0;
 }
 
 TimestampTz
 limits_next_start(const Limits *limits)
 {
-	TimestampTz second = start_ago(limits, limits->per_second);
-	TimestampTz window = start_ago(limits, limits->per_window);
-	TimestampTz next = 0;
+	TimestampTz second = free_again(limits, limits->per_second, USECS_PER_SEC);
+	TimestampTz window = free_again(limits, limits->per_window, limits->window);
 
-	if (second != 0)
-		next = second + USECS_PER_SEC + JITTER_US;
-	if (window != 0 && window + limits->window + JITTER_US > next)
-		next = window + limits->window + JITTER_US;
-	return next;
+	return Max(second, window);
 }
 
 void
 limits_note_start(Limits *limits, TimestampTz now)
 {
+	if (limits->size == 0)
+		return;
 	limits->starts[limits->next] = now;
-	limits->next = (limits->next + 1) % limits->per_window;
+	limits->next = (limits->next + 1) % limits->size;
 }

@@ -13,17 +13,24 @@
 
 #include "datatype/timestamp.h"
 
+/* A number above this is no limit, and none is kept: Intuit's are far below. */
+#define LIMITS_MAX_STARTS 100000
+
 typedef struct Limits
 {
-	int			per_second;
-	int			per_window;
+	int			per_second;		/* 0: no limit */
+	int			per_window;		/* 0: no limit */
 	int64		window;			/* microseconds */
-	TimestampTz *starts;		/* ring of the last per_window starts */
+	int			size;			/* of the ring */
+	TimestampTz *starts;		/* ring of the last starts */
 	int			next;			/* where the next start is written */
 } Limits;
 
 /* Set up, in the current memory context, with no starts known. */
 extern void limits_init(Limits *limits, int per_second, int per_window, int64 window);
+
+/* Forget the starts: the clock was set back. */
+extern void limits_forget(Limits *limits);
 
 /* When may the next request start?  A time not after now means at once. */
 extern TimestampTz limits_next_start(const Limits *limits);

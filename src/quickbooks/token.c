@@ -143,7 +143,7 @@ open_secret(TokenExchange *exchange, const char *owner_kind, const char *owner, 
 	{
 		char	   *problem;
 
-		(void) credentials_import(&problem);
+		credentials_import(&problem);
 		exchange->problem_detail = problem ? MemoryContextStrdup(TopMemoryContext, problem) : NULL;
 		result = secret_open(owner_kind, owner, kind, &secret);
 	}

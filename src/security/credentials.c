@@ -67,7 +67,7 @@ parse_file(const char *path, const char *content, size_t len, char **problem)
 	return root;
 }
 
-int
+void
 credentials_import(char **problem)
 {
 	char	   *path;
@@ -78,15 +78,15 @@ credentials_import(char **problem)
 
 	*problem = NULL;
 	if (qbsync_credentials_file == NULL || qbsync_credentials_file[0] == '\0')
-		return 0;
+		return;
 
 	path = credentials_path();
 	if (private_file_read("credentials file", path, MAX_FILE_BYTES, &content, &len, problem) != PRIVATE_FILE_READ)
-		return 0;
+		return;
 	root = parse_file(path, content, len, problem);
 	private_file_wipe(content, len);
 	if (root == NULL)
-		return 0;
+		return;
 
 	PG_TRY();
 	{
@@ -104,7 +104,8 @@ credentials_import(char **problem)
 		json_decref(root);
 	}
 	PG_END_TRY();
-	return imported;
+	if (imported > 0)
+		ereport(LOG, (errmsg("qbsync imported %d secrets from the credentials file", imported)));
 }
 
 /* Remember the first problem; what comes after it in the file is imported all the same. */

@@ -15,11 +15,11 @@
 #include "postgres.h"
 
 /*
- * Import every secret of the file that is new.  In a unit of work (transaction, SPI connected).  Returns the number
- * imported; never raises for what is wrong with the file: then *problem says so in words (palloc'd), without any of
+ * Import every secret of the file that is new.  In a unit of work (transaction, SPI connected).  Says in
+ * the log how many were; never raises for what is wrong with the file: then *problem says so in words (palloc'd), without any of
  * its content, and is NULL otherwise.  An empty setting imports nothing and is no problem.  A refresh token goes to
  * the connection of that app and realm_id, if there is one.
  */
-extern int	credentials_import(char **problem);
+extern void credentials_import(char **problem);
 
 #endif							/* QBSYNC_CREDENTIALS_H */

@@ -60,39 +60,30 @@ housekeeping_run(void)
 		ereport(LOG, (errmsg("qbsync could not remove old rows"), errdetail("%s", error.message)));
 }
 
-/* What the import reports. */
-typedef struct Import
-{
-	int			imported;
-	char	   *problem;
-} Import;
-
 /* Unit: secrets that are new. */
 static void
 import_credentials(void *arg)
 {
-	Import	   *import = arg;
+	char	  **kept = arg;
 	char	   *problem;
 
 	unit_durable();
-	import->imported = credentials_import(&problem);
-	import->problem = problem ? MemoryContextStrdup(TopMemoryContext, problem) : NULL;
+	credentials_import(&problem);
+	*kept = problem ? MemoryContextStrdup(TopMemoryContext, problem) : NULL;
 }
 
 void
 housekeeping_import_credentials(void)
 {
 	static char *last_problem = NULL;
-	Import		import = {0};
+	char	   *problem = NULL;
 	UnitError	error;
 
-	if (unit_run("qbsync: reading the credentials file", import_credentials, &import, &error) == UNIT_FAILED)
-		import.problem = MemoryContextStrdup(TopMemoryContext, error.message);
-	if (import.imported > 0)
-		ereport(LOG, (errmsg("qbsync imported %d secrets from the credentials file", import.imported)));
-	if (import.problem && (last_problem == NULL || strcmp(import.problem, last_problem) != 0))
-		ereport(WARNING, (errmsg("qbsync cannot use the credentials file"), errdetail("%s", import.problem)));
+	if (unit_run("qbsync: reading the credentials file", import_credentials, &problem, &error) == UNIT_FAILED)
+		problem = MemoryContextStrdup(TopMemoryContext, error.message);
+	if (problem && (last_problem == NULL || strcmp(problem, last_problem) != 0))
+		ereport(WARNING, (errmsg("qbsync cannot use the credentials file"), errdetail("%s", problem)));
 	if (last_problem)
 		pfree(last_problem);
-	last_problem = import.problem;
+	last_problem = problem;
 }

@@ -343,7 +343,7 @@ roster_forget_appointments(void)
 
 		company_drop_work(company);
 		company->throttled_until = 0;
-		memset(company->limits.starts, 0, sizeof(TimestampTz) * company->limits.per_window);
+		limits_forget(&company->limits);
 	}
 	roster_try_again();
 }

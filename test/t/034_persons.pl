@@ -91,8 +91,9 @@ sub refresh
 }
 
 write_credentials($node, $simulator, client_secret => 'wrong-secret-of-the-app');
+my $said = -s $node->logfile;
 $node->reload;
-$node->wait_for_log(qr/imported \d+ secret.*from the credentials file(?s:.*)imported \d+ secret/);
+$node->wait_for_log(qr/imported \d+ secrets from the credentials file/, $said);
 refresh();
 wait_problem('une', 'wrong_secret');
 is(status('une', 'state, attempts > 0, next_attempt_at > now()'), 'live|t|t', 'a wrong secret: the state stays, it is tried again');
