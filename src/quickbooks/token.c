@@ -238,9 +238,12 @@ post(TokenExchange *exchange, const char *url, const char *content_type, char *b
 	secret_wipe(body);
 }
 
-/* Log a refused exchange; texts of the token host are never quoted, they may repeat what was sent. */
+/*
+ * Log an exchange: a grant is something that changes.  Texts of the token host are never quoted, they may repeat what
+ * was sent.
+ */
 static void
-log_refusal(Company *company, const char *path, const HttpResponse *response, const Fault *fault)
+log_exchange(Company *company, const char *path, const HttpResponse *response, const Fault *fault)
 {
 	call_log(company, "POST", path, response->status,
 			 response->outcome == HTTP_ANSWERED ? "answered" : "failed", response->intuit_tid, fault->code,
@@ -252,15 +255,14 @@ static bool
 refused(Company *company, const char *path, const HttpResponse *response, Fault *fault)
 {
 	company->token_exchange = NULL;
+	memset(fault, 0, sizeof(*fault));
 	if (response->outcome != HTTP_ANSWERED)
 		fault_from_network(response->outcome == HTTP_UNKNOWN, response->outcome == HTTP_TOO_BIG,
 						   response->error, fault);
-	else if (!fault_parse_oauth(response->status, response->body, response->body_len, response->retry_after, fault))
-		return false;
-	else
+	else if (fault_parse_oauth(response->status, response->body, response->body_len, response->retry_after, fault))
 		fault->message[0] = fault->detail[0] = '\0';
-	log_refusal(company, path, response, fault);
-	return true;
+	log_exchange(company, path, response, fault);
+	return fault->reaction != REACT_NONE;
 }
 
 /* --- storing a grant ------------------------------------------------------------------------------------------ */

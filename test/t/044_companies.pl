@@ -28,7 +28,7 @@ sub mirrored { my ($number, $name) = @_; is_mirrored($node, $simulator, $name, d
 # all three at once
 connect_number($_, no_wait => 1) for 0 .. 2;
 wait_synced($node, database => 'crm', connection => $_) for @names;
-mirrored($_, "X-27, EXT-29: $names[$_] is mirrored among companies with the same ids") for 0 .. 2;
+mirrored($_, "X-27, ORD-5, EXT-29: $names[$_] is mirrored among companies with the same ids") for 0 .. 2;
 is(sql("SELECT count(*) FROM qbsync.customer WHERE id = '1'"), '3', 'each has a customer 1');
 is(sql('SELECT string_agg(company_name, \', \' ORDER BY connection) FROM qbsync.status'), "Paysages Laval inc., L'Atelier d'O'Brien, Serres & fils", 'each has its own name');
 
