@@ -19,6 +19,11 @@
 bool
 answer_scan(Company *company, const CallAnswer *answer, Envelope *envelope)
 {
+	if (answer->fault)
+	{
+		flow_fail_with(company, answer->fault);
+		return false;
+	}
 	if (envelope_scan(answer->body, answer->body_len, envelope))
 		return true;
 	flow_fail(company, "not_understood", envelope->error);

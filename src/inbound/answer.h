@@ -21,7 +21,7 @@
  */
 #define ANSWER_OVERLAP_US	(5 * 60 * USECS_PER_SEC)
 
-/* Scan an answer; on failure the company's flow has failed (the caller returns at once). */
+/* Scan an answer.  False: it was a refusal or cannot be read, and the company's flow has failed (the caller returns at once). */
 extern bool answer_scan(Company *company, const CallAnswer *answer, Envelope *envelope);
 
 /* The records of one entity in a query answer; *records may be NULL when there are none. */

@@ -161,11 +161,6 @@ count_arrived(Company *company, const CallAnswer *answer, void *arg)
 	Envelope	envelope;
 	TimestampTz time;
 
-	if (answer->fault)
-	{
-		flow_fail_with(company, answer->fault);
-		return;
-	}
 	if (!answer_scan(company, answer, &envelope))
 		return;
 	time = answer_time(&envelope);

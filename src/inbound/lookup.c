@@ -202,11 +202,6 @@ batch_arrived(Company *company, const CallAnswer *answer, void *arg)
 		ask_less(lookup);
 		return;
 	}
-	if (answer->fault)
-	{
-		flow_fail_with(company, answer->fault);
-		return;
-	}
 	if (!answer_scan(company, answer, &envelope))
 		return;
 	lookup->nrecords = answer_records(&envelope, lookup->entity, &lookup->records);

@@ -216,11 +216,6 @@ poll_arrived(Company *company, const CallAnswer *answer, void *arg)
 		ask_clock(poll);
 		return;
 	}
-	if (answer->fault)
-	{
-		flow_fail_with(company, answer->fault);
-		return;
-	}
 	if (!answer_scan(company, answer, &poll->envelope))
 		return;
 	poll->started = answer->started;
@@ -234,11 +229,6 @@ clock_arrived(Company *company, const CallAnswer *answer, void *arg)
 {
 	PollFlow   *poll = arg;
 
-	if (answer->fault)
-	{
-		flow_fail_with(company, answer->fault);
-		return;
-	}
 	if (!answer_scan(company, answer, &poll->envelope))
 		return;
 	poll->started = answer->started;

@@ -89,11 +89,6 @@ reading_arrived(Company *company, const CallAnswer *answer, void *arg)
 	Envelope	envelope;
 	const Record *records;
 
-	if (answer->fault)
-	{
-		flow_fail_with(company, answer->fault);
-		return;
-	}
 	if (!answer_scan(company, answer, &envelope))
 		return;
 	if (answer_records(&envelope, reading->entity, &records) != 1)

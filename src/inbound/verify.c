@@ -257,11 +257,6 @@ leaf_arrived(Company *company, const CallAnswer *answer, void *arg)
 		ask_less(verify);
 		return;
 	}
-	if (answer->fault)
-	{
-		flow_fail_with(company, answer->fault);
-		return;
-	}
 	if (!answer_scan(company, answer, &envelope))
 		return;
 	verify->nrecords = answer_records(&envelope, verify->entity, &verify->records);
@@ -325,11 +320,6 @@ count_arrived(Company *company, const CallAnswer *answer, void *arg)
 	VerifyFlow *verify = arg;
 	Envelope	envelope;
 
-	if (answer->fault)
-	{
-		flow_fail_with(company, answer->fault);
-		return;
-	}
 	if (!answer_scan(company, answer, &envelope))
 		return;
 	if (envelope.total_count < 0)

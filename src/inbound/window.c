@@ -155,11 +155,6 @@ window_arrived(Company *company, const CallAnswer *answer, void *arg)
 		ask_less(window);
 		return;
 	}
-	if (answer->fault)
-	{
-		flow_fail_with(company, answer->fault);
-		return;
-	}
 	if (!answer_scan(company, answer, &envelope))
 		return;
 	window->nrecords = answer_records(&envelope, window->entity, &window->records);
