@@ -31,6 +31,7 @@ INSERT INTO qbsync.problem (code, needs_person, meaning, remedy) VALUES
 	('clone', true, 'This database is a copy of the one that made the connection; two copies must not use one grant.', 'If the original is gone: SELECT qbsync_confirm_clone(connection => …, moved => true). If it lives on: SELECT qbsync_confirm_clone(connection => …), then connect again.'),
 	('internal', false, 'An error inside qbsync or this database.', 'See the detail and the server log.'),
 	('bad_record', false, 'A record from QuickBooks could not be stored.', 'See the detail; the record''s bytes are kept. It is tried again whenever QuickBooks sends it.'),
+	('incomplete', false, 'QuickBooks counts another number of records than it hands out.', 'Nothing; the records are compared again after the next full read. If it stays, compare the list in QuickBooks with the table.'),
 	('bad_value', false, 'A field of a record has a value of another type than documented; the record is stored, the column is null.', 'See raw for what QuickBooks sent.'),
 	('altered_text', false, 'A record holds characters or numbers that PostgreSQL cannot store; they were replaced.', 'Mend the record in QuickBooks; qbsync never sends the replaced value back.'),
 	('gone', false, 'The record is no longer in QuickBooks: it was deleted, merged or made inactive.', 'Nothing; qbsync looks at what became of it. If another record refers to it, choose a living one there.'),

@@ -27,6 +27,13 @@
 /* So many comparisons may differ before the difference is hunted down: it may be a change under way. */
 #define VERIFY_PATIENCE 2
 
+/*
+ * A difference is hunted down until it is gone: changes go on meanwhile, and thousands of records that were created in one
+ * second come in any order, so that pages of them may pass over some.  After so many hunts in a row that left no smaller
+ * difference it stays, and is said to people.
+ */
+#define VERIFY_VAIN_HUNTS 6
+
 /* Halving stops there: so deep only when thousands of rows have one creation time. */
 #define VERIFY_MAX_WINDOWS 64
 
@@ -42,7 +49,11 @@ typedef struct VerifyFlow
 	Company    *company;
 	const CatalogueEntity *entity;	/* being compared */
 	bool		verifying;		/* it is in that phase */
-	bool		hunting;		/* below the whole entity */
+	int64		theirs;			/* their count of the window */
+	bool		narrowed;		/* this comparison of the entity found a difference and hunted it down */
+	int64		gap;			/* the smallest difference of the whole entity so far, -1 before the first hunt */
+	int			vain_hunts;		/* hunts since then */
+	bool		given_up;		/* the difference stays */
 	bool		different;		/* some entity differs and waits for the next round */
 	VerifyWindow windows[VERIFY_MAX_WINDOWS];	/* still to be compared, the last first */
 	int			nwindows;
@@ -61,6 +72,7 @@ typedef struct VerifyFlow
 } VerifyFlow;
 
 static void next_entity(VerifyFlow *verify, const CatalogueEntity *from);
+static void compare_entity(VerifyFlow *verify);
 static void next_window(VerifyFlow *verify);
 
 static VerifyWindow *
@@ -139,19 +151,28 @@ count_ours(void *arg)
 	verify->median = isnull ? SELECT_NO_TIME : DatumGetTimestampTz(median);
 }
 
-/* Unit: the entity is complete.  Where the counts are equal, nothing is too big to be read (any more). */
+/* Unit: the entity is as complete as it gets; a difference that stays is said to people. */
 static void
 settle_loaded(void *arg)
 {
-	static SqlStatement readable = {
-		"DELETE FROM qbsync.error WHERE connection_id = $1 AND entity = $2 AND problem = 'too_big'",
+	static SqlStatement equal = {
+		"DELETE FROM qbsync.error WHERE connection_id = $1 AND entity = $2 AND problem IN ('too_big', 'incomplete')",
 		2, {INT4OID, TEXTOID}
 	};
+	static SqlStatement different = {
+		"INSERT INTO qbsync.error AS e (connection_id, entity, id, problem, detail)"
+		" VALUES ($1, $2, '?', 'incomplete', format('QuickBooks counts %s, %s are here.', $3, $4))"
+		" ON CONFLICT (connection_id, entity, id, problem) DO UPDATE SET last_seen = now(),"
+		" occurrences = e.occurrences + 1, detail = excluded.detail",
+		4, {INT4OID, TEXTOID, INT8OID, INT8OID}
+	};
 	VerifyFlow *verify = arg;
-	Datum		values[2] = {Int32GetDatum(verify->company->id), CStringGetTextDatum(verify->entity->name)};
+	Datum		values[4] = {
+		Int32GetDatum(verify->company->id), CStringGetTextDatum(verify->entity->name),
+		Int64GetDatum(verify->theirs), Int64GetDatum(verify->ours)
+	};
 
-	if (!verify->hunting)
-		sql_execute(&readable, values, NULL);
+	sql_execute(verify->given_up ? &different : &equal, values, NULL);
 	cursor_set_phase(verify->company, verify->entity, "loaded");
 	cursor_count_reads(verify->company);
 }
@@ -278,13 +299,13 @@ leaf_arrived(Company *company, const CallAnswer *answer, void *arg)
 
 /* The window differs: fetch it if it fits into an answer or cannot be halved, else compare its halves. */
 static void
-narrow(VerifyFlow *verify, int64 theirs)
+narrow(VerifyFlow *verify)
 {
 	VerifyWindow *window = top_window(verify);
 	bool		divisible = !TIMESTAMP_NOT_FINITE(verify->median) && verify->median > window->range[0]
 		&& verify->median < window->range[1] && verify->nwindows < VERIFY_MAX_WINDOWS;
 
-	if (Max(theirs, verify->ours) <= SELECT_MAX_ROWS || !divisible)
+	if (Max(verify->theirs, verify->ours) <= SELECT_MAX_ROWS || !divisible)
 	{
 		ask_leaf(verify);
 		return;
@@ -295,23 +316,48 @@ narrow(VerifyFlow *verify, int64 theirs)
 	next_window(verify);
 }
 
+/* What was hunted down is settled: compare the whole entity once more. */
 static void
 looked_up(Company *company, void *arg)
 {
 	VerifyFlow *verify = arg;
 
-	if (settle(verify->company, "qbsync: comparing", settle_loaded, verify))
-		next_entity(verify, verify->entity + 1);
+	compare_entity(verify);
 }
 
 /* The whole entity was compared, in one step or in many. */
 static void
 entity_compared(VerifyFlow *verify)
 {
-	if (verify->hunting)
+	if (verify->narrowed)
 		lookup_run(verify->company, looked_up, verify);
-	else
-		looked_up(verify->company, verify);
+	else if (settle(verify->company, "qbsync: comparing", settle_loaded, verify))
+		next_entity(verify, verify->entity + 1);
+}
+
+/* The whole entity differs: wait for the changes under way, hunt the difference down, or give up. */
+static void
+entity_differs(VerifyFlow *verify)
+{
+	int64		gap = Max(verify->theirs, verify->ours) - Min(verify->theirs, verify->ours);
+
+	if (verify->gap < 0 && verify->company->verify_round < VERIFY_PATIENCE)
+	{
+		verify->different = true;
+		next_entity(verify, verify->entity + 1);
+		return;
+	}
+	verify->vain_hunts = verify->gap < 0 || gap < verify->gap ? 0 : verify->vain_hunts + 1;
+	verify->gap = verify->gap < 0 ? gap : Min(gap, verify->gap);
+	if (verify->vain_hunts == VERIFY_VAIN_HUNTS)
+	{
+		verify->given_up = true;
+		verify->nwindows = 0;
+		entity_compared(verify);
+		return;
+	}
+	verify->narrowed = true;
+	narrow(verify);
 }
 
 static void
@@ -327,21 +373,16 @@ count_arrived(Company *company, const CallAnswer *answer, void *arg)
 		flow_fail(company, "not_understood", "an answer to COUNT(*) holds no count");
 		return;
 	}
-	if (envelope.total_count == verify->ours)
+	verify->theirs = envelope.total_count;
+	if (verify->theirs == verify->ours)
 	{
 		verify->nwindows--;
 		next_window(verify);
 	}
-	else if (!verify->hunting && company->verify_round < VERIFY_PATIENCE)
-	{
-		verify->different = true;
-		next_entity(verify, verify->entity + 1);
-	}
+	else if (verify->narrowed)
+		narrow(verify);
 	else
-	{
-		verify->hunting = true;
-		narrow(verify, envelope.total_count);
-	}
+		entity_differs(verify);
 }
 
 /* Compare the next window, or end the entity. */
@@ -393,6 +434,19 @@ finish(VerifyFlow *verify)
 	flow_end(company);
 }
 
+/* Compare the whole entity. */
+static void
+compare_entity(VerifyFlow *verify)
+{
+	verify->narrowed = false;
+	verify->count = SELECT_MAX_ROWS;
+	verify->nwindows = 1;
+	verify->windows[0].range[0] = SELECT_NO_TIME;
+	verify->windows[0].range[1] = DT_NOEND;
+	verify->windows[0].position = 0;
+	next_window(verify);
+}
+
 static void
 next_entity(VerifyFlow *verify, const CatalogueEntity *from)
 {
@@ -404,13 +458,9 @@ next_entity(VerifyFlow *verify, const CatalogueEntity *from)
 		return;
 	}
 	verify->entity = from;
-	verify->hunting = false;
-	verify->count = SELECT_MAX_ROWS;
-	verify->nwindows = 1;
-	verify->windows[0].range[0] = SELECT_NO_TIME;
-	verify->windows[0].range[1] = DT_NOEND;
-	verify->windows[0].position = 0;
-	next_window(verify);
+	verify->gap = -1;
+	verify->given_up = false;
+	compare_entity(verify);
 }
 
 void
