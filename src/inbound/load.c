@@ -436,7 +436,7 @@ load_go_on(LoadFlow *load)
 void
 load_start(Company *company)
 {
-	LoadFlow   *load = flow_begin(company, "load", sizeof(LoadFlow));
+	LoadFlow   *load = flow_begin(company, sizeof(LoadFlow));
 
 	load->company = company;
 	dlist_init(&load->pages);

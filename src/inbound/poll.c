@@ -280,7 +280,7 @@ ask_changes(Company *company, void *arg)
 void
 poll_start(Company *company)
 {
-	PollFlow   *poll = flow_begin(company, "poll", sizeof(PollFlow));
+	PollFlow   *poll = flow_begin(company, sizeof(PollFlow));
 
 	poll->company = company;
 	if (!settle(company, "qbsync: reading the cursor", read_cursor, poll))

@@ -466,7 +466,7 @@ next_entity(VerifyFlow *verify, const CatalogueEntity *from)
 void
 verify_start(Company *company)
 {
-	VerifyFlow *verify = flow_begin(company, "comparison", sizeof(VerifyFlow));
+	VerifyFlow *verify = flow_begin(company, sizeof(VerifyFlow));
 
 	verify->company = company;
 	next_entity(verify, catalogue);

@@ -206,7 +206,7 @@ ask_entity(WindowFlow *window, const CatalogueEntity *from)
 void
 window_start(Company *company)
 {
-	WindowFlow *window = flow_begin(company, "catch-up", sizeof(WindowFlow));
+	WindowFlow *window = flow_begin(company, sizeof(WindowFlow));
 
 	window->company = company;
 	if (settle(company, "qbsync: reading the cursor", read_cursor, window))

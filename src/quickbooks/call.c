@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "common/appointment.h"
 #include "common/unit.h"
 #include "http/http.h"
 #include "quickbooks/call.h"
@@ -312,15 +313,6 @@ start_call(Call *call)
 	pfree(bearer.data);
 }
 
-/* The earlier of two times, where 0 stands for never. */
-static TimestampTz
-earlier(TimestampTz a, TimestampTz b)
-{
-	if (a == 0 || b == 0)
-		return a == 0 ? b : a;
-	return Min(a, b);
-}
-
 TimestampTz
 call_pump(Company *company)
 {
@@ -336,19 +328,19 @@ call_pump(Company *company)
 		if (call->exchange)
 			continue;
 		if (company->throttled_until > now)
-			return earlier(again, company->throttled_until);
+			return appointment_earlier(again, company->throttled_until);
 		if (company->in_flight >= company->settings.concurrency)
 			return again;
 		if (call->not_before > now)
 		{
-			again = earlier(again, call->not_before);
+			again = appointment_earlier(again, call->not_before);
 			continue;
 		}
 		allowed = limits_next_start(&company->limits);
 		if (allowed > now)
-			return earlier(again, allowed);
+			return appointment_earlier(again, allowed);
 		if (!token_ready(company, &allowed))
-			return earlier(again, allowed);
+			return appointment_earlier(again, allowed);
 		start_call(call);
 	}
 	return again;

@@ -69,7 +69,6 @@ typedef struct Company
 	char	   *settings_text;	/* the settings row as text: tells whether it changed */
 	bool		seen;			/* the row was there at the last look */
 	bool		look_again;		/* the row and its jobs may say more than is known here */
-	bool		marked;			/* this database's mark is on the row */
 
 	/* the grant */
 	TokenState	token_state;

@@ -11,14 +11,13 @@
 #include "quickbooks/flow.h"
 
 void *
-flow_begin(Company *company, const char *name, Size size)
+flow_begin(Company *company, Size size)
 {
 	MemoryContext context = AllocSetContextCreate(company->context, "qbsync flow", ALLOCSET_DEFAULT_SIZES);
 	Flow	   *flow = MemoryContextAllocZero(context, size);
 
 	Assert(company->flow == NULL);
 	flow->context = context;
-	flow->name = name;
 	company->flow = flow;
 	return flow;
 }

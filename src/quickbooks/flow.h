@@ -16,12 +16,11 @@
 typedef struct Flow
 {
 	MemoryContext context;
-	const char *name;			/* for log lines: "load", "poll", … */
 	int64		job_id;			/* the job this flow serves, 0 if none */
 } Flow;
 
 /* Begin a flow: zeroed memory of that size (a struct that begins with a Flow) in a context of its own. */
-extern void *flow_begin(Company *company, const char *name, Size size);
+extern void *flow_begin(Company *company, Size size);
 
 /* The flow did its work; the company is free for the next one. */
 extern void flow_end(Company *company);

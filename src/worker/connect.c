@@ -55,9 +55,9 @@ begin_job(void *arg)
 
 /* Begin a flow for a job.  NULL: it failed, or the job was cancelled meanwhile. */
 static ConnectFlow *
-begin_flow(Company *company, const char *name, int64 job_id)
+begin_flow(Company *company, int64 job_id)
 {
-	ConnectFlow *connect = flow_begin(company, name, sizeof(ConnectFlow));
+	ConnectFlow *connect = flow_begin(company, sizeof(ConnectFlow));
 
 	connect->company = company;
 	connect->flow.job_id = job_id;
@@ -172,7 +172,7 @@ code_exchanged(Company *company, const Fault *fault, void *arg)
 void
 connect_start(Company *company)
 {
-	ConnectFlow *connect = begin_flow(company, "connect", company->connect_job);
+	ConnectFlow *connect = begin_flow(company, company->connect_job);
 
 	if (connect == NULL)
 		return;
@@ -238,7 +238,7 @@ disconnect_start(Company *company)
 
 	/* what is under way with the token host must not bring a token back */
 	token_cancel(company);
-	connect = begin_flow(company, "disconnect", company->disconnect_job);
+	connect = begin_flow(company, company->disconnect_job);
 	if (connect)
 		token_revoke(company, revoked, connect);
 }

@@ -24,6 +24,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "common/appointment.h"
 #include "common/unit.h"
 #include "compat.h"
 #include "http/http.h"
@@ -58,15 +59,6 @@
 
 static TimestampTz next_look = 1;	/* a time in the past: now; 0: when something wakes us */
 static TimestampTz last_look = 0;
-
-/* The earlier of two times, where 0 stands for never. */
-static TimestampTz
-earlier(TimestampTz a, TimestampTz b)
-{
-	if (a == 0 || b == 0)
-		return a == 0 ? b : a;
-	return Min(a, b);
-}
 
 /* Asks nothing: only whether the extension is here. */
 static void
@@ -212,7 +204,7 @@ serve(Company *company)
 	if (company->token_state == TOKEN_UNSETTLED)
 	{
 		(void) token_ready(company, &ignored);
-		again = earlier(again, ignored);
+		again = appointment_earlier(again, ignored);
 	}
 	/* a refresh that was cut off by a crash is repeated at once, whether or not anything else is due */
 	if (company->refresh_begun && company->connect_job == 0
@@ -221,10 +213,10 @@ serve(Company *company)
 		company->refresh_begun = false;
 		(void) token_ready(company, &ignored);
 	}
-	again = earlier(again, call_pump(company));
+	again = appointment_earlier(again, call_pump(company));
 	/* the pump may have stopped the company */
 	if (company->flow == NULL && company->not_before > 0)
-		again = earlier(again, company->not_before);
+		again = appointment_earlier(again, company->not_before);
 	return again;
 }
 
@@ -241,14 +233,14 @@ serve_all(void)
 	{
 		Company    *company = dlist_container(Company, node, iter.cur);
 
-		again = earlier(again, serve(company));
+		again = appointment_earlier(again, serve(company));
 		if (company->look_again)
 		{
 			company->look_again = false;
 			next_look = again = GetCurrentTimestamp();
 		}
 	}
-	return earlier(again, housekeeping_due());
+	return appointment_earlier(again, housekeeping_due());
 }
 
 /* Milliseconds until a time, for the wait. */
