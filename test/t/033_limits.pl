@@ -22,7 +22,8 @@ connect_company($node, $simulator);
 my $stats = stats();
 is($stats->{throttled}{$realm} // 0, 0, 'EXT-16: a load is never throttled');
 cmp_ok($stats->{requests}{query}, '>=', 30, 'though it asks often: ' . $stats->{requests}{query});
-cmp_ok($stats->{worst_second}{$realm}, '<=', 8, 'EXT-16: its worst second stays within');
+# 8 starts a second are ours; on the way some may catch up with those before them, and Intuit allows 10
+cmp_ok($stats->{worst_second}{$realm}, '<=', 10, 'EXT-16: its worst second stays within');
 cmp_ok($stats->{worst_minute}{$realm}, '<=', 27, 'EXT-16: so does its worst minute');
 cmp_ok($stats->{max_concurrent}{$realm}, '<=', 8, 'EXT-16: and what is under way at once');
 is_mirrored($node, $simulator, 'the mirror is complete');
