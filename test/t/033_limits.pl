@@ -22,9 +22,9 @@ connect_company($node, $simulator);
 my $stats = stats();
 is($stats->{throttled}{$realm} // 0, 0, 'EXT-16: a load is never throttled');
 cmp_ok($stats->{requests}{query}, '>=', 30, 'though it asks often: ' . $stats->{requests}{query});
-# 8 starts a second are ours; on the way some may catch up with those before them, and Intuit allows 10
+# 8 starts a second and 27 a window are ours; on the way some may catch up with those before them; 10 and 30 are allowed
 cmp_ok($stats->{worst_second}{$realm}, '<=', 10, 'EXT-16: its worst second stays within');
-cmp_ok($stats->{worst_minute}{$realm}, '<=', 27, 'EXT-16: so does its worst minute');
+cmp_ok($stats->{worst_minute}{$realm}, '<=', 30, 'EXT-16: so does its worst minute');
 cmp_ok($stats->{max_concurrent}{$realm}, '<=', 8, 'EXT-16: and what is under way at once');
 is_mirrored($node, $simulator, 'the mirror is complete');
 is($node->safe_psql('postgres', 'SELECT path, status, intuit_tid IS NOT NULL FROM qbsync.http_log'), 'token|200|t',
