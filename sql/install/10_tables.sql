@@ -96,6 +96,9 @@ AS $fn$
 DECLARE
 	users text;
 BEGIN
+	IF TG_OP = 'UPDATE' AND NEW.name = OLD.name THEN
+		RETURN NEW;
+	END IF;
 	IF TG_TABLE_NAME = 'environment' THEN
 		SELECT string_agg(format('app "%s"', a.name), ', ' ORDER BY a.name) INTO users FROM qbsync.app a WHERE a.environment = OLD.name;
 	ELSE

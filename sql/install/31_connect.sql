@@ -277,14 +277,14 @@ END
 $fn$;
 COMMENT ON FUNCTION qbsync.set_realm(integer, text, text) IS 'Tie a connection to a company; refuses another company, and a company that is connected under another name';
 
-/* Queue the connect job; one that waits from an earlier try is superseded. */
+/* Queue the connect job; an earlier try that is still open is superseded, and so is a disconnection. */
 CREATE FUNCTION qbsync.queue_connect(connection_id integer, via text)
 RETURNS bigint
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	UPDATE qbsync.job j SET state = 'cancelled', finished_at = clock_timestamp()
-	WHERE j.connection_id = queue_connect.connection_id AND j.kind = 'connect' AND j.state IN ('queued', 'running');
+	WHERE j.connection_id = queue_connect.connection_id AND j.kind IN ('connect', 'disconnect') AND j.state IN ('queued', 'running');
 	SELECT qbsync.queue_job(queue_connect.connection_id, 'connect', jsonb_build_object('via', queue_connect.via));
 $fn$;
 COMMENT ON FUNCTION qbsync.queue_connect(integer, text) IS 'Ask the gateway to connect; via code or refresh_token';

@@ -149,7 +149,7 @@ AS $fn$
 BEGIN
 	DELETE FROM qbsync.secret s WHERE s.owner_kind = 'connection' AND s.owner = disconnect_here.connection_id::text;
 	UPDATE qbsync.job j SET state = 'cancelled', finished_at = clock_timestamp()
-	WHERE j.connection_id = disconnect_here.connection_id AND j.state = 'queued';
+	WHERE j.connection_id = disconnect_here.connection_id AND j.state IN ('queued', 'running');
 	IF disconnect_here.mode = 'purge_mirror' THEN
 		PERFORM qbsync.purge_mirror(disconnect_here.connection_id);
 	END IF;

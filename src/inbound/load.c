@@ -30,6 +30,10 @@
 #include "quickbooks/call.h"
 #include "quickbooks/flow.h"
 
+/* A full re-read that ends in another one before the company is complete waits: a minute, two, four … an hour. */
+#define START_OVER_WAIT_US (60 * USECS_PER_SEC)
+#define START_OVER_DOUBLINGS 6
+
 typedef struct LoadFlow LoadFlow;
 
 /* One entity of the load, as in its cursor row. */
@@ -468,5 +472,9 @@ load_over(Company *company)
 	company->must_start_over = false;
 	company->must_load = true;
 	company->must_window = false;
-	flow_end(company);
+	if (company->start_overs == 0)
+		flow_end(company);
+	else
+		flow_wait(company, "company_reset", NULL, START_OVER_WAIT_US << Min(company->start_overs - 1, START_OVER_DOUBLINGS));
+	company->start_overs++;
 }

@@ -186,9 +186,13 @@ ask_less(Lookup *lookup)
 	bool		failed;
 
 	lookup->limit = lookup->nids;
-	if (answer_halve(company, lookup->entity, &lookup->limit, &failed)
-		|| (!failed && settle(company, "qbsync: passing over a record", forget_batch, lookup)))
+	if (answer_halve(company, lookup->entity, &lookup->limit, &failed))
 		next_batch(lookup);
+	else if (!failed && settle(company, "qbsync: passing over a record", forget_batch, lookup))
+	{
+		lookup->limit = SELECT_MAX_IDS;
+		next_batch(lookup);
+	}
 }
 
 static void

@@ -32,6 +32,9 @@
  */
 #define POLL_LOOK_BACK_US (29 * USECS_PER_DAY)
 
+/* A question that old by Intuit's own clock may have been refused for that. */
+#define POLL_TOO_OLD_US (25 * USECS_PER_DAY)
+
 typedef struct PollFlow
 {
 	Flow		flow;
@@ -44,6 +47,7 @@ typedef struct PollFlow
 	TimestampTz time;
 	TimestampTz started;
 	bool		truncated;
+	Fault		refusal;		/* why the time is asked for */
 	bool		still_asked;	/* somebody asked for a sync after this poll began */
 } PollFlow;
 
@@ -53,7 +57,8 @@ read_cursor(void *arg)
 {
 	static SqlStatement read = {
 		"SELECT (SELECT changed_since FROM qbsync.cursor WHERE connection_id = $1 AND entity = '*'),"
-		" (SELECT checked_at FROM qbsync.cursor WHERE connection_id = $1 AND entity = '*'),"
+		" (SELECT greatest(max(checked_at) FILTER (WHERE entity = '*'), max(started_at)) FROM qbsync.cursor"
+		"  WHERE connection_id = $1),"
 		" NOT EXISTS (SELECT FROM qbsync.cursor WHERE connection_id = $1 AND entity = 'company_info'"
 		"  AND checked_at > now() - interval '1 day')",
 		1, {INT4OID}
@@ -190,15 +195,13 @@ static void ask_clock(PollFlow *poll);
 static void settle_answer(PollFlow *poll);
 
 /*
- * Does a refusal mean that everything is to be read again?  The only value sent that can be refused is changedSince, and
- * how Intuit says that it is too old is not documented.  Right after a load it cannot be that.
+ * May a refusal mean that changedSince is too old?  It is the only value sent that can be refused, and how Intuit says so is
+ * not documented.  Intuit's clock decides (clock_arrived).
  */
 static bool
-must_reload(const Company *company, const Fault *fault)
+may_be_too_old(const Fault *fault)
 {
-	if (fault->reaction == REACT_RELOAD)
-		return true;
-	return fault->reaction == REACT_PERMANENT && company->state == COMPANY_LIVE;
+	return fault->reaction == REACT_PERMANENT || fault->reaction == REACT_BUG;
 }
 
 static void
@@ -206,13 +209,14 @@ poll_arrived(Company *company, const CallAnswer *answer, void *arg)
 {
 	PollFlow   *poll = arg;
 
-	if (answer->fault && must_reload(company, answer->fault))
+	if (answer->fault && answer->fault->reaction == REACT_RELOAD)
 	{
 		load_over(company);
 		return;
 	}
-	if (answer->fault && answer->fault->reaction == REACT_SMALLER)
+	if (answer->fault && (answer->fault->reaction == REACT_SMALLER || may_be_too_old(answer->fault)))
 	{
+		poll->refusal = *answer->fault;
 		ask_clock(poll);
 		return;
 	}
@@ -223,7 +227,9 @@ poll_arrived(Company *company, const CallAnswer *answer, void *arg)
 	settle_answer(poll);
 }
 
-/* The answer to the count that stands in for one that is too big: only its time is of use. */
+/*
+ * The answer to the count that stands in for one that is too big, or was refused: only its time is of use.
+ */
 static void
 clock_arrived(Company *company, const CallAnswer *answer, void *arg)
 {
@@ -233,10 +239,15 @@ clock_arrived(Company *company, const CallAnswer *answer, void *arg)
 		return;
 	poll->started = answer->started;
 	poll->truncated = true;
-	settle_answer(poll);
+	if (poll->refusal.reaction == REACT_SMALLER)
+		settle_answer(poll);
+	else if (answer_time(&poll->envelope) > poll->changed_since + POLL_TOO_OLD_US)
+		load_over(company);
+	else
+		flow_fail_with(company, &poll->refusal);
 }
 
-/* The changes do not fit into one answer: catch up by windows, until now by Intuit's clock. */
+/* What is the time at Intuit?  Changes that do not fit into one answer are caught up by windows until then. */
 static void
 ask_clock(PollFlow *poll)
 {

@@ -429,6 +429,7 @@ finish(VerifyFlow *verify)
 			return;
 		company->must_verify = false;
 		company->loaded_once = true;
+		company->start_overs = 0;
 		company->verify_round = 0;
 	}
 	flow_end(company);

@@ -86,6 +86,26 @@ copy_string(const char *from)
 	return from ? pstrdup(from) : NULL;
 }
 
+/* Limits that did not change keep the starts they know. */
+static void
+take_limits(Company *company, const CompanySettings *settings)
+{
+	Limits		limits;
+	MemoryContext old = MemoryContextSwitchTo(company->context);
+
+	limits_init(&limits, settings->per_second, settings->per_window, settings->window);
+	MemoryContextSwitchTo(old);
+	if (company->limits.starts && limits.per_second == company->limits.per_second
+		&& limits.per_window == company->limits.per_window && limits.window == company->limits.window)
+	{
+		pfree(limits.starts);
+		return;
+	}
+	if (company->limits.starts)
+		pfree(company->limits.starts);
+	company->limits = limits;
+}
+
 void
 company_apply_settings(Company *company, const CompanySettings *settings, const char *settings_text)
 {
@@ -100,8 +120,8 @@ company_apply_settings(Company *company, const CompanySettings *settings, const 
 	company->settings.token_url = copy_string(settings->token_url);
 	company->settings.revoke_url = copy_string(settings->revoke_url);
 	company->settings_text = pstrdup(settings_text);
-	limits_init(&company->limits, settings->per_second, settings->per_window, settings->window);
 	MemoryContextSwitchTo(old);
+	take_limits(company, settings);
 	if (company->settings_context)
 		MemoryContextDelete(company->settings_context);
 	company->settings_context = fresh;
@@ -210,7 +230,7 @@ send_report(Report *report)
 	if (report->problem && strcmp(company->problem, report->problem) != 0)
 		ereport(LOG,
 				(errmsg("qbsync connection \"%s\": %s", company->name, report->problem),
-				 report->detail ? errdetail("%s", report->detail) : 0));
+				 report->detail && report->detail[0] ? errdetail("%s", report->detail) : 0));
 	else if (report->problem == NULL && company->problem[0])
 		ereport(LOG, (errmsg("qbsync connection \"%s\": %s is over", company->name, company->problem)));
 	strlcpy(company->problem, report->problem ? report->problem : "", sizeof(company->problem));

@@ -106,6 +106,7 @@ typedef struct Company
 	int64		connect_job;	/* open job of that kind, 0 if none */
 	int64		disconnect_job;
 	bool		loaded_once;	/* the first load has ended: listeners are told of changes */
+	int			start_overs;	/* full re-reads begun since the company was complete */
 	bool		must_start_over;	/* Intuit says that the company was reset */
 	bool		must_load;		/* pages of some entity are missing */
 	bool		must_catch_up;	/* change data capture must be read before anything can be compared */

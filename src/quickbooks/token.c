@@ -312,6 +312,20 @@ forget_code(const Grant *grant, const char *owner)
 	secret_wipe(code);
 }
 
+/* In the unit: should the connect job be cut off from here on, it goes on with the refresh token. */
+static void
+turn_job(Company *company)
+{
+	static SqlStatement statement = {
+		"UPDATE qbsync.job SET arguments = jsonb_build_object('via', 'refresh_token')"
+		" WHERE connection_id = $1 AND kind = 'connect' AND state = 'running'",
+		1, {INT4OID}
+	};
+	Datum		values[1] = {Int32GetDatum(company->id)};
+
+	sql_execute(&statement, values, NULL);
+}
+
 /* The unit that makes a grant durable. */
 static void
 settle_grant(void *arg)
@@ -329,7 +343,10 @@ settle_grant(void *arg)
 	{
 		settle_refresh_token(grant, owner, stored);
 		if (grant->by_code)
+		{
 			forget_code(grant, owner);
+			turn_job(company);
+		}
 		settle_row(company, &grant->tokens);
 	}
 	secret_wipe(stored);
@@ -477,6 +494,8 @@ react_to_refresh(TokenExchange *exchange, const Fault *fault)
 {
 	Company    *company = exchange->company;
 
+	/* a fallback whose outcome is open is tried again, not the token that was refused */
+	company->use_previous = exchange->previous && fault->reaction != REACT_REAUTHORIZE;
 	switch (fault->reaction)
 	{
 		case REACT_REAUTHORIZE:
@@ -533,10 +552,15 @@ start_refresh(Company *company)
 			 oauth_refresh_body(exchange->token), refresh_answered);
 		return;
 	}
+	company->use_previous = exchange->previous;
 	if (result != UNIT_DONE)
 		refresh_later(company, "internal", error.message, call_backoff(company->token_attempts));
 	else if (exchange->previous && strcmp(exchange->problem, "token_missing") == 0)
-		refresh_refused(company);	/* there is no previous one */
+	{
+		/* there is no previous one */
+		company->use_previous = false;
+		refresh_refused(company);
+	}
 	else
 		refresh_later(company, exchange->problem, exchange->problem_detail, SECRET_WAIT_US);
 	free_exchange(exchange);

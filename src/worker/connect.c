@@ -73,8 +73,8 @@ begin_flow(Company *company, int64 job_id)
 	return NULL;
 }
 
-/* In a unit: the job ends, well (problem NULL) or not. */
-static void
+/* In a unit: the job ends, well (problem NULL) or not.  False: it was cancelled meanwhile. */
+static bool
 end_job(const ConnectFlow *connect)
 {
 	static SqlStatement end = {
@@ -95,7 +95,7 @@ end_job(const ConnectFlow *connect)
 		values[2] = CStringGetTextDatum(connect->detail);
 		nulls[2] = ' ';
 	}
-	sql_execute(&end, values, nulls);
+	return sql_execute(&end, values, nulls) > 0;
 }
 
 /* --- connecting ------------------------------------------------------------------------------------------------ */
@@ -112,7 +112,7 @@ settle_connected(void *arg)
 	Company    *company = connect->company;
 	Datum		values[1] = {Int32GetDatum(company->id)};
 
-	end_job(connect);
+	(void) end_job(connect);
 	if (company->state == COMPANY_PAUSED)
 		return;
 	sql_execute(&next, values, NULL);
@@ -140,7 +140,7 @@ read_company(Company *company, void *arg)
 static void
 settle_refused(void *arg)
 {
-	end_job(arg);
+	(void) end_job(arg);
 }
 
 static void
@@ -197,18 +197,14 @@ settle_disconnected(void *arg)
 		"SELECT qbsync.disconnect_here($1, $2)",
 		2, {INT4OID, TEXTOID}
 	};
-	static SqlStatement cancel = {
-		"UPDATE qbsync.job SET state = 'cancelled', finished_at = now()"
-		" WHERE connection_id = $1 AND state IN ('queued', 'running')",
-		1, {INT4OID}
-	};
 	ConnectFlow *connect = arg;
 	Datum		values[2] = {Int32GetDatum(connect->company->id), CStringGetTextDatum(connect->mode)};
 
 	unit_durable();
-	end_job(connect);
-	sql_execute(&cancel, values, NULL);
-	sql_execute(&forget, values, NULL);
+	/* somebody connects it again: what is there now is his */
+	connect->open = end_job(connect);
+	if (connect->open)
+		sql_execute(&forget, values, NULL);
 }
 
 static void
@@ -223,11 +219,16 @@ revoked(Company *company, const Fault *fault, void *arg)
 	}
 	if (!settle(company, "qbsync: disconnecting", settle_disconnected, connect))
 		return;
-	ereport(LOG, (errmsg("qbsync connection \"%s\" is now disconnected", company->name),
-				  fault ? errdetail("Intuit did not take the revocation: %s.", fault->problem) : 0));
-	company->state = COMPANY_DISCONNECTED;
 	company->disconnect_job = 0;
 	token_forget(company);
+	if (connect->open)
+	{
+		ereport(LOG, (errmsg("qbsync connection \"%s\" is now disconnected", company->name),
+					  fault ? errdetail("Intuit did not take the revocation: %s.", fault->problem) : 0));
+		company->state = COMPANY_DISCONNECTED;
+	}
+	else
+		company->look_again = true;
 	flow_end(company);
 }
 

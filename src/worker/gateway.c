@@ -148,7 +148,8 @@ begin_poll(Company *company, TimestampTz now)
 	/* the interval may have been shortened, or the clock set back */
 	if (company->next_poll > now + company->poll_interval)
 		company->next_poll = now + company->poll_interval;
-	if (!company->poll_asked && company->next_poll > now)
+	/* a flow that failed is repeated after its back-off, whenever the next poll would be */
+	if (!company->poll_asked && company->failures == 0 && company->next_poll > now)
 		return company->next_poll;
 	if (now - last_look > LOOK_FRESH_US)
 	{
@@ -215,7 +216,7 @@ serve(Company *company)
 	}
 	again = appointment_earlier(again, call_pump(company));
 	/* the pump may have stopped the company */
-	if (company->flow == NULL && company->not_before > 0)
+	if (company->flow == NULL && company->not_before > GetCurrentTimestamp())
 		again = appointment_earlier(again, company->not_before);
 	return again;
 }
