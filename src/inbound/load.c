@@ -30,7 +30,7 @@
 #include "quickbooks/call.h"
 #include "quickbooks/flow.h"
 
-/* A full re-read that ends in another one before the company is complete waits: a minute, two, four … an hour. */
+/* A full re-read that ends in another one before the company is complete waits: a minute, two, four … 64. */
 #define START_OVER_WAIT_US (60 * USECS_PER_SEC)
 #define START_OVER_DOUBLINGS 6
 

@@ -48,7 +48,7 @@ typedef struct Call
 	TimestampTz started;
 	int			attempts;		/* failed ones */
 	int			token_serial;	/* of the access token it was sent with */
-	char		token_start[TOKEN_SCRUB_PREFIX + 1];	/* its beginning, to be hidden should an answer quote it */
+	char		token_start[FAULT_SECRET_START + 1];	/* its beginning, to be hidden should an answer quote it */
 	bool		refreshed;		/* the answer before this one was a 401 too */
 } Call;
 
@@ -233,7 +233,7 @@ understand(const Call *call, const HttpResponse *response, Fault *fault)
 		return false;
 	if (response->status == 401 || response->status == 403)
 		fault->message[0] = fault->detail[0] = '\0';
-	token_scrub(fault, call->token_start);
+	fault_hide_secret(fault, call->token_start);
 	return true;
 }
 

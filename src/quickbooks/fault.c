@@ -372,3 +372,28 @@ find_between(const char *body, size_t len, const char *before, const char *after
 	found->len = p - found->text;
 	return true;
 }
+
+void
+fault_hide_secret(Fault *fault, const char *secret)
+{
+	char	   *const texts[] = {fault->message, fault->detail, fault->element};
+	char		start[FAULT_SECRET_START + 1];
+
+	if (strlen(secret) < FAULT_SECRET_START)
+		return;
+	memcpy(start, secret, FAULT_SECRET_START);
+	start[FAULT_SECRET_START] = '\0';
+	for (size_t i = 0; i < lengthof(texts); i++)
+	{
+		char	   *hit = texts[i];
+
+		while ((hit = strstr(hit, start)) != NULL)
+		{
+			/* all that may belong to it, be it cut or not */
+			size_t		length = Max(strcspn(hit, " \t\"'<>,;:{}[]()"), FAULT_SECRET_START);
+
+			memset(hit, '*', length);
+			hit += length;
+		}
+	}
+}

@@ -56,4 +56,13 @@ extern bool fault_parse_oauth(int status, const char *body, size_t body_len, int
 /* A fault that is no answer: the network failed, or the answer was too big. */
 extern void fault_from_network(bool maybe_sent, bool too_big, const char *error, Fault *fault);
 
+/* So much of the beginning of a secret is worth hiding, and enough to find it. */
+#define FAULT_SECRET_START 8
+
+/*
+ * Take a secret out of the texts of a fault, also where a text was cut inside it.  secret: whole, or its first
+ * FAULT_SECRET_START characters; a shorter one hides nothing.
+ */
+extern void fault_hide_secret(Fault *fault, const char *secret);
+
 #endif							/* QBSYNC_FAULT_H */

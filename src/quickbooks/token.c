@@ -57,29 +57,6 @@ typedef struct TokenExchange
 
 static void start_refresh(Company *company);
 
-void
-token_scrub(Fault *fault, const char *secret)
-{
-	char	   *const texts[] = {fault->message, fault->detail, fault->element};
-
-	if (secret == NULL || strlen(secret) < TOKEN_SCRUB_PREFIX)
-		return;
-	for (int i = 0; i < lengthof(texts); i++)
-	{
-		char		prefix[TOKEN_SCRUB_PREFIX + 1];
-		char	   *hit;
-
-		strlcpy(prefix, secret, sizeof(prefix));
-		while ((hit = strstr(texts[i], prefix)) != NULL)
-		{
-			/* all that may belong to the token, be it clipped or not */
-			size_t		length = strcspn(hit, " \t\"'<>,;:{}[]()");
-
-			memset(hit, '*', Max(length, TOKEN_SCRUB_PREFIX));
-		}
-	}
-}
-
 static void
 free_grant(Grant *grant)
 {

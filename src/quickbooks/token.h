@@ -31,12 +31,6 @@ extern void token_exchange_code(Company *company, TokenDone done, void *arg);
 /* Revoke the grant at Intuit; done with NULL if it is gone (or was already). */
 extern void token_revoke(Company *company, TokenDone done, void *arg);
 
-/* The shortest beginning of a secret that is worth hiding, and enough to find it. */
-#define TOKEN_SCRUB_PREFIX 8
-
-/* Take a secret (may be NULL, or only its beginning) out of the texts of a fault, also when only its beginning stands there. */
-extern void token_scrub(Fault *fault, const char *secret);
-
 /* Give up what is under way with the token host; only for a company that is going away. */
 extern void token_cancel(Company *company);
 

@@ -366,6 +366,26 @@ test_oauth_faults(void)
 	CHECK(!fault_parse_oauth(200, "", 0, -1, &fault) && SAME(fault.problem, ""));
 }
 
+/* A token that an answer quotes, whole, cut, twice, or not at all. */
+static void
+test_hidden_secrets(void)
+{
+	const char *secret = "eyJlbmMi-Q.token_1";
+	Fault		fault = {.message = "Token eyJlbmMi-Q.token_1, eyJlbmMi-Q.token_1: expired", .detail = "cut: eyJlbmMi-Q",
+	.element = "eyJlbmM"};
+
+	fault_hide_secret(&fault, secret);
+	CHECK(SAME(fault.message, "Token ******************, ******************: expired"));
+	CHECK(SAME(fault.detail, "cut: **********"));
+	CHECK(SAME(fault.element, "eyJlbmM"));
+	fault_hide_secret(&fault, "Token");
+	CHECK(strncmp(fault.message, "Token ", 6) == 0);
+	fault_hide_secret(&fault, "");
+	snprintf(fault.detail, sizeof(fault.detail), "odd (:(:(:(:x and (:(:(:(:");
+	fault_hide_secret(&fault, "(:(:(:(:x");
+	CHECK(SAME(fault.detail, "odd ********x and ********"));
+}
+
 void
 test_faults(void)
 {
@@ -374,4 +394,5 @@ test_faults(void)
 	test_texts();
 	test_cut_faults();
 	test_oauth_faults();
+	test_hidden_secrets();
 }

@@ -24,6 +24,7 @@ sys.dont_write_bytecode = True
 
 from testclient import Sim                                  # noqa: E402
 
+
 def code(answer: dict) -> str:
     return answer["Fault"]["Error"][0]["code"]
 
@@ -31,6 +32,15 @@ def code(answer: dict) -> str:
 def sale(amount, **detail) -> dict:
     return {"Amount": amount, "DetailType": "SalesItemLineDetail",
             "SalesItemLineDetail": {"ItemRef": {"value": "1"}} | detail}
+
+
+def until(condition, seconds: float = 20) -> None:
+    """Wait until the condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError("waited in vain")
+        time.sleep(0.02)
 
 
 class Shared(unittest.TestCase):
@@ -491,7 +501,7 @@ class FaultTest(Shared):
         found = []
         thread = threading.Thread(target=lambda: found.append(self.info()[0]))
         thread.start()
-        time.sleep(0.2)
+        until(lambda: self.sim.control("GET", "stats")["faults_injected"]["hang"] == 2)
         self.assertEqual(found, [])
         self.sim.control("POST", "release", {})
         thread.join(5)
@@ -518,6 +528,7 @@ class LimitTest(unittest.TestCase):
             sim.refresh()
             statuses = [sim.get("preferences")[0] for _ in range(14)]
             self.assertEqual(statuses, [200] * 10 + [429] * 4)
+            # refused requests count too: a window must pass in silence, here and below
             time.sleep(1.1)
             self.assertEqual(sim.get("preferences")[0], 200)
             sim.control("POST", "settings", {"requests_per_second": 1000, "requests_per_minute": 20})
