@@ -1,0 +1,62 @@
+/*
+ * mapping.h
+ *		A mapping as a worker or a plan needs it: its role, its settings, the texts of its statements.
+ *
+ * The statements are made by SQL (qbsync.mapping_statements, 28_statements.sql); C only runs them, each as the one it is
+ * meant for: the mapping's role or the extension's owner.
+ */
+#ifndef QBSYNC_MAPPING_H
+#define QBSYNC_MAPPING_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+
+/* A setting to be made while the role is in force. */
+typedef struct RoleSetting
+{
+	char	   *name;
+	char	   *value;
+} RoleSetting;
+
+typedef struct MappingStatements
+{
+	/* as the role */
+	char	   *read_rows;		/* $1 text[] of crm_keys or null: crm_key text, ours jsonb, crm_time timestamptz */
+	char	   *read_match;		/* crm_key text, ours jsonb */
+	char	   *insert;			/* $1 jsonb[]: crm_key text, ours jsonb, in order; NULL: nothing can be inserted */
+	char	   *delete;			/* $1 text[]: crm_key text; NULL: nothing can be deleted */
+	char	   *delete_lines;	/* $1 text[] of crm_keys; NULL: no lines */
+	char	   *insert_lines;	/* $1 text[] of crm_keys, $2 jsonb[] of arrays of lines */
+	/* as the owner */
+	char	   *linked;			/* $1 text[] of ids: id text, crm_key text (null: not linked here) */
+	char	   *match;			/* $1 text[] of ids or null, tuplestore crm_match */
+	char	   *decide;			/* $1 text[] of ids or null, tuplestores crm_row, match_pair */
+	char	   *sweep;			/* $1 text (after), $2 integer (limit): id text, in order */
+	bool		reread;			/* what RETURNING shows is not to be believed: triggers of the user */
+} MappingStatements;
+
+typedef struct Mapping
+{
+	int32		mapping_id;
+	int32		connection_id;
+	char	   *name;
+	char	   *entity;
+	Oid			view;
+	Oid			role;
+	char	   *role_name;
+	char	   *search_path;
+	List	   *settings;		/* of RoleSetting */
+	bool		enabled;		/* state is enabled, its company is live */
+	bool		first_sync;		/* first_sync_done_at is null */
+	char	   *sweep_after;	/* or NULL */
+	MappingStatements statements;
+} Mapping;
+
+/*
+ * Load a mapping, in a unit, as the owner; palloc'd in CurrentMemoryContext.  NULL: there is none with that number.  Raises an
+ * error when the role is gone (ERRCODE_UNDEFINED_OBJECT) or may not be used: superuser, BYPASSRLS (insufficient_privilege).
+ */
+extern Mapping *mapping_load(int32 mapping_id);
+
+#endif							/* QBSYNC_MAPPING_H */
