@@ -1,0 +1,429 @@
+/*
+ * The statements of a mapping, continued: reading and writing the view, matching, deciding; all together in
+ * qbsync.mapping_statements().
+ */
+
+CREATE FUNCTION qbsync.read_statement(mapping_id integer)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	m qbsync.mapping;
+	lines text := '';
+	value text;
+	crm_time text := 'NULL::pg_catalog.timestamptz';
+BEGIN
+	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = read_statement.mapping_id;
+	value := qbsync.crm_row_expression(m.mapping_id, 'v');
+	IF 'last_updated_time' = ANY (m.columns) THEN
+		crm_time := 'v.last_updated_time::pg_catalog.timestamptz';
+	END IF;
+	IF m.line_view IS NOT NULL THEN
+		lines := format(' LEFT JOIN (SELECT l.%1$I::pg_catalog.text AS crm_key, pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(%2$s)%3$s) AS lines'
+						' FROM %4$s l WHERE $1 IS NULL OR l.%1$I::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($1) GROUP BY 1) g'
+						' ON g.crm_key OPERATOR(pg_catalog.=) %5$s',
+						m.entity || '_key', qbsync.crm_row_expression(m.mapping_id, 'l', true),
+						CASE WHEN 'position' = ANY (m.line_columns) THEN ' ORDER BY l.position' ELSE '' END,
+						qbsync.qualified(m.line_view), qbsync.crm_key_expression(m.mapping_id, 'v'));
+		value := value || ' OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object(''lines'', g.lines)';
+	END IF;
+	RETURN format('SELECT %1$s AS crm_key, %2$s AS ours, %3$s AS crm_time FROM %4$s v%5$s WHERE $1::pg_catalog.text[] IS NULL'
+				  ' UNION ALL SELECT %1$s, %2$s, %3$s FROM %4$s v%5$s WHERE $1::pg_catalog.text[] IS NOT NULL AND %6$s',
+				  qbsync.crm_key_expression(m.mapping_id, 'v'), value, crm_time, qbsync.qualified(m.view), lines,
+				  qbsync.crm_keys_condition(m.mapping_id, 'v', '$1'));
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.read_statement(integer) IS 'Statement that reads rows of a mapped view, by an array of crm_keys or (null) all';
+
+CREATE FUNCTION qbsync.write_columns(mapping_id integer)
+RETURNS text[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT coalesce(array_agg(c.name ORDER BY c.name), '{}')
+	FROM qbsync.mapping_columns(write_columns.mapping_id) c
+	JOIN qbsync.mapping m ON m.mapping_id = write_columns.mapping_id
+	WHERE c.updatable AND c.name <> 'last_updated_time'
+	  AND (c.role <> 'extra' OR m.defaults ? c.name);
+$fn$;
+COMMENT ON FUNCTION qbsync.write_columns(integer) IS 'Columns that rows created from QuickBooks are given';
+
+CREATE FUNCTION qbsync.insert_statement(mapping_id integer)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT format('INSERT INTO %s AS v (%s) SELECT %s FROM pg_catalog.unnest($1::pg_catalog.jsonb[]) WITH ORDINALITY AS n(value, position) ORDER BY n.position RETURNING %s AS crm_key, %s AS ours',
+				  qbsync.qualified(m.view), string_agg(format('%I', c.name), ', ' ORDER BY c.name),
+				  string_agg(qbsync.crm_write('n.value', c.name, c.type, c.is_array, c.view_type, c.not_null, c.default_expression), ', ' ORDER BY c.name),
+				  qbsync.crm_key_expression(m.mapping_id, 'v'), qbsync.crm_row_expression(m.mapping_id, 'v'))
+	FROM qbsync.mapping m
+	CROSS JOIN LATERAL qbsync.mapping_columns(m.mapping_id) c
+	WHERE m.mapping_id = insert_statement.mapping_id AND c.name = ANY (qbsync.write_columns(m.mapping_id))
+	GROUP BY m.mapping_id;
+$fn$;
+COMMENT ON FUNCTION qbsync.insert_statement(integer) IS 'Statement that inserts canonical rows into a mapped view, in order; null when no column can be written';
+
+CREATE FUNCTION qbsync.mapping_update_statement(mapping_id integer, columns text[])
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT format('UPDATE %s AS v SET %s FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.jsonb[])) AS n(crm_key, value) WHERE %s RETURNING %s AS crm_key, %s AS ours',
+				  qbsync.qualified(m.view),
+				  string_agg(format('%I = %s', c.name, qbsync.crm_write('n.value', c.name, c.type, c.is_array, c.view_type, c.not_null, c.default_expression)), ', ' ORDER BY c.name),
+				  qbsync.crm_key_condition(m.mapping_id, 'v', 'n.crm_key'),
+				  qbsync.crm_key_expression(m.mapping_id, 'v'), qbsync.crm_row_expression(m.mapping_id, 'v'))
+	FROM qbsync.mapping m
+	CROSS JOIN LATERAL qbsync.mapping_columns(m.mapping_id) c
+	WHERE m.mapping_id = mapping_update_statement.mapping_id AND c.name = ANY (mapping_update_statement.columns)
+	GROUP BY m.mapping_id;
+$fn$;
+COMMENT ON FUNCTION qbsync.mapping_update_statement(integer, text[]) IS 'Statement that writes some columns of rows of a mapped view: $1 crm_keys, $2 canonical rows; null when there is none of the columns';
+
+CREATE FUNCTION qbsync.insert_lines_statement(mapping_id integer)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT format('INSERT INTO %1$s (%2$I%3$s, %4$s) SELECT n.crm_key::%5$s%6$s, %7$s FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.jsonb[])) AS n(crm_key, lines)'
+				  ' CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(n.lines) WITH ORDINALITY AS e(value, position) ORDER BY n.crm_key, e.position',
+				  qbsync.qualified(m.line_view), m.entity || '_key',
+				  CASE WHEN 'position' = ANY (m.line_columns) THEN ', position' ELSE '' END,
+				  string_agg(format('%I', c.name), ', ' ORDER BY c.name), format_type(a.atttypid, a.atttypmod),
+				  CASE WHEN 'position' = ANY (m.line_columns) THEN ', e.position' ELSE '' END,
+				  string_agg(qbsync.crm_write('e.value', c.name, c.type, c.is_array, c.view_type, c.not_null, c.default_expression), ', ' ORDER BY c.name))
+	FROM qbsync.mapping m
+	JOIN pg_attribute a ON a.attrelid = m.line_view AND a.attname = m.entity || '_key'
+	CROSS JOIN LATERAL qbsync.mapping_columns(m.mapping_id, true) c
+	WHERE m.mapping_id = insert_lines_statement.mapping_id AND c.updatable
+	GROUP BY m.mapping_id, a.atttypid, a.atttypmod;
+$fn$;
+COMMENT ON FUNCTION qbsync.insert_lines_statement(integer) IS 'Statement that inserts the lines of documents: $1 crm_keys, $2 arrays of canonical lines; null without a line view';
+
+/*
+ * What matching compares.  A record has one name and any number of other marks; for documents these are the number, and
+ * amount with date.  subject: an expression of a jsonb row (the CRM's) or null for columns of the mirror's row c.
+ */
+CREATE FUNCTION qbsync.match_name(entity text, subject text)
+RETURNS text
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT CASE
+		WHEN match_name.subject IS NULL THEN CASE match_name.entity
+			WHEN 'customer' THEN 'c.display_name' WHEN 'invoice' THEN 'c.doc_number' WHEN 'payment' THEN 'c.payment_ref_num' ELSE 'c.name' END
+		ELSE replace(CASE match_name.entity
+			WHEN 'customer' THEN 'coalesce(ROW ->> ''display_name'', ROW ->> ''company_name'', nullif(concat_ws('' '', ROW ->> ''given_name'', ROW ->> ''family_name''), ''''))'
+			WHEN 'invoice' THEN '(ROW ->> ''doc_number'')' WHEN 'payment' THEN '(ROW ->> ''payment_ref_num'')' ELSE '(ROW ->> ''name'')' END,
+			'ROW', match_name.subject) END;
+$fn$;
+COMMENT ON FUNCTION qbsync.match_name(text, text) IS 'Expression of the name that matching compares, of a CRM row (subject: its jsonb) or of a mirror row c';
+
+CREATE FUNCTION qbsync.match_marks(entity text, subject text)
+RETURNS text
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT CASE
+		WHEN match_marks.subject IS NULL THEN CASE match_marks.entity
+			WHEN 'customer' THEN 'c.emails'
+			WHEN 'item' THEN 'ARRAY[c.sku]'
+			WHEN 'invoice' THEN 'ARRAY[trim_scale(c.total_amt)::text || ''/'' || c.txn_date::text]'
+			WHEN 'payment' THEN 'ARRAY[trim_scale(c.total_amt)::text || ''/'' || c.txn_date::text]'
+			ELSE 'ARRAY[]::text[]' END
+		ELSE replace(CASE match_marks.entity
+			WHEN 'customer' THEN 'CASE jsonb_typeof(ROW -> ''emails'') WHEN ''array'' THEN ARRAY(SELECT jsonb_array_elements_text(ROW -> ''emails'')) ELSE ''{}'' END'
+			WHEN 'item' THEN 'ARRAY[ROW ->> ''sku'']'
+			WHEN 'invoice' THEN 'ARRAY[trim_scale((ROW ->> ''total_amt'')::numeric)::text || ''/'' || (ROW ->> ''txn_date'')]'
+			WHEN 'payment' THEN 'ARRAY[trim_scale((ROW ->> ''total_amt'')::numeric)::text || ''/'' || (ROW ->> ''txn_date'')]'
+			ELSE 'ARRAY[]::text[]' END, 'ROW', match_marks.subject) END;
+$fn$;
+COMMENT ON FUNCTION qbsync.match_marks(text, text) IS 'Expression of the other marks that matching compares (e-mails of a customer), as match_name';
+
+/* Which of the two kinds a mirror row is, as a condition of a mapping that takes one kind only. */
+CREATE FUNCTION qbsync.kind_condition(mapping_id integer)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT CASE WHEN m.kind = 'any' OR m.entity <> 'customer' THEN 'true'
+		ELSE format('qbsync.contact_kind(%L, c.display_name, c.company_name, c.given_name, c.family_name) = %L',
+					coalesce(qbsync.effective_policies(m.mapping_id) ->> 'kind_rule', 'both'), m.kind) END
+	FROM qbsync.mapping m WHERE m.mapping_id = kind_condition.mapping_id;
+$fn$;
+COMMENT ON FUNCTION qbsync.kind_condition(integer) IS 'Condition that a mirror row c belongs to a mapping''s kind';
+
+/*
+ * Matching, the plain tiers: id, tax number where QuickBooks shows it whole, normalised name with another mark, one of them
+ * alone.  A pair links by itself when its rule says so and neither side has another pair as good.
+ */
+CREATE FUNCTION qbsync.match_statement(mapping_id integer)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	m qbsync.mapping;
+	customer boolean;
+	partial text;
+BEGIN
+	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = match_statement.mapping_id;
+	customer := m.entity = 'customer';
+	partial := CASE qbsync.effective_policies(m.mapping_id) ->> 'partial_match' WHEN 'auto_link' THEN 'auto' ELSE 'review' END;
+	RETURN format($sql$
+		WITH crm AS MATERIALIZED (
+			SELECT m.crm_key, m.ours, qbsync.normalize_name(%1$s) AS name, %2$s AS marks, m.ours ->> 'tax_identifier' AS tax, m.ours ->> 'quickbooks_id' AS quickbooks_id
+			FROM (SELECT r.crm_key, qbsync.strip(r.ours) AS ours FROM crm_match r) m
+			WHERE NOT EXISTS (SELECT FROM qbsync.link l WHERE l.mapping_id = %3$s AND l.crm_key = m.crm_key)
+		), record AS MATERIALIZED (
+			SELECT c.id, qbsync.normalize_name(%4$s) AS name, %5$s AS marks, %6$s AS tax
+			FROM qbsync.%7$I c
+			LEFT JOIN qbsync.link l ON l.connection_id = c.connection_id AND l.entity = %8$L AND l.id = c.id AND l.family = %9$s
+			WHERE c.connection_id = %10$s AND ($1::text[] IS NULL OR c.id = ANY ($1)) AND l.id IS NULL AND c.deleted_at IS NULL AND %11$s AND %12$s
+			  AND NOT EXISTS (SELECT FROM qbsync.decision d WHERE d.mapping_id = %3$s AND d.id = c.id AND d.kind IN ('create', 'ignore') AND d.undone_at IS NULL)
+		), sign AS (
+			SELECT q.id, k.crm_key, 'id' AS sign FROM record q JOIN crm k ON k.quickbooks_id = q.id
+			UNION ALL SELECT q.id, k.crm_key, 'tax_id' FROM record q JOIN crm k ON k.tax = q.tax
+			UNION ALL SELECT q.id, k.crm_key, 'name' FROM record q JOIN crm k ON k.name = q.name AND k.name <> ''
+			UNION ALL SELECT q.id, k.crm_key, 'mark' FROM (SELECT x.id, qbsync.normalize_email(unnest(x.marks)) AS mark FROM record x) q
+				JOIN (SELECT x.crm_key, qbsync.normalize_email(unnest(x.marks)) AS mark FROM crm x) k ON k.mark = q.mark AND k.mark <> ''
+		), grouped AS (
+			SELECT s.id, s.crm_key, array_agg(DISTINCT s.sign) AS signs FROM sign s GROUP BY s.id, s.crm_key
+		), ruled AS (
+			SELECT g.id, g.crm_key, t.rule, t.tier, coalesce(r.outcome, t.outcome) AS outcome, g.signs
+			FROM grouped g
+			CROSS JOIN LATERAL (
+				SELECT * FROM (VALUES ('id', 1, 'auto', 'id' = ANY (g.signs)), ('tax_id', 2, 'auto', 'tax_id' = ANY (g.signs)),
+					('name_and_email', 3, 'auto', g.signs @> '{mark,name}'), ('name_only', 4, %13$L, 'name' = ANY (g.signs)),
+					('email_only', 5, %13$L, 'mark' = ANY (g.signs))) AS v(rule, tier, outcome, holds)
+				WHERE v.holds ORDER BY v.tier LIMIT 1) t
+			LEFT JOIN qbsync.match_rule r ON r.mapping_id = %3$s AND r.rule = t.rule
+			WHERE coalesce(r.outcome, t.outcome) <> 'off'
+			  AND NOT EXISTS (SELECT FROM qbsync.decision d WHERE d.mapping_id = %3$s AND d.id = g.id AND d.crm_key = g.crm_key
+							  AND d.kind IN ('reject', 'unlink') AND d.undone_at IS NULL)
+		), ranked AS (
+			SELECT r.*, min(r.tier) OVER (PARTITION BY r.id) AS best, min(r.tier) OVER (PARTITION BY r.crm_key) AS crm_best,
+				count(*) OVER (PARTITION BY r.id, r.tier) AS rivals, count(*) OVER (PARTITION BY r.crm_key, r.tier) AS crm_rivals
+			FROM ruled r
+		)
+		SELECT r.id, r.crm_key, r.rule,
+			CASE WHEN r.outcome = 'auto' AND r.tier = r.best AND r.tier = r.crm_best AND r.rivals = 1 AND r.crm_rivals = 1 THEN 'auto' ELSE 'review' END AS outcome,
+			(ARRAY[1.0, 0.99, 0.95, 0.7, 0.6])[r.tier]::real AS score,
+			ARRAY(SELECT CASE s.s WHEN 'id' THEN 'same QuickBooks id' WHEN 'tax_id' THEN 'same tax number' WHEN 'name' THEN %14$L ELSE %15$L END
+				  FROM unnest(r.signs) AS s(s) ORDER BY s.s)
+				|| CASE WHEN r.outcome = 'auto' AND (r.rivals > 1 OR r.crm_rivals > 1) THEN ARRAY['several match'] ELSE '{}' END AS reasons,
+			k.ours AS crm_row
+		FROM ranked r JOIN crm k ON k.crm_key = r.crm_key
+		$sql$,
+		qbsync.match_name(m.entity, 'm.ours'), qbsync.match_marks(m.entity, 'm.ours'), m.mapping_id,
+		qbsync.match_name(m.entity, NULL), qbsync.match_marks(m.entity, NULL),
+		-- QuickBooks shows the end of a tax number only, unless its company lets it show all
+		CASE WHEN customer THEN 'CASE WHEN c.tax_identifier !~ ''[Xx*]'' THEN c.tax_identifier END' ELSE 'NULL::text' END,
+		m.entity, m.entity, m.family, m.connection_id,
+		CASE WHEN EXISTS (SELECT FROM qbsync.catalogue e WHERE e.entity = m.entity AND e.name_list) THEN 'c.active IS NOT FALSE' ELSE 'true' END,
+		qbsync.kind_condition(m.mapping_id), partial,
+		CASE WHEN m.entity IN ('invoice', 'payment') THEN 'same number' ELSE 'same name' END,
+		CASE m.entity WHEN 'customer' THEN 'same e-mail' WHEN 'item' THEN 'same article number' ELSE 'same amount and date' END);
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.match_statement(integer) IS 'Statement that finds pairs of QuickBooks records ($1 ids, null: all) and CRM rows (tuplestore crm_match) that are or may be the same';
+
+/* What becomes of a record that is linked to nothing and matches nothing: create, review or ignore, with the reason. */
+CREATE FUNCTION qbsync.unmatched_action(mapping_id integer)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	m qbsync.mapping;
+	e record;
+	policy jsonb := qbsync.effective_policies(unmatched_action.mapping_id);
+	pull text;
+	since text;
+	branches text := '';
+BEGIN
+	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = unmatched_action.mapping_id;
+	SELECT * INTO STRICT e FROM qbsync.catalogue k WHERE k.entity = m.entity;
+	pull := policy ->> CASE WHEN e.transaction THEN 'pull_new_documents' WHEN m.first_sync_done_at IS NULL THEN 'pull_new_first' ELSE 'pull_new' END;
+	since := CASE WHEN e.transaction THEN policy ->> 'start_date' WHEN pull = 'since' THEN policy ->> 'pull_new_since' END;
+	IF e.transaction AND since IS NOT NULL THEN
+		branches := format(' WHEN %s < %L::date THEN ''ignore:before the start date''',
+						   CASE policy ->> 'start_date_basis' WHEN 'created_at' THEN 'c.create_time::date' ELSE 'c.txn_date' END, since);
+	ELSIF since IS NOT NULL THEN
+		branches := format(' WHEN c.create_time < %L::date THEN ''review:made in QuickBooks before the date from which records are taken over''', since);
+	END IF;
+	RETURN format('CASE WHEN d.kind = ''ignore'' THEN ''ignore:a person decided that it stays in QuickBooks alone'' WHEN d.kind = ''hold'' THEN ''review:a person put it off'''
+				  ' WHEN d.kind = ''create'' THEN ''create:a person decided that it is new''%s%s ELSE %L END', branches,
+				  CASE WHEN qbsync.mapping_direction(m.mapping_id) = 'push' THEN ' WHEN true THEN ''ignore:nothing comes from QuickBooks here''' ELSE '' END,
+				  CASE pull WHEN 'none' THEN 'ignore:records of QuickBooks alone are not taken over'
+					WHEN 'review' THEN 'review:matches nothing; a person decides'
+					ELSE 'create:matches nothing' END);
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.unmatched_action(integer) IS 'Expression over mirror row c and decision d: action and reason, with a colon between, for a record that matches nothing';
+
+/*
+ * One row per record: what the next sync does with it, and why.  This is all there is to know; the plan shows it, the
+ * apply worker does it.
+ */
+CREATE FUNCTION qbsync.decide_statement(mapping_id integer)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	m qbsync.mapping;
+	e record;
+	policy jsonb := qbsync.effective_policies(decide_statement.mapping_id);
+	them record;
+	their_lines record;
+	lines text := '';
+	facts text := 'NULL::jsonb';
+BEGIN
+	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = decide_statement.mapping_id;
+	SELECT * INTO STRICT e FROM qbsync.catalogue k WHERE k.entity = m.entity;
+	them := qbsync.their_row(m.mapping_id, 'c', false);
+	IF m.line_view IS NOT NULL THEN
+		their_lines := qbsync.their_row(m.mapping_id, 'n', true);
+		-- an application to an invoice that is not linked waits, or is left out, by policy (ORD-12)
+		lines := format($sql$
+			LEFT JOIN LATERAL (SELECT jsonb_agg(x.line ORDER BY x.position)%6$s AS lines, array_agg(w.w) FILTER (WHERE w.w IS NOT NULL) AS waits_for, array_agg(u.u) FILTER (WHERE u.u IS NOT NULL) AS unmapped
+				FROM (SELECT n.position, %1$s AS line, %2$s AS waits_for, %3$s AS unmapped FROM qbsync.%4$I n WHERE n.connection_id = c.connection_id AND n.%5$I = c.id OFFSET 0) x
+				LEFT JOIN LATERAL unnest(x.waits_for) w(w) ON true LEFT JOIN LATERAL unnest(x.unmapped) u(u) ON true) y ON true$sql$,
+			their_lines.value, CASE WHEN m.entity = 'payment' AND policy ->> 'unlinked_payment' = 'ignore' THEN '''{}''::text[]' ELSE their_lines.waits_for END,
+			their_lines.unmapped, e.line_table, m.entity || '_id',
+			CASE WHEN m.entity = 'payment' AND policy ->> 'unlinked_payment' = 'ignore' THEN ' FILTER (WHERE x.line ? ''invoice_key'')' ELSE '' END);
+	END IF;
+	IF m.entity = 'invoice' AND EXISTS (SELECT FROM qbsync.event_rule r WHERE r.mapping_id = m.mapping_id) THEN
+		facts := 'qbsync.document_facts(c.connection_id, ''invoice'', c.id)';
+	END IF;
+
+	RETURN format($sql$
+		WITH record AS (
+			SELECT c.id, c.sync_token, c.last_updated_time, c.deleted_at, %1$s AS active, %2$s AS name, %3$s AS theirs,
+				%4$s AS waits_for, %5$s AS unmapped, %6$s AS facts, %7$s AS right_kind, %8$s AS unmatched,
+				l.mapping_id AS linked_by, l.state AS link_state, l.crm_key AS linked_key, l.base, l.crm_base, l.unagreed, l.facts AS old_facts, l.events AS old_events,
+				a.crm_key AS auto_key, a.rule AS auto_rule, a.reasons AS auto_reasons, p.candidates
+			FROM qbsync.%9$I c
+			LEFT JOIN qbsync.link l ON l.connection_id = c.connection_id AND l.entity = %10$L AND l.id = c.id AND l.family = %11$s
+			LEFT JOIN LATERAL (SELECT k.kind FROM qbsync.decision k WHERE k.mapping_id = %12$s AND k.id = c.id AND k.undone_at IS NULL
+							   AND k.kind IN ('create', 'hold', 'ignore') ORDER BY k.decision_id DESC LIMIT 1) d ON true
+			LEFT JOIN (SELECT * FROM match_pair x WHERE x.outcome = 'auto') a ON a.id = c.id AND l.id IS NULL
+				AND NOT EXISTS (SELECT FROM qbsync.link t WHERE t.mapping_id = %12$s AND t.crm_key = a.crm_key)
+			LEFT JOIN (SELECT x.id, jsonb_agg(jsonb_build_object('crm_key', x.crm_key, 'score', x.score, 'reasons', x.reasons, 'crm_row', x.crm_row)
+											  ORDER BY x.score DESC, x.crm_key) AS candidates
+					   FROM match_pair x WHERE NOT EXISTS (SELECT FROM qbsync.link t WHERE t.mapping_id = %12$s AND t.crm_key = x.crm_key)
+					   GROUP BY x.id) p ON p.id = c.id AND l.id IS NULL%13$s
+			WHERE c.connection_id = %14$s AND ($1::text[] IS NULL OR c.id = ANY ($1))
+		), judged AS (
+			SELECT r.*, k.crm_key AS row_key, coalesce(r.linked_key, r.auto_key) AS the_key, qbsync.strip(k.ours) AS ours, k.crm_time,
+				split_part(r.unmatched, ':', 1) AS unmatched_action, split_part(r.unmatched, ':', 2) AS unmatched_reason,
+				CASE
+					WHEN r.link_state = 'alias' THEN 'ignore:a second record of CRM record ' || r.linked_key
+					WHEN r.linked_by <> %12$s THEN 'ignore:linked through another mapping'
+					WHEN r.linked_by IS NOT NULL AND r.deleted_at IS NOT NULL AND %15$L = 'detach' THEN 'detach:deleted in QuickBooks'
+					WHEN r.linked_by IS NOT NULL AND k.crm_key IS NULL THEN 'missing:the CRM record is gone or out of scope'
+					WHEN r.linked_by IS NOT NULL AND r.deleted_at IS NOT NULL AND %15$L = 'delete_crm' THEN 'delete:deleted in QuickBooks'
+					WHEN r.linked_by IS NOT NULL AND r.deleted_at IS NOT NULL THEN 'none:deleted in QuickBooks'
+					WHEN r.deleted_at IS NOT NULL THEN 'ignore:deleted in QuickBooks'
+					WHEN r.linked_by IS NOT NULL THEN 'update:'
+					WHEN r.active IS FALSE THEN 'ignore:inactive in QuickBooks'
+					WHEN NOT r.right_kind THEN 'ignore:of the other kind'
+					WHEN r.auto_key IS NOT NULL AND k.crm_key IS NOT NULL THEN 'link:' || array_to_string(r.auto_reasons, ', ')
+					WHEN r.candidates IS NOT NULL AND r.unmatched NOT LIKE 'ignore:a person%%' AND r.unmatched NOT LIKE 'create:a person%%' THEN 'candidate:may be a record of the CRM'
+					ELSE r.unmatched
+				END AS verdict
+			FROM record r
+			LEFT JOIN crm_row k ON k.crm_key = coalesce(r.linked_key, r.auto_key)
+		), weighed AS (
+			SELECT j.*, split_part(j.verdict, ':', 1) AS wanted, substr(j.verdict, strpos(j.verdict, ':') + 1) AS why, g.*
+			FROM judged j
+			LEFT JOIN LATERAL qbsync.merge(%16$L::jsonb, CASE WHEN j.linked_by IS NOT NULL THEN j.base END, j.crm_base, j.unagreed, coalesce(j.ours, '{}'), j.theirs,
+				j.crm_time, j.last_updated_time) g ON split_part(j.verdict, ':', 1) IN ('update', 'link', 'create')
+		)
+		SELECT w.id,
+			CASE WHEN w.wanted IN ('update', 'link', 'create') AND cardinality(w.unmapped) > 0 THEN 'error'
+				WHEN w.wanted IN ('update', 'link', 'create') AND cardinality(w.waits_for) > 0 THEN 'wait'
+				WHEN w.wanted = 'update' AND w.write IS NULL THEN 'none' ELSE w.wanted END AS action,
+			w.the_key AS crm_key,
+			CASE w.wanted WHEN 'create' THEN 'created_in_crm' WHEN 'link' THEN w.auto_rule END AS origin,
+			CASE WHEN w.wanted = 'update' THEN CASE WHEN w.base IS NULL THEN 'compared for the first time' ELSE 'changed in QuickBooks' END ELSE w.why END AS reason,
+			w.name, w.ours, w.theirs,
+			CASE WHEN w.wanted = 'create' THEN %17$L::jsonb || coalesce(w.write, '{}') ELSE w.write END AS write,
+			w.send, w.conflict, w.new_base AS base, w.new_crm_base AS crm_base, w.new_unagreed AS unagreed,
+			w.facts,
+			CASE WHEN w.linked_by = %12$s THEN nullif(coalesce(w.old_events, '{}') || coalesce(qbsync.new_events(w.old_facts, w.facts), '{}'), '{}') END AS events,
+			CASE WHEN w.wanted = 'candidate' THEN w.candidates END AS candidates,
+			nullif(w.waits_for, '{}') AS waits_for,
+			CASE WHEN cardinality(w.unmapped) > 0 THEN 'value_not_mapped' WHEN cardinality(w.waits_for) > 0 THEN 'reference_waiting' END AS problem,
+			CASE WHEN cardinality(w.unmapped) > 0 THEN 'Not mapped: ' || array_to_string(w.unmapped, ', ') || '.'
+				WHEN cardinality(w.waits_for) > 0 THEN 'It waits for ' || array_to_string(w.waits_for, ', ') || ' to be linked.' END AS detail,
+			w.sync_token, w.last_updated_time AS theirs_at, w.crm_time AS ours_at
+		FROM weighed w
+		ORDER BY w.id
+		$sql$,
+		CASE WHEN e.name_list THEN 'c.active' ELSE 'NULL::boolean' END,
+		qbsync.match_name(m.entity, NULL),
+		them.value || CASE WHEN m.line_view IS NOT NULL THEN ' || CASE WHEN y.lines IS NULL THEN ''{}''::jsonb ELSE jsonb_build_object(''lines'', y.lines) END' ELSE '' END,
+		them.waits_for || CASE WHEN m.line_view IS NOT NULL THEN ' || coalesce(y.waits_for, ''{}'')' ELSE '' END,
+		them.unmapped || CASE WHEN m.line_view IS NOT NULL THEN ' || coalesce(y.unmapped, ''{}'')' ELSE '' END,
+		facts, qbsync.kind_condition(m.mapping_id), qbsync.unmatched_action(m.mapping_id),
+		m.entity, m.entity, m.family, m.mapping_id, lines, m.connection_id,
+		coalesce(policy ->> 'on_qbo_delete', 'mark'), qbsync.merge_rules(m.mapping_id), m.defaults);
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.decide_statement(integer) IS 'Statement that decides about QuickBooks records ($1 ids, null: all) from the tuplestores crm_row and match_pair';
+
+/* RETURNING tells the truth unless triggers act beyond it: INSTEAD OF ones, and AFTER ROW ones that write the same row. */
+CREATE FUNCTION qbsync.must_reread(mapping_id integer)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT m.line_view IS NOT NULL OR EXISTS (
+		SELECT FROM pg_trigger t
+		WHERE NOT t.tgisinternal AND t.tgname NOT LIKE 'qbsync\_%'
+		  AND (t.tgrelid = m.view OR t.tgrelid IN (SELECT v.relation FROM qbsync.view_columns(m.view) v))
+		  AND (t.tgtype & 64 <> 0 OR t.tgtype & (1 | 2) = 1))
+	FROM qbsync.mapping m WHERE m.mapping_id = must_reread.mapping_id;
+$fn$;
+COMMENT ON FUNCTION qbsync.must_reread(integer) IS 'Must rows be read again after they were written through the view?';
+
+CREATE FUNCTION qbsync.mapping_statements(mapping_id integer,
+	OUT read_rows text, OUT read_match text, OUT insert text, OUT delete text, OUT delete_lines text, OUT insert_lines text,
+	OUT linked text, OUT match text, OUT decide text, OUT sweep text, OUT reread boolean)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	m qbsync.mapping;
+	match_columns text;
+BEGIN
+	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = mapping_statements.mapping_id;
+	SELECT string_agg(format('%L, %s', c.name, qbsync.crm_read('v', c.name, c.type, c.is_array)), ', ') INTO match_columns
+	FROM qbsync.mapping_columns(m.mapping_id) c
+	WHERE c.name IN ('display_name', 'company_name', 'given_name', 'family_name', 'emails', 'tax_identifier', 'quickbooks_id', 'name', 'sku',
+					 'doc_number', 'payment_ref_num', 'total_amt', 'txn_date');
+	mapping_statements.read_rows := qbsync.read_statement(m.mapping_id);
+	mapping_statements.read_match := format('SELECT %s AS crm_key, pg_catalog.jsonb_build_object(%s) AS ours FROM %s v',
+		qbsync.crm_key_expression(m.mapping_id, 'v'), match_columns, qbsync.qualified(m.view));
+	mapping_statements.insert := qbsync.insert_statement(m.mapping_id);
+	mapping_statements.delete := format('DELETE FROM %s AS v WHERE %s RETURNING %s AS crm_key', qbsync.qualified(m.view),
+		qbsync.crm_keys_condition(m.mapping_id, 'v', '$1'), qbsync.crm_key_expression(m.mapping_id, 'v'));
+	IF m.line_view IS NOT NULL THEN
+		mapping_statements.delete_lines := format('DELETE FROM %s AS l WHERE l.%I::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($1)',
+			qbsync.qualified(m.line_view), m.entity || '_key');
+		mapping_statements.insert_lines := qbsync.insert_lines_statement(m.mapping_id);
+	END IF;
+	mapping_statements.linked := format('SELECT i.id, l.crm_key FROM unnest($1::text[]) AS i(id) LEFT JOIN qbsync.link l '
+		'ON l.connection_id = %s AND l.entity = %L AND l.id = i.id AND l.family = %s AND l.mapping_id = %s AND l.state <> ''alias''',
+		m.connection_id, m.entity, m.family, m.mapping_id);
+	mapping_statements.match := qbsync.match_statement(m.mapping_id);
+	mapping_statements.decide := qbsync.decide_statement(m.mapping_id);
+	mapping_statements.sweep := format('SELECT c.id FROM qbsync.%I c WHERE c.connection_id = %s AND c.id > $1 ORDER BY c.id LIMIT $2', m.entity, m.connection_id);
+	mapping_statements.reread := qbsync.must_reread(m.mapping_id);
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.mapping_statements(integer) IS 'All statements of a mapping, for the apply worker and the plan';
