@@ -87,13 +87,15 @@ FROM qbsync.customer_summary WHERE connection = 'acme' ORDER BY id;
 -- EXT-29: the same ids in another company; exact amounts
 SELECT connection, id, display_name, open_balance, overdue_balance FROM qbsync.customer_summary WHERE id = '1' ORDER BY connection;
 
--- a condition on the id reaches into every aggregate
+-- one customer's rows only are read for one customer, whether asked for by id or by the CRM's key; what is not asked for is not read
 CREATE FUNCTION pg_temp.plan(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 BEGIN
 	RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || query;
 END $$;
 SET LOCAL enable_seqscan = off;
-SELECT count(*) AS conditions FROM pg_temp.plan('SELECT * FROM qbsync.customer_summary WHERE connection_id = -1 AND id = ''1''') p WHERE p ~ 'customer_id = ''1''';
+SELECT count(*) AS conditions FROM pg_temp.plan('SELECT * FROM qbsync.customer_summary WHERE connection_id = -1 AND id = ''1''') p WHERE p ~ 'Index Cond: .*customer_id = ';
+SELECT count(*) AS conditions FROM pg_temp.plan('SELECT * FROM qbsync.customer_summary WHERE crm_table = ''c'' AND crm_key = ''1''') p WHERE p ~ 'Index Cond: .*(customer_id = |crm_key = ''1'')';
+SELECT count(*) AS aggregates FROM pg_temp.plan('SELECT display_name, balance FROM qbsync.customer_summary') p WHERE p ~ 'Aggregate|invoice|payment|link|mapping';
 RESET enable_seqscan;
 
 -- CAP-62, X-28: a disconnected company is not shown, unless that was asked for

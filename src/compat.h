@@ -65,6 +65,13 @@ extern int no_such_variable
 #define qbsync_owns_database(dboid, roleid) pg_database_ownercheck((dboid), (roleid))
 #endif
 
+/* May a role become another one (SET ROLE)?  16 tells that from inheriting its privileges. */
+#if PG_VERSION_NUM >= 160000
+#define qbsync_can_become(member, role) member_can_set_role((member), (role))
+#else
+#define qbsync_can_become(member, role) is_member_of_role((member), (role))
+#endif
+
 /* Writing rows below the executor; the headers are access/genam.h, access/tableam.h, executor/executor.h, utils/relcache.h. */
 #if PG_VERSION_NUM >= 160000
 #define QbsyncIndexUpdate TU_UpdateIndexes

@@ -27,6 +27,10 @@ int			qbsync_connect_timeout = 10000;
 int			qbsync_request_timeout = 130000;
 int			qbsync_max_response_size = 65536;
 int			qbsync_log_retention = 30 * 24 * 60;
+int			qbsync_history_retention = 365 * 24 * 60;
+int			qbsync_apply_time_box = 100;
+int			qbsync_max_lock_wait = 200;
+int			qbsync_max_apply_workers = 4;
 
 /* PostgreSQL 15 declares no prototype of its own; a second one does no harm later. */
 extern PGDLLEXPORT void _PG_init(void);
@@ -53,6 +57,11 @@ check_databases(char **newval, void **extra, GucSource source)
 static void
 define_settings(void)
 {
+	DefineCustomIntVariable("qbsync.apply_time_box",
+							"Time a transaction that writes CRM tables may take.",
+							"A quarter of deadlock_timeout at most counts. What needs longer is done alone, and given up as soon as a session has waited for it as long as qbsync.max_lock_wait.",
+							&qbsync_apply_time_box, 100, 10, 10000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("qbsync.connect_timeout",
 							"Time allowed to connect to Intuit's servers.",
 							NULL, &qbsync_connect_timeout, 10000, 100, 600000,
@@ -67,6 +76,11 @@ define_settings(void)
 							   "Comma-separated names; empty for every database that has the extension.",
 							   &qbsync_databases, "",
 							   PGC_SIGHUP, GUC_LIST_INPUT, check_databases, NULL, NULL);
+	DefineCustomIntVariable("qbsync.history_retention",
+							"Time that rows of qbsync.history and qbsync.activity are kept.",
+							"What is older cannot be undone.",
+							&qbsync_history_retention, 365 * 24 * 60, 60, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
 	DefineCustomStringVariable("qbsync.key_file",
 							   "File with the key that encrypts secrets.",
 							   "Made when first needed; empty for qbsync.key in the data directory. Outside the data directory is better.",
@@ -76,13 +90,23 @@ define_settings(void)
 							"Time that rows of qbsync.http_log, finished jobs and used sign-ins are kept.",
 							NULL, &qbsync_log_retention, 30 * 24 * 60, 60, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomIntVariable("qbsync.max_apply_workers",
+							"Apply workers of one database at a time.",
+							"They run the CRM's code, one for each mapping that has work, and count against max_worker_processes.",
+							&qbsync_max_apply_workers, 4, 1, 64,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("qbsync.max_lock_wait",
+							"Time that a session may wait for a CRM record that is being written.",
+							"Then the writing is given up and tried again later. Half of deadlock_timeout at most counts.",
+							&qbsync_max_lock_wait, 200, 10, 60000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("qbsync.max_response_size",
 							"Largest answer accepted from Intuit.",
 							"Bigger ones are asked for again in smaller pages.",
 							&qbsync_max_response_size, 65536, 64, 1024 * 1024,
 							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomBoolVariable("qbsync.paused",
-							 "Keeps all gateways of this server from talking to Intuit.",
+							 "Keeps all gateways of this server from talking to Intuit, and apply workers from writing CRM tables.",
 							 "For physical copies of a server, which cannot be told from the original.",
 							 &qbsync_paused, false,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);

@@ -19,5 +19,9 @@ extern int	qbsync_connect_timeout;		/* ms */
 extern int	qbsync_request_timeout;		/* ms */
 extern int	qbsync_max_response_size;	/* kB */
 extern int	qbsync_log_retention;		/* minutes */
+extern int	qbsync_history_retention;	/* minutes */
+extern int	qbsync_apply_time_box;		/* ms */
+extern int	qbsync_max_lock_wait;		/* ms */
+extern int	qbsync_max_apply_workers;
 
 #endif							/* QBSYNC_H */

@@ -25,8 +25,8 @@ CREATE TABLE qbsync.link (
 	agreed_at		timestamptz,
 	PRIMARY KEY (connection_id, entity, id, family)
 ) WITH (fillfactor = 80);
-CREATE UNIQUE INDEX link_crm_key_idx ON qbsync.link (mapping_id, crm_key) WHERE state <> 'alias';
-CREATE INDEX link_alias_idx ON qbsync.link (mapping_id, crm_key) WHERE state = 'alias';
+-- A CRM record is linked once, beside any number of aliases; one index for that, for aliases and for what is asked by key.
+CREATE UNIQUE INDEX link_crm_key_idx ON qbsync.link (mapping_id, crm_key, (CASE WHEN state = 'alias' THEN id ELSE '' END));
 COMMENT ON TABLE qbsync.link IS 'Which CRM record is which QuickBooks record, how that came about, and what both last agreed on. Read qbsync.matched instead';
 COMMENT ON COLUMN qbsync.link.state IS 'linked; crm_missing: the CRM record is gone or out of scope, it is not made again; alias: a second QuickBooks record of the same CRM record (after a merge in the CRM), its documents count for that one';
 COMMENT ON COLUMN qbsync.link.origin IS 'rule that linked them; decision: a person; created_in_crm: the CRM record was made from the QuickBooks record; created_in_quickbooks: the reverse; merge';

@@ -78,7 +78,8 @@ AS $fn$
 			WHEN n.name IN ('quickbooks_id', 'last_updated_time') AND NOT mapping_columns.lines THEN 'special'
 			WHEN n.name LIKE '%\_key' AND (r."column" IS NOT NULL OR m.catalogue_table = 'payment_line' AND n.name = 'invoice_key') THEN 'reference'
 			ELSE 'extra' END,
-		format_type(a.atttypid, a.atttypmod),
+		-- without a length: a value that is too long is refused, not cut
+		format_type(a.atttypid, NULL),
 		t.typcategory = 'A',
 		c.type,
 		coalesce(c.path, r.path),

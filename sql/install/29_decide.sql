@@ -192,13 +192,11 @@ BEGIN
 		), grouped AS (
 			SELECT s.id, s.crm_key, array_agg(DISTINCT s.sign) AS signs FROM sign s GROUP BY s.id, s.crm_key
 		), ruled AS (
-			SELECT g.id, g.crm_key, t.rule, t.tier, coalesce(r.outcome, t.outcome) AS outcome, g.signs
-			FROM grouped g
-			CROSS JOIN LATERAL (
-				SELECT * FROM (VALUES ('id', 1, 'auto', 'id' = ANY (g.signs)), ('tax_id', 2, 'auto', 'tax_id' = ANY (g.signs)),
-					('name_and_email', 3, 'auto', g.signs @> '{mark,name}'), ('name_only', 4, %13$L, 'name' = ANY (g.signs)),
-					('email_only', 5, %13$L, 'mark' = ANY (g.signs))) AS v(rule, tier, outcome, holds)
-				WHERE v.holds ORDER BY v.tier LIMIT 1) t
+			SELECT g.id, g.crm_key, t.rule, g.tier, coalesce(r.outcome, t.outcome) AS outcome, g.signs
+			FROM (SELECT s.*, CASE WHEN 'id' = ANY (s.signs) THEN 1 WHEN 'tax_id' = ANY (s.signs) THEN 2 WHEN s.signs @> '{mark,name}' THEN 3
+							  WHEN 'name' = ANY (s.signs) THEN 4 ELSE 5 END AS tier FROM grouped s) g
+			JOIN (VALUES (1, 'id', 'auto'), (2, 'tax_id', 'auto'), (3, 'name_and_email', 'auto'), (4, 'name_only', %13$L), (5, 'email_only', %13$L))
+				AS t(tier, rule, outcome) ON t.tier = g.tier
 			LEFT JOIN qbsync.match_rule r ON r.mapping_id = %3$s AND r.rule = t.rule
 			WHERE coalesce(r.outcome, t.outcome) <> 'off'
 			  AND NOT EXISTS (SELECT FROM qbsync.decision d WHERE d.mapping_id = %3$s AND d.id = g.id AND d.crm_key = g.crm_key
@@ -279,11 +277,16 @@ DECLARE
 	policy jsonb := qbsync.effective_policies(decide_statement.mapping_id);
 	them record;
 	their_lines record;
+	rules jsonb := qbsync.merge_rules(decide_statement.mapping_id);
+	closed text[];
 	lines text := '';
 	facts text := 'NULL::jsonb';
 BEGIN
 	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = decide_statement.mapping_id;
 	SELECT * INTO STRICT e FROM qbsync.catalogue k WHERE k.entity = m.entity;
+	SELECT coalesce(array_agg(c.c ORDER BY c.c), '{}') INTO closed
+	FROM jsonb_each(rules -> 'units') u CROSS JOIN LATERAL jsonb_array_elements_text(u.value -> 'columns') c(c)
+	WHERE u.value -> 'in' = 'false';
 	them := qbsync.their_row(m.mapping_id, 'c', false);
 	IF m.line_view IS NOT NULL THEN
 		their_lines := qbsync.their_row(m.mapping_id, 'n', true);
@@ -314,7 +317,7 @@ BEGIN
 				AND NOT EXISTS (SELECT FROM qbsync.link t WHERE t.mapping_id = %12$s AND t.crm_key = a.crm_key)
 			LEFT JOIN (SELECT x.id, jsonb_agg(jsonb_build_object('crm_key', x.crm_key, 'score', x.score, 'reasons', x.reasons, 'crm_row', x.crm_row)
 											  ORDER BY x.score DESC, x.crm_key) AS candidates
-					   FROM match_pair x WHERE NOT EXISTS (SELECT FROM qbsync.link t WHERE t.mapping_id = %12$s AND t.crm_key = x.crm_key)
+					   FROM match_pair x WHERE x.outcome = 'review' AND NOT EXISTS (SELECT FROM qbsync.link t WHERE t.mapping_id = %12$s AND t.crm_key = x.crm_key)
 					   GROUP BY x.id) p ON p.id = c.id AND l.id IS NULL%13$s
 			WHERE c.connection_id = %14$s AND ($1::text[] IS NULL OR c.id = ANY ($1))
 		), judged AS (
@@ -338,21 +341,22 @@ BEGIN
 			FROM record r
 			LEFT JOIN crm_row k ON k.crm_key = coalesce(r.linked_key, r.auto_key)
 		), weighed AS (
-			SELECT j.*, split_part(j.verdict, ':', 1) AS wanted, substr(j.verdict, strpos(j.verdict, ':') + 1) AS why, g.*
-			FROM judged j
-			LEFT JOIN LATERAL qbsync.merge(%16$L::jsonb, CASE WHEN j.linked_by IS NOT NULL THEN j.base END, j.crm_base, j.unagreed, coalesce(j.ours, '{}'), j.theirs,
-				j.crm_time, j.last_updated_time) g ON split_part(j.verdict, ':', 1) IN ('update', 'link', 'create')
+			SELECT v.*, CASE WHEN v.wanted IN ('update', 'link')
+				THEN qbsync.merge(%16$L::jsonb, v.base, v.crm_base, v.unagreed, coalesce(v.ours, '{}'), v.theirs, v.crm_time, v.last_updated_time) END AS g
+			FROM (SELECT j.*, split_part(j.verdict, ':', 1) AS wanted, substr(j.verdict, strpos(j.verdict, ':') + 1) AS why FROM judged j OFFSET 0) v
+			OFFSET 0			-- once a row, not once for each of the columns that follow from it
 		)
 		SELECT w.id,
 			CASE WHEN w.wanted IN ('update', 'link', 'create') AND cardinality(w.unmapped) > 0 THEN 'error'
 				WHEN w.wanted IN ('update', 'link', 'create') AND cardinality(w.waits_for) > 0 THEN 'wait'
-				WHEN w.wanted = 'update' AND w.write IS NULL THEN 'none' ELSE w.wanted END AS action,
+				WHEN w.wanted = 'update' AND (w.g).write IS NULL THEN 'none' ELSE w.wanted END AS action,
 			w.the_key AS crm_key,
 			CASE w.wanted WHEN 'create' THEN 'created_in_crm' WHEN 'link' THEN w.auto_rule END AS origin,
 			CASE WHEN w.wanted = 'update' THEN CASE WHEN w.base IS NULL THEN 'compared for the first time' ELSE 'changed in QuickBooks' END ELSE w.why END AS reason,
 			w.name, w.ours, w.theirs,
-			CASE WHEN w.wanted = 'create' THEN %17$L::jsonb || coalesce(w.write, '{}') ELSE w.write END AS write,
-			w.send, w.conflict, w.new_base AS base, w.new_crm_base AS crm_base, w.new_unagreed AS unagreed,
+			CASE WHEN w.wanted = 'create' THEN %17$s ELSE (w.g).write END AS write,
+			(w.g).send, (w.g).conflict, CASE WHEN w.wanted = 'create' THEN w.theirs ELSE (w.g).new_base END AS base,
+			CASE WHEN w.wanted = 'create' THEN %18$s ELSE (w.g).new_crm_base END AS crm_base, (w.g).new_unagreed AS unagreed,
 			w.facts,
 			CASE WHEN w.linked_by = %12$s THEN nullif(coalesce(w.old_events, '{}') || coalesce(qbsync.new_events(w.old_facts, w.facts), '{}'), '{}') END AS events,
 			CASE WHEN w.wanted = 'candidate' THEN w.candidates END AS candidates,
@@ -371,7 +375,10 @@ BEGIN
 		them.unmapped || CASE WHEN m.line_view IS NOT NULL THEN ' || coalesce(y.unmapped, ''{}'')' ELSE '' END,
 		facts, qbsync.kind_condition(m.mapping_id), qbsync.unmatched_action(m.mapping_id),
 		m.entity, m.entity, m.family, m.mapping_id, lines, m.connection_id,
-		coalesce(policy ->> 'on_qbo_delete', 'mark'), qbsync.merge_rules(m.mapping_id), m.defaults);
+		coalesce(policy ->> 'on_qbo_delete', 'mark'), rules,
+		-- a new row takes everything that may come in; what may not is agreed to be empty there
+		CASE WHEN m.defaults = '{}' THEN '' ELSE format('%L::jsonb || ', m.defaults) END || CASE WHEN closed = '{}' THEN 'w.theirs' ELSE format('(w.theirs - %L::text[])', closed) END,
+		CASE WHEN closed = '{}' THEN 'NULL::jsonb' ELSE format('(SELECT jsonb_object_agg(c.c, NULL) FROM unnest(%L::text[]) c(c) WHERE w.theirs ? c.c)', closed) END);
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.decide_statement(integer) IS 'Statement that decides about QuickBooks records ($1 ids, null: all) from the tuplestores crm_row and match_pair';

@@ -104,11 +104,11 @@ BEGIN
 		RAISE EXCEPTION '% is not valid', check_name.what
 			USING ERRCODE = 'invalid_parameter_value',
 				  DETAIL = 'A name has 1 to 100 characters, no blank at its ends and no control characters.',
-				  HINT = format('Give %s => ''…''.', CASE check_name.what WHEN 'app name' THEN 'name' ELSE 'connection' END);
+				  HINT = format('Give %s => ''…''.', CASE check_name.what WHEN 'connection name' THEN 'connection' ELSE 'name' END);
 	END IF;
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.check_name(text, text) IS 'Raises an error unless it is a name for a connection or app';
+COMMENT ON FUNCTION qbsync.check_name(text, text) IS 'Raises an error unless it is a name for a connection, app or mapping';
 
 CREATE FUNCTION qbsync.require_preload()
 RETURNS void

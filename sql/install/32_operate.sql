@@ -180,35 +180,26 @@ END
 $fn$;
 COMMENT ON FUNCTION @extschema@.qbsync_disconnect_notice(text) IS 'For the page behind the app''s Disconnect URL: look at once whether the grant still holds; returns the job, null for a company that is not read here. SECURITY DEFINER: writes qbsync.job';
 
+/* As the caller: a policy may need triggers on the CRM's tables, see 34_policy.sql and 37_guard.sql. */
 CREATE FUNCTION @extschema@.qbsync_set(
 	connection text DEFAULT NULL,
 	setting text DEFAULT NULL,
-	value text DEFAULT NULL)
+	value text DEFAULT NULL,
+	mapping text DEFAULT NULL,
+	"column" text DEFAULT NULL)
 RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-SET intervalstyle = postgres
 AS $fn$
 DECLARE
-	id integer := qbsync.the_connection(qbsync_set.connection);
-	new_value jsonb;
+	id integer;
 BEGIN
-	IF qbsync_set.setting IS NULL OR qbsync_set.setting NOT IN ('poll_interval', 'keep_visible') THEN
-		RAISE EXCEPTION 'setting "%" does not exist', qbsync_set.setting
-			USING ERRCODE = 'undefined_object', DETAIL = 'The settings of a connection are keep_visible and poll_interval.',
-				  HINT = 'SELECT qbsync_set(connection => …, setting => …, value => …); a null value sets the default again.';
-	END IF;
-	IF qbsync_set.value IS NOT NULL THEN
-		new_value := qbsync.setting_value(qbsync_set.setting, qbsync_set.value);
-	END IF;
-	UPDATE qbsync.connection c
-	SET settings = CASE WHEN new_value IS NULL THEN c.settings - qbsync_set.setting
-						ELSE c.settings || jsonb_build_object(qbsync_set.setting, new_value) END
-	WHERE c.connection_id = id;
-	PERFORM qbsync.wake();
+	FOREACH id IN ARRAY qbsync.change_setting(qbsync_set.connection, qbsync_set.setting, qbsync_set.value, qbsync_set.mapping, qbsync_set."column") LOOP
+		PERFORM qbsync.create_guards(id);
+	END LOOP;
 END
 $fn$;
-COMMENT ON FUNCTION @extschema@.qbsync_set(text, text, text) IS 'Change a setting of a connection: poll_interval (at least 10 s; null: automatic) or keep_visible (stay in the views when disconnected). SECURITY DEFINER: writes qbsync.connection';
+COMMENT ON FUNCTION @extschema@.qbsync_set(text, text, text, text, text) IS 'Change a setting of a connection: poll_interval (at least 10 s; null: automatic), keep_visible (stay in the views when disconnected); or a policy (see qbsync.policy) of a connection, a mapping or one of its columns. A null value takes back what was set there. Runs as the caller: locked records need triggers on the CRM''s tables';
 
 CREATE FUNCTION qbsync.setting_value(setting text, value text)
 RETURNS jsonb
@@ -218,7 +209,9 @@ AS $fn$
 DECLARE
 	pause interval;
 BEGIN
-	IF setting_value.setting = 'keep_visible' THEN
+	IF setting_value.value IS NULL THEN
+		RETURN NULL;
+	ELSIF setting_value.setting = 'keep_visible' THEN
 		RETURN to_jsonb(setting_value.value::boolean);
 	END IF;
 	pause := setting_value.value::interval;

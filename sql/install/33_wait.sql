@@ -145,6 +145,22 @@ END
 $fn$;
 COMMENT ON FUNCTION qbsync.raise_recent_failure(integer, text) IS 'Raises an error when the newest job of a kind failed within the last 15 minutes';
 
+/* What an apply worker will do by itself right away; a mapping that waits for somebody is not waited for. */
+CREATE FUNCTION qbsync.crm_busy(connection_id integer)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT EXISTS (
+		SELECT FROM qbsync.mapping m
+		WHERE m.connection_id = crm_busy.connection_id AND m.state = 'enabled' AND m.problem IS NULL
+		  AND (m.sweep_after IS NOT NULL
+			   OR EXISTS (SELECT FROM qbsync.arrival a WHERE a.mapping_id = m.mapping_id)
+			   OR EXISTS (SELECT FROM qbsync.crm_error e WHERE e.mapping_id = m.mapping_id AND e.next_attempt_at <= clock_timestamp()
+						  AND e.dismissed_at IS NULL)));
+$fn$;
+COMMENT ON FUNCTION qbsync.crm_busy(integer) IS 'Is something of a company on its way into the CRM?';
+
 /* Is it there?  kinds: those of its open jobs.  A failed reconnection of a company that is live is no "connected". */
 CREATE FUNCTION qbsync.wait_reached(c qbsync.connection, kinds text[], until text)
 RETURNS boolean
@@ -164,7 +180,7 @@ BEGIN
 		WHEN 'synced' THEN
 			RETURN c.state = 'live' AND c.problem IS NULL AND NOT 'sync' = ANY (kinds);
 		WHEN 'idle' THEN
-			RETURN c.state = 'live' AND c.problem IS NULL AND cardinality(kinds) = 0;
+			RETURN c.state = 'live' AND c.problem IS NULL AND cardinality(kinds) = 0 AND NOT qbsync.crm_busy(c.connection_id);
 	END CASE;
 END
 $fn$;

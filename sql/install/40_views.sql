@@ -2,8 +2,9 @@
  * Views for CRM applications and people: what QuickBooks says of customers, invoices and payments.
  *
  * They speak only of mirror rows, carry the connection's name and id, and hide companies that are disconnected
- * (CAP-62).  crm_table and crm_key are for the CRM record a contact is linked to: null until mappings exist, in their
- * place now so that applications can be written against them.
+ * (CAP-62).  crm_table and crm_key are the CRM record that the customer is linked to, through the mapping of family 0, so
+ * that an application joins on its own key and needs no QuickBooks id; both joins fall away for queries that do not ask.
+ * A customer that is an alias counts for the CRM record of the one it was merged with.
  */
 
 /*
@@ -16,7 +17,8 @@ FROM qbsync.connection c
 JOIN qbsync.app a ON a.name = c.app
 JOIN qbsync.environment e ON e.name = a.environment
 LEFT JOIN qbsync.company_info i ON i.connection_id = c.connection_id AND i.id = '1'
-WHERE c.state NOT IN ('disconnected', 'authorizing') OR c.settings -> 'keep_visible' = 'true'::jsonb;
+WHERE c.state NOT IN ('disconnected', 'authorizing') OR c.settings -> 'keep_visible' = 'true'::jsonb
+OFFSET 0;			-- few rows, worked out once; and one relation to the planner, which orders join_collapse_limit (8) of them freely
 COMMENT ON VIEW qbsync.visible_connection IS 'Companies whose data the views show: all but disconnected ones without the setting keep_visible';
 COMMENT ON COLUMN qbsync.visible_connection.app_url IS 'base of links to QuickBooks'' pages';
 COMMENT ON COLUMN qbsync.visible_connection.time_zone IS 'the company''s own; decides what "today" is';
@@ -31,9 +33,12 @@ COMMENT ON COLUMN qbsync.visible_connection.time_zone IS 'the company''s own; de
  */
 CREATE VIEW qbsync.invoice_status AS
 SELECT s.connection, s.connection_id, s.id, s.doc_number,
-	NULL::text AS crm_table, NULL::text AS crm_key,
-	s.customer_id, k.display_name AS customer,
-	s.txn_date, s.due_date, t.name AS terms, s.currency, s.total, s.balance,
+	m.crm_table, r.crm_key,
+	s.customer_id,
+	(SELECT k.display_name FROM qbsync.customer k WHERE k.connection_id = s.connection_id AND k.id = s.customer_id) AS customer,
+	s.txn_date, s.due_date,
+	(SELECT t.name FROM qbsync.term t WHERE t.connection_id = s.connection_id AND t.id = s.term_id) AS terms,
+	s.currency, s.total, s.balance,
 	(SELECT coalesce(sum(l.amount), 0)
 	 FROM qbsync.payment_line l
 	 JOIN qbsync.payment p ON p.connection_id = l.connection_id AND p.id = l.payment_id AND p.deleted_at IS NULL
@@ -79,13 +84,13 @@ FROM (
 		OFFSET 0			-- once a row, not once for each of the columns that follow from it
 	) x
 ) s
-LEFT JOIN qbsync.customer k ON k.connection_id = s.connection_id AND k.id = s.customer_id
-LEFT JOIN qbsync.term t ON t.connection_id = s.connection_id AND t.id = s.term_id;
+LEFT JOIN qbsync.link r ON r.connection_id = s.connection_id AND r.entity = 'customer' AND r.id = s.customer_id AND r.family = 0
+LEFT JOIN qbsync.mapping m ON m.mapping_id = r.mapping_id;
 COMMENT ON VIEW qbsync.invoice_status IS 'Every invoice with what became of it: open, partially paid, paid, voided or deleted, and whether it is overdue today in the company''s time zone';
 COMMENT ON COLUMN qbsync.invoice_status.connection IS 'name of the connection';
 COMMENT ON COLUMN qbsync.invoice_status.id IS 'QuickBooks'' id of the invoice';
-COMMENT ON COLUMN qbsync.invoice_status.crm_table IS 'table of the CRM record the customer is linked to; null while nothing is mapped';
-COMMENT ON COLUMN qbsync.invoice_status.crm_key IS 'key of the CRM record the customer is linked to; null while nothing is mapped';
+COMMENT ON COLUMN qbsync.invoice_status.crm_table IS 'table of the CRM record the customer is linked with; null when it is not';
+COMMENT ON COLUMN qbsync.invoice_status.crm_key IS 'key of the CRM record the customer is linked with; null when it is not';
 COMMENT ON COLUMN qbsync.invoice_status.terms IS 'name of the payment terms';
 COMMENT ON COLUMN qbsync.invoice_status.total IS 'total with tax, in currency';
 COMMENT ON COLUMN qbsync.invoice_status.balance IS 'still to be paid, in currency';
@@ -100,20 +105,23 @@ COMMENT ON COLUMN qbsync.invoice_status.url IS 'its page in QuickBooks; opens in
 COMMENT ON COLUMN qbsync.invoice_status.deleted_at IS 'when it was deleted; amounts are those before';
 
 CREATE VIEW qbsync.invoice_payment AS
-SELECT v.connection, v.connection_id, l.txn_id AS invoice_id, i.doc_number, p.id AS payment_id,
-	NULL::text AS crm_table, NULL::text AS crm_key,
-	p.customer_id, k.display_name AS customer,
+SELECT v.connection, v.connection_id, l.txn_id AS invoice_id,
+	(SELECT i.doc_number FROM qbsync.invoice i WHERE i.connection_id = l.connection_id AND i.id = l.txn_id) AS doc_number,
+	p.id AS payment_id,
+	m.crm_table, r.crm_key,
+	p.customer_id,
+	(SELECT k.display_name FROM qbsync.customer k WHERE k.connection_id = p.connection_id AND k.id = p.customer_id) AS customer,
 	p.txn_date AS payment_date, l.amount, p.total_amt AS payment_total, p.unapplied_amt AS unapplied, p.currency,
 	p.payment_ref_num, v.app_url || (SELECT g.page_path FROM qbsync.catalogue g WHERE g.entity = 'payment') || p.id AS url
 FROM qbsync.visible_connection v
 JOIN qbsync.payment_line l ON l.connection_id = v.connection_id AND l.txn_type = 'Invoice'
 JOIN qbsync.payment p ON p.connection_id = l.connection_id AND p.id = l.payment_id AND p.deleted_at IS NULL
-LEFT JOIN qbsync.invoice i ON i.connection_id = l.connection_id AND i.id = l.txn_id
-LEFT JOIN qbsync.customer k ON k.connection_id = p.connection_id AND k.id = p.customer_id;
+LEFT JOIN qbsync.link r ON r.connection_id = p.connection_id AND r.entity = 'customer' AND r.id = p.customer_id AND r.family = 0
+LEFT JOIN qbsync.mapping m ON m.mapping_id = r.mapping_id;
 COMMENT ON VIEW qbsync.invoice_payment IS 'Which payment paid which invoice by how much; a split payment has a row for each invoice';
 COMMENT ON COLUMN qbsync.invoice_payment.connection IS 'name of the connection';
-COMMENT ON COLUMN qbsync.invoice_payment.crm_table IS 'table of the CRM record the customer is linked to; null while nothing is mapped';
-COMMENT ON COLUMN qbsync.invoice_payment.crm_key IS 'key of the CRM record the customer is linked to; null while nothing is mapped';
+COMMENT ON COLUMN qbsync.invoice_payment.crm_table IS 'table of the CRM record the customer is linked with; null when it is not';
+COMMENT ON COLUMN qbsync.invoice_payment.crm_key IS 'key of the CRM record the customer is linked with; null when it is not';
 COMMENT ON COLUMN qbsync.invoice_payment.customer_id IS 'who paid; can be the parent of the invoice''s customer';
 COMMENT ON COLUMN qbsync.invoice_payment.amount IS 'part of the payment applied to this invoice';
 COMMENT ON COLUMN qbsync.invoice_payment.payment_total IS 'money received with the payment; 0 when it only applies credits';
@@ -121,21 +129,31 @@ COMMENT ON COLUMN qbsync.invoice_payment.unapplied IS 'part of the payment appli
 COMMENT ON COLUMN qbsync.invoice_payment.url IS 'the payment''s page in QuickBooks';
 
 /*
- * One aggregate per table, joined by key: a hash join over everything, and for one customer (connection_id and id, or
- * id) the condition reaches into each aggregate.
+ * One aggregate per table, worked out customer by customer from the indexes: an application asks for the contact on its
+ * screen, by crm_key, in a join with its own table or by id, and no more than that customer's rows are read; aggregates
+ * that are not asked for fall away.  A list of everybody takes about twice as long as with aggregates over whole tables.
+ *
+ * What merely decorates (names) is a sub-select: each join less leaves room for those of the application, which the planner
+ * then orders freely with ours, so that it gets from the application's row to the customer by index.
  */
 CREATE VIEW qbsync.customer_summary AS
 SELECT v.connection, v.connection_id, c.id, c.display_name,
-	NULL::text AS crm_table, NULL::text AS crm_key,
-	c.company_name, c.active, c.parent_id, parent.display_name AS parent,
+	m.crm_table, r.crm_key,
+	c.company_name, c.active, c.parent_id,
+	(SELECT k.display_name FROM qbsync.customer k WHERE k.connection_id = c.connection_id AND k.id = c.parent_id) AS parent,
 	c.emails, coalesce(c.primary_phone, c.mobile, c.alternate_phone) AS phone,
-	t.name AS terms, c.currency, c.balance, c.balance_with_jobs,
+	(SELECT t.name FROM qbsync.term t WHERE t.connection_id = c.connection_id AND t.id = c.term_id) AS terms,
+	c.currency, c.balance, c.balance_with_jobs,
 	coalesce(i.open_balance, 0) AS open_balance,
 	coalesce(i.overdue_balance, 0) AS overdue_balance,
 	coalesce(i.overdue_count, 0) AS overdue_count,
 	i.oldest_overdue_date, i.next_due_date,
 	coalesce(i.invoice_count, 0) AS invoice_count,
-	coalesce(a.paid_total, 0) AS paid_total,
+	(SELECT coalesce(sum(l.amount), 0)
+	 FROM qbsync.invoice n
+	 JOIN qbsync.payment_line l ON l.connection_id = n.connection_id AND l.txn_id = n.id AND l.txn_type = 'Invoice'
+	 JOIN qbsync.payment m ON m.connection_id = l.connection_id AND m.id = l.payment_id AND m.deleted_at IS NULL
+	 WHERE n.connection_id = c.connection_id AND n.customer_id = c.id AND n.deleted_at IS NULL) AS paid_total,
 	coalesce(p.received_total, 0) AS received_total,
 	coalesce(p.unapplied_total, 0) AS unapplied_total,
 	p.last_payment_date, p.last_payment_amount,
@@ -143,44 +161,33 @@ SELECT v.connection, v.connection_id, c.id, c.display_name,
 	c.last_updated_time
 FROM qbsync.visible_connection v
 JOIN qbsync.customer c ON c.connection_id = v.connection_id AND c.deleted_at IS NULL
-LEFT JOIN qbsync.customer parent ON parent.connection_id = c.connection_id AND parent.id = c.parent_id
-LEFT JOIN qbsync.term t ON t.connection_id = c.connection_id AND t.id = c.term_id
-LEFT JOIN (
-	SELECT n.connection_id, n.customer_id, count(*) AS invoice_count,
+LEFT JOIN qbsync.link r ON r.connection_id = c.connection_id AND r.entity = 'customer' AND r.id = c.id AND r.family = 0
+LEFT JOIN qbsync.mapping m ON m.mapping_id = r.mapping_id
+LEFT JOIN LATERAL (
+	SELECT count(*) AS invoice_count,
 		sum(n.balance) AS open_balance,
 		sum(n.balance) FILTER (WHERE n.due_date < d.today) AS overdue_balance,
 		count(*) FILTER (WHERE n.balance > 0 AND n.due_date < d.today) AS overdue_count,
 		min(n.due_date) FILTER (WHERE n.balance > 0 AND n.due_date < d.today) AS oldest_overdue_date,
 		min(n.due_date) FILTER (WHERE n.balance > 0 AND n.due_date >= d.today) AS next_due_date
 	FROM qbsync.invoice n
-	JOIN (SELECT w.connection_id, qbsync.today(w.time_zone) AS today FROM qbsync.visible_connection w) d
-		ON d.connection_id = n.connection_id
-	WHERE n.deleted_at IS NULL
-	GROUP BY n.connection_id, n.customer_id
-) i ON i.connection_id = c.connection_id AND i.customer_id = c.id
-LEFT JOIN (
-	SELECT n.connection_id, n.customer_id, sum(l.amount) AS paid_total
-	FROM qbsync.invoice n
-	JOIN qbsync.payment_line l ON l.connection_id = n.connection_id AND l.txn_id = n.id AND l.txn_type = 'Invoice'
-	JOIN qbsync.payment m ON m.connection_id = l.connection_id AND m.id = l.payment_id AND m.deleted_at IS NULL
-	WHERE n.deleted_at IS NULL
-	GROUP BY n.connection_id, n.customer_id
-) a ON a.connection_id = c.connection_id AND a.customer_id = c.id
-LEFT JOIN (
-	SELECT m.connection_id, m.customer_id, sum(m.total_amt) AS received_total, sum(m.unapplied_amt) AS unapplied_total,
+	CROSS JOIN (SELECT qbsync.today(v.time_zone) AS today OFFSET 0) d
+	WHERE n.connection_id = c.connection_id AND n.customer_id = c.id AND n.deleted_at IS NULL
+) i ON true
+LEFT JOIN LATERAL (
+	SELECT sum(m.total_amt) AS received_total, sum(m.unapplied_amt) AS unapplied_total,
 		max(m.txn_date) FILTER (WHERE m.total_amt > 0) AS last_payment_date,
 		-- payments of 0 apply credits or are voided; of several on one day the one made last counts
 		(array_agg(m.total_amt ORDER BY m.txn_date DESC NULLS LAST, m.create_time DESC NULLS LAST, m.id DESC)
 			FILTER (WHERE m.total_amt > 0))[1] AS last_payment_amount
 	FROM qbsync.payment m
-	WHERE m.deleted_at IS NULL
-	GROUP BY m.connection_id, m.customer_id
-) p ON p.connection_id = c.connection_id AND p.customer_id = c.id;
+	WHERE m.connection_id = c.connection_id AND m.customer_id = c.id AND m.deleted_at IS NULL
+) p ON true;
 COMMENT ON VIEW qbsync.customer_summary IS 'Every customer with what it owes and paid; amounts are in the customer''s currency, a sub-customer''s are its own';
 COMMENT ON COLUMN qbsync.customer_summary.connection IS 'name of the connection';
 COMMENT ON COLUMN qbsync.customer_summary.id IS 'QuickBooks'' id of the customer';
-COMMENT ON COLUMN qbsync.customer_summary.crm_table IS 'table of the CRM record it is linked to; null while nothing is mapped';
-COMMENT ON COLUMN qbsync.customer_summary.crm_key IS 'key of the CRM record it is linked to; null while nothing is mapped';
+COMMENT ON COLUMN qbsync.customer_summary.crm_table IS 'table of the CRM record it is linked with; null when it is not';
+COMMENT ON COLUMN qbsync.customer_summary.crm_key IS 'key of the CRM record it is linked with; null when it is not';
 COMMENT ON COLUMN qbsync.customer_summary.parent IS 'display name of the customer it is a part of';
 COMMENT ON COLUMN qbsync.customer_summary.phone IS 'primary phone, otherwise mobile, otherwise alternate phone';
 COMMENT ON COLUMN qbsync.customer_summary.terms IS 'name of the customer''s usual payment terms';

@@ -44,7 +44,12 @@ SELECT c.name AS connection, c.connection_id, c.company_name, c.state,
 	CASE WHEN c.state IN ('loading', 'live') THEN qbsync.poll_interval(c.connection_id) END AS poll_interval,
 	CASE WHEN u.reads_month = date_trunc('month', now() AT TIME ZONE 'UTC')::date THEN u.reads ELSE 0 END AS reads_this_month,
 	a.monthly_reads, a.environment, c.app, c.realm_id, c.authorized_by, c.refresh_expires_at, c.grant_expires_at,
-	(SELECT count(*) FROM qbsync.error r WHERE r.connection_id = c.connection_id) AS error_count
+	(SELECT count(*) FROM qbsync.error r WHERE r.connection_id = c.connection_id)
+		+ (SELECT count(*) FROM qbsync.crm_error r WHERE r.connection_id = c.connection_id AND r.dismissed_at IS NULL) AS error_count,
+	(SELECT count(*) FROM qbsync.crm_error r WHERE r.connection_id = c.connection_id AND r.dismissed_at IS NULL) AS crm_error_count,
+	(SELECT count(*) FROM qbsync.open_candidate r WHERE r.connection_id = c.connection_id) AS duplicate_count,
+	(SELECT count(*) FROM qbsync.conflict r WHERE r.connection_id = c.connection_id) AS conflict_count,
+	(SELECT count(*) FROM qbsync.mapping r WHERE r.connection_id = c.connection_id AND r.problem IS NOT NULL) AS broken_mapping_count
 FROM qbsync.connection c
 JOIN qbsync.app a ON a.name = c.app
 LEFT JOIN qbsync.cursor u ON u.connection_id = c.connection_id AND u.entity = '*'
@@ -97,6 +102,10 @@ COMMENT ON COLUMN qbsync.status.authorized_by IS 'database role that connected i
 COMMENT ON COLUMN qbsync.status.refresh_expires_at IS 'the grant ends then if it is not used';
 COMMENT ON COLUMN qbsync.status.grant_expires_at IS 'the grant ends then whatever happens';
 COMMENT ON COLUMN qbsync.status.error_count IS 'rows of qbsync.error_open for this connection';
+COMMENT ON COLUMN qbsync.status.crm_error_count IS 'those of them that the CRM would not take, or that wait for another record';
+COMMENT ON COLUMN qbsync.status.duplicate_count IS 'rows of qbsync.duplicate for this connection';
+COMMENT ON COLUMN qbsync.status.conflict_count IS 'rows of qbsync.conflict_open for this connection';
+COMMENT ON COLUMN qbsync.status.broken_mapping_count IS 'mappings that cannot go on, see qbsync.mapping_status';
 
 CREATE VIEW qbsync.progress AS
 SELECT n.connection, n.connection_id, n.entity, n.phase, n.done, n.total,
@@ -120,16 +129,39 @@ COMMENT ON COLUMN qbsync.progress.total IS 'records QuickBooks says there are; n
 COMMENT ON COLUMN qbsync.progress.rate IS 'records per second since the load began';
 COMMENT ON COLUMN qbsync.progress.time_left IS 'at that rate';
 
+/*
+ * Both directions of failure: what could not be read into the mirror, and what the CRM would not take.  Their numbers come
+ * from one sequence.
+ */
 CREATE VIEW qbsync.error_open AS
 SELECT e.error_id, c.name AS connection, e.connection_id, e.entity, e.id, e.problem, p.meaning, e.detail,
-	p.remedy AS what_to_do, e.first_seen, e.last_seen, now() - e.first_seen AS age, e.occurrences,
-	e.record IS NOT NULL AS has_record
-FROM qbsync.error e
+	p.remedy AS what_to_do, e.first_seen, e.last_seen, now() - e.first_seen AS age, e.occurrences, e.has_record,
+	m.name AS mapping, m.crm_table, e.crm_key, e.column_name, e.waits_for, e.next_attempt_at
+FROM (
+	SELECT r.error_id, r.connection_id, r.entity, r.id, r.problem, r.detail, r.first_seen, r.last_seen, r.occurrences,
+		r.record IS NOT NULL AS has_record, NULL::integer AS mapping_id, NULL::text COLLATE "C" AS crm_key, NULL::text AS column_name,
+		NULL::text[] AS waits_for, NULL::timestamptz AS next_attempt_at
+	FROM qbsync.error r
+	UNION ALL
+	SELECT r.error_id, r.connection_id, r.entity, nullif(r.id, ''), r.problem, r.detail, r.first_seen, r.last_seen, r.occurrences,
+		false, r.mapping_id, nullif(r.crm_key, ''), r.column_name, r.waits_for, r.next_attempt_at
+	FROM qbsync.crm_error r
+	WHERE r.dismissed_at IS NULL
+) e
 JOIN qbsync.connection c ON c.connection_id = e.connection_id AND c.state <> 'disconnected'
+LEFT JOIN qbsync.mapping m ON m.mapping_id = e.mapping_id
 LEFT JOIN qbsync.problem p ON p.code = e.problem;
-COMMENT ON VIEW qbsync.error_open IS 'Records that could not be handled, with cause and remedy; a row leaves by itself when its cause is gone. What is wrong with a whole connection is in qbsync.status';
-COMMENT ON COLUMN qbsync.error_open.id IS 'QuickBooks'' id of the record';
+COMMENT ON VIEW qbsync.error_open IS 'Records that could not be handled, with cause and remedy; a row leaves by itself when its cause is gone. What is wrong with a whole connection is in qbsync.status, with a mapping in qbsync.mapping_status';
+COMMENT ON COLUMN qbsync.error_open.error_id IS 'for qbsync_retry and qbsync_dismiss, where there is a mapping';
+COMMENT ON COLUMN qbsync.error_open.id IS 'QuickBooks'' id of the record; null when only the CRM record is known';
 COMMENT ON COLUMN qbsync.error_open.meaning IS 'what the problem means';
+COMMENT ON COLUMN qbsync.error_open.detail IS 'particulars: what the CRM, or PostgreSQL, said';
 COMMENT ON COLUMN qbsync.error_open.what_to_do IS 'the way out';
 COMMENT ON COLUMN qbsync.error_open.age IS 'time since it was first seen';
 COMMENT ON COLUMN qbsync.error_open.has_record IS 'the bytes as they came are kept in qbsync.error.record';
+COMMENT ON COLUMN qbsync.error_open.mapping IS 'name of the mapping that the record goes through; null: it failed on the way from QuickBooks';
+COMMENT ON COLUMN qbsync.error_open.crm_table IS 'table of the CRM record';
+COMMENT ON COLUMN qbsync.error_open.crm_key IS 'key of the CRM record, as text, where there is one';
+COMMENT ON COLUMN qbsync.error_open.column_name IS 'column that the CRM objects to, where it says so';
+COMMENT ON COLUMN qbsync.error_open.waits_for IS 'records whose link it waits for, as entity:id; tried at once when one is linked';
+COMMENT ON COLUMN qbsync.error_open.next_attempt_at IS 'when it is tried again by itself; qbsync_retry does it now';

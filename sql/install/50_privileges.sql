@@ -59,9 +59,17 @@ GRANT EXECUTE ON FUNCTION qbsync.wait_state(text, text, bigint) TO qbsync_operat
 
 GRANT SELECT ON
 	qbsync.customer_summary, qbsync.invoice_status, qbsync.invoice_payment, qbsync.status, qbsync.progress,
-	qbsync.error_open, qbsync.problem, qbsync.catalogue, qbsync.catalogue_column
+	qbsync.error_open, qbsync.problem, qbsync.catalogue, qbsync.catalogue_column,
+	qbsync.matched, qbsync.duplicate, qbsync.unlinked, qbsync.conflict_open, qbsync.timeline, qbsync.mapping_status
 TO qbsync_reader;
-GRANT SELECT ON qbsync.job, qbsync.cursor, qbsync.api_usage, qbsync.error, qbsync.http_log TO qbsync_operator;
+GRANT EXECUTE ON FUNCTION
+	qbsync.is_linked(text, text), qbsync.timeline_text(text, text, text, jsonb),
+	qbsync.contact_kind(text, text, text, text, text)
+TO qbsync_reader;
+GRANT SELECT ON
+	qbsync.job, qbsync.cursor, qbsync.api_usage, qbsync.error, qbsync.http_log,
+	qbsync.decision, qbsync.standing_decision, qbsync.rejected_pair, qbsync.crm_error, qbsync.history, qbsync.activity
+TO qbsync_operator;
 GRANT SELECT ON qbsync.environment, qbsync.app, qbsync.connection TO qbsync_admin;
 
 -- Mirror tables: above, and for those that an upgrade adds, where they are made (20_mirror.sql).
@@ -73,7 +81,15 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.qbsync_confirm_company(text, text),
 	@extschema@.qbsync_disconnect(text, boolean, text),
 	@extschema@.qbsync_confirm_clone(text, boolean),
-	@extschema@.qbsync_set(text, text, text),
+	@extschema@.qbsync_set(text, text, text, text, text),
+	@extschema@.qbsync_preset(text, text, text),
+	@extschema@.qbsync_map_value(text, text, text, text),
+	@extschema@.qbsync_map_event(text, text, text, text[], text, integer),
+	-- what these two do beyond the caller's own rights
+	qbsync.change_setting(text, text, text, text, text),
+	qbsync.change_preset(text, text, text),
+	qbsync.create_guards(integer), qbsync.drop_guards(integer), qbsync.change_guards(integer, boolean), qbsync.guard_plan(integer, boolean),
+	qbsync.guard_update(), qbsync.guard_delete(),
 	@extschema@.qbsync_worker_restart()
 TO qbsync_admin;
 
@@ -83,7 +99,80 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.qbsync_resume(text),
 	@extschema@.qbsync_sync_now(text),
 	@extschema@.qbsync_disconnect_notice(text),
+	@extschema@.qbsync_resolve_match(text, text, text, text),
+	@extschema@.qbsync_resolve_matches(text, text, text, text[]),
+	@extschema@.qbsync_link(text, text, text),
+	@extschema@.qbsync_unlink(text, text, text),
+	@extschema@.qbsync_merge(text, text, text),
+	@extschema@.qbsync_undo(bigint),
+	@extschema@.qbsync_resolve_conflict(bigint, text),
+	@extschema@.qbsync_resolve_conflicts(text, text, text),
+	@extschema@.qbsync_retry(bigint),
+	@extschema@.qbsync_retry_all(text, text),
+	@extschema@.qbsync_dismiss(bigint),
 	qbsync.wake()
 TO qbsync_operator;
 
 GRANT EXECUTE ON FUNCTION @extschema@.qbsync_open_url(text, text, text) TO qbsync_reader;
+
+-- Whoever declares a mapping has its view checked as the mapping's role.
+GRANT EXECUTE ON FUNCTION qbsync.query_as_role(name, text, jsonb, text) TO qbsync_admin;
+-- A plan is for members of the mapping's role, whoever they are: the function itself refuses everybody else.
+GRANT EXECUTE ON FUNCTION @extschema@.qbsync_plan(text) TO PUBLIC;
+
+-- Mappings: the callable functions run as the caller, so what they call is granted, too.  Those that look at catalogs tell
+-- nothing that PostgreSQL would not; those that write check what they are given.
+GRANT SELECT ON qbsync.mapping, qbsync.watch TO qbsync_admin;
+GRANT INSERT (mapping, watches) ON qbsync.mapping_request TO qbsync_admin;
+GRANT EXECUTE ON FUNCTION
+	@extschema@.qbsync_map(regclass, text, text, text, text[], name, regclass, jsonb, text, text[], regclass, text, jsonb, jsonb, jsonb),
+	@extschema@.qbsync_map_table(regclass, text, jsonb, text, text, name, text, text, text[], jsonb, text, jsonb, jsonb, jsonb),
+	@extschema@.qbsync_enable(text),
+	@extschema@.qbsync_disable(text),
+	@extschema@.qbsync_unmap(text, boolean),
+	qbsync.declare_mapping(jsonb), qbsync.compose_mapping(jsonb, name), qbsync.compose_watches(qbsync.mapping, jsonb),
+	qbsync.check_mapping(qbsync.mapping), qbsync.declaration_problems(qbsync.mapping), qbsync.watch_problems(qbsync.mapping, jsonb),
+	qbsync.data_problems(qbsync.mapping), qbsync.key_data_problems(qbsync.mapping), qbsync.watch_query_problems(qbsync.mapping, jsonb),
+	qbsync.mapping_warnings(qbsync.mapping), qbsync.mapping_refresh(integer), qbsync.mapping_contents(integer),
+	qbsync.set_mapping_state(integer, boolean), qbsync.remove_mapping(integer),
+	qbsync.read_crm(qbsync.mapping, text), qbsync.run_ddl(text, text),
+	qbsync.the_mapping(text), qbsync.mapping_names(), qbsync.the_connection(text), qbsync.connection_names(),
+	qbsync.check_entity(text, text), qbsync.check_may_become(name), qbsync.may_become(name, name), qbsync.raise_problems(text, text[], text[]),
+	qbsync.role_problems(qbsync.mapping), qbsync.role_objection(name), qbsync.search_path_names(text),
+	qbsync.default_role(regclass, name), qbsync.default_search_path(regclass, name), qbsync.current_relation(regclass, text),
+	qbsync.qualified(regclass), qbsync.view_columns(regclass), qbsync.base_relations(regclass, name), qbsync.row_security(qbsync.mapping),
+	qbsync.seems_filled(regclass), qbsync.is_simple(regclass), qbsync.unique_keys(regclass), qbsync.key_is_proven(regclass, text[]),
+	qbsync.table_problems(regclass, jsonb, text[], text), qbsync.table_columns_guess(regclass, text),
+	qbsync.table_key_columns(regclass), qbsync.table_view_columns(regclass, text[], jsonb, text[]), qbsync.table_view_name(regclass, text),
+	qbsync.make_table_view(regclass, text, boolean, text, text, name, text)
+TO qbsync_admin;
+GRANT EXECUTE ON FUNCTION qbsync.mapping_check(integer) TO qbsync_reader;
+
+-- Suggestions look at catalogs with the caller's own rights, so all their parts are granted.
+GRANT SELECT ON qbsync.policy TO qbsync_admin;
+GRANT EXECUTE ON FUNCTION
+	@extschema@.qbsync_map_suggest(regclass, text, text, text),
+	qbsync.address_side(text), qbsync.as_comment(text, text), qbsync.child_facts(regclass, text), qbsync.child_kind(regclass),
+	qbsync.child_value(regclass, text), qbsync.column_meanings(regclass, text), qbsync.customer_role(regclass),
+	qbsync.delete_children_text(jsonb), qbsync.dollar_quoted(text), qbsync.guess_columns(regclass, text),
+	qbsync.known_labels(regclass, text), qbsync.label_condition(jsonb, text), qbsync.label_order(jsonb, text), qbsync.label_stems(),
+	qbsync.label_value(jsonb, text), qbsync.labels_of(text[], text), qbsync.line_table_of(regclass, text),
+	qbsync.line_triggers_text(text, text, regclass, jsonb, jsonb), qbsync.name_readings(text, text), qbsync.name_words(text),
+	qbsync.organisations_of(regclass), qbsync.persons_of(regclass), qbsync.says_organisation(text),
+	qbsync.slot_choice(jsonb, text, boolean, text, text), qbsync.slot_found(jsonb, text), qbsync.slot_keys(jsonb),
+	qbsync.slot_title(jsonb), qbsync.suffixed_name(text, text), qbsync.suggest_candidates(text), qbsync.suggest_changed(jsonb),
+	qbsync.suggest_checked(regclass), qbsync.suggest_child_slots(regclass, text, text, jsonb, text[], boolean),
+	qbsync.suggest_children(regclass, text, text[], boolean), qbsync.suggest_column(regclass, text, text, text),
+	qbsync.suggest_contact(regclass, regclass, text[], text), qbsync.suggest_document(regclass, text, text),
+	qbsync.suggest_events(regclass, text, text), qbsync.suggest_finished(jsonb, text, text), qbsync.suggest_given(jsonb),
+	qbsync.suggest_lines(jsonb, text, regclass), qbsync.suggest_link(jsonb, text, text), qbsync.suggest_mapping_text(jsonb, text, text),
+	qbsync.suggest_model(regclass, text, text, regclass, text), qbsync.suggest_name(jsonb, text),
+	qbsync.suggest_own_line(jsonb, text, text), qbsync.suggest_pair(regclass, regclass, text, text),
+	qbsync.suggest_policy(text, text, text), qbsync.suggest_questions(jsonb), qbsync.suggest_reasons(jsonb),
+	qbsync.suggest_root_columns(regclass, text), qbsync.suggest_select(jsonb),
+	qbsync.suggest_slot(jsonb, text, text, jsonb, jsonb, boolean), qbsync.suggest_triggers_text(jsonb, text),
+	qbsync.suggest_unfilled(regclass, text[]), qbsync.suggest_value(jsonb, boolean), qbsync.suggest_view_text(jsonb),
+	qbsync.suggest_watch(jsonb), qbsync.table_columns(regclass), qbsync.table_key(regclass), qbsync.table_links(regclass, regclass),
+	qbsync.types_fit(text, "char"), qbsync.vocabulary(), qbsync.write_emails_text(jsonb), qbsync.write_insert_text(jsonb, text, jsonb),
+	qbsync.write_person_text(jsonb, jsonb), qbsync.write_root_text(jsonb), qbsync.write_row_text(jsonb)
+TO qbsync_admin;

@@ -4,7 +4,8 @@
  *
  * A unit is one short transaction.  It first takes a lock on the extension itself, so that DROP EXTENSION either waits
  * for the unit or makes it a no-op, and looks at the installed version, because packages and ALTER EXTENSION UPDATE are
- * upgraded at different moments.  An error inside is caught here, its text copied, the transaction aborted: the caller
+ * upgraded at different moments.  The snapshot is taken after that lock: statements must not see less than the lock
+ * guarantees.  An error inside is caught here, its text copied, the transaction aborted: the caller
  * decides what the failure means and records it in another unit (a record made in the failing transaction would be
  * rolled back with it).
  */
@@ -26,6 +27,7 @@
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/portal.h"
 #include "utils/snapmgr.h"
 
 #include "common/unit.h"
@@ -33,6 +35,9 @@
 
 /* Why the last unit was not run at all; UNIT_DONE if it was. */
 static UnitResult refusal = UNIT_DONE;
+
+/* Who commits the unit under way; InvalidOid: the one who runs it. */
+static Oid	commit_role = InvalidOid;
 
 /* Is the version of the extension with that oid the one this library belongs to? */
 static bool
@@ -80,29 +85,65 @@ hold_extension(void)
 	return version_matches(extension) ? UNIT_DONE : UNIT_VERSIONS_APART;
 }
 
-/* Copy what the error says, clipped at a character boundary. */
+/* Copy a text, clipped at a character boundary; empty for NULL. */
+static void
+copy_clipped(char *target, size_t size, const char *source)
+{
+	int			length = source ? pg_mbcliplen(source, strlen(source), size - 1) : 0;
+
+	if (length > 0)
+		memcpy(target, source, length);
+	target[length] = '\0';
+}
+
+/* Copy what the error says. */
 static void
 copy_error(UnitError *error)
 {
 	ErrorData  *edata = CopyErrorData();
 	StringInfoData words;
-	int			length;
 
 	initStringInfo(&words);
 	appendStringInfoString(&words, edata->message ? edata->message : "unknown error");
 	if (edata->detail)
 		appendStringInfo(&words, ": %s", edata->detail);
-	length = pg_mbcliplen(words.data, words.len, sizeof(error->message) - 1);
-	memcpy(error->message, words.data, length);
-	error->message[length] = '\0';
+	copy_clipped(error->message, sizeof(error->message), words.data);
+	copy_clipped(error->detail, sizeof(error->detail), edata->detail);
+	copy_clipped(error->hint, sizeof(error->hint), edata->hint);
+	copy_clipped(error->schema_name, sizeof(error->schema_name), edata->schema_name);
+	copy_clipped(error->table_name, sizeof(error->table_name), edata->table_name);
+	copy_clipped(error->column_name, sizeof(error->column_name), edata->column_name);
+	copy_clipped(error->constraint_name, sizeof(error->constraint_name), edata->constraint_name);
 	error->sqlerrcode = edata->sqlerrcode;
 	pfree(words.data);
 	FreeErrorData(edata);
 }
 
+/*
+ * Commit, as the role that unit_commit_as() named.  PostgreSQL gives our own rights back by itself only when the
+ * transaction aborts.  A cursor WITH HOLD that user code left open would outlive the transaction and is closed.
+ */
+static void
+commit_transaction(void)
+{
+	Oid			saved_user;
+	int			saved_context;
+
+	if (!OidIsValid(commit_role))
+	{
+		CommitTransactionCommand();
+		return;
+	}
+	GetUserIdAndSecContext(&saved_user, &saved_context);
+	SetUserIdAndSecContext(commit_role, saved_context | SECURITY_LOCAL_USERID_CHANGE);
+	CommitTransactionCommand();
+	SetUserIdAndSecContext(saved_user, saved_context);
+	PortalHashTableDeleteAll();
+}
+
 /* Run the work in a transaction; on error copy its text to *failure and abort. */
 static UnitResult
-run_transaction(UnitWork work, void *arg, UnitError *failure)
+run_transaction(const UnitOptions *options, UnitWork work, void *arg, UnitError *failure)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	volatile UnitResult result = UNIT_FAILED;
@@ -110,22 +151,19 @@ run_transaction(UnitWork work, void *arg, UnitError *failure)
 	PG_TRY();
 	{
 		StartTransactionCommand();
+		if (options && options->repeatable_read)
+			XactIsoLevel = XACT_REPEATABLE_READ;
 		SPI_connect();
-		PushActiveSnapshot(GetTransactionSnapshot());
+		/* catalogs are read with snapshots of their own: the transaction's first one comes after the lock */
 		result = hold_extension();
 		if (result == UNIT_DONE)
 		{
-			/*
-			 * The statement must not see less than the lock guarantees: take the snapshot again, now that the lock is
-			 * held.
-			 */
-			PopActiveSnapshot();
 			PushActiveSnapshot(GetTransactionSnapshot());
 			work(arg);
+			PopActiveSnapshot();
 		}
-		PopActiveSnapshot();
 		SPI_finish();
-		CommitTransactionCommand();
+		commit_transaction();
 	}
 	PG_CATCH();
 	{
@@ -144,20 +182,32 @@ run_transaction(UnitWork work, void *arg, UnitError *failure)
 UnitResult
 unit_run(const char *activity, UnitWork work, void *arg, UnitError *error)
 {
+	return unit_run_with(NULL, activity, work, arg, error);
+}
+
+UnitResult
+unit_run_with(const UnitOptions *options, const char *activity, UnitWork work, void *arg, UnitError *error)
+{
 	UnitError	unwanted;
 	UnitError  *failure = error ? error : &unwanted;
 	UnitResult	result;
 
-	failure->sqlerrcode = 0;
-	failure->message[0] = '\0';
+	memset(failure, 0, sizeof(*failure));
+	commit_role = InvalidOid;
 	SetCurrentStatementStartTimestamp();
 	pgstat_report_activity(STATE_RUNNING, activity);
-	result = run_transaction(work, arg, failure);
+	result = run_transaction(options, work, arg, failure);
 	pgstat_report_stat(true);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	if (result != UNIT_FAILED)
 		refusal = result;
 	return result;
+}
+
+void
+unit_commit_as(Oid role)
+{
+	commit_role = role;
 }
 
 UnitResult

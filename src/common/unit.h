@@ -20,11 +20,24 @@ typedef enum UnitResult
 	UNIT_VERSIONS_APART			/* library and extension versions differ; nothing was run */
 } UnitResult;
 
+/* What went wrong; texts are clipped, empty when the error did not say. */
 typedef struct UnitError
 {
 	int			sqlerrcode;
-	char		message[512];	/* primary message and detail, clipped */
+	char		message[512];	/* primary message and detail */
+	char		detail[512];
+	char		hint[256];
+	/* the object it is about, as the server names it */
+	char		schema_name[NAMEDATALEN];
+	char		table_name[NAMEDATALEN];
+	char		column_name[NAMEDATALEN];
+	char		constraint_name[NAMEDATALEN];
 } UnitError;
+
+typedef struct UnitOptions
+{
+	bool		repeatable_read;	/* every statement sees the same moment, taken after the lock on the extension */
+} UnitOptions;
 
 typedef void (*UnitWork) (void *arg);
 
@@ -33,6 +46,15 @@ typedef void (*UnitWork) (void *arg);
  * without a transaction; leaves CurrentMemoryContext as it was.  activity: shown in pg_stat_activity.
  */
 extern UnitResult unit_run(const char *activity, UnitWork work, void *arg, UnitError *error);
+
+/* The same with options; NULL: none. */
+extern UnitResult unit_run_with(const UnitOptions *options, const char *activity, UnitWork work, void *arg, UnitError *error);
+
+/*
+ * In a unit: commit as that role.  Whatever user code has put off until commit (deferred triggers, cursors WITH HOLD) then runs
+ * with the role's rights and cannot climb back; our own rights return when the transaction is over, committed or aborted.
+ */
+extern void unit_commit_as(Oid role);
 
 /* UNIT_GONE or UNIT_VERSIONS_APART when the last unit was refused for that reason, else UNIT_DONE. */
 extern UnitResult unit_refusal(void);

@@ -2,9 +2,10 @@
  * decide.h
  *		What should be done about records of QuickBooks: the same answer for the plan and for the worker.
  *
- * Reads only.  Five steps: which of the ids are linked (owner); their CRM rows (role); for ids that are not linked, what
- * matching needs of all CRM rows (role) and the pairs that match (owner), with the rows of those that match by themselves
- * (role); then the decision, one row per id, from the pure functions merge and match (owner).
+ * Reads only, and takes no lock that another reader or writer would wait for.  Five steps: which of the ids are linked
+ * (owner); their CRM rows (role); for ids that are not linked, what matching needs of all CRM rows (role) and the pairs that
+ * match (owner), with the rows of those that match by themselves (role); then the decision, one row per id, from the pure
+ * functions merge and match (owner).
  */
 #ifndef QBSYNC_DECIDE_H
 #define QBSYNC_DECIDE_H
@@ -13,7 +14,9 @@
 
 #include "datatype/timestamp.h"
 
+#include "common/unit.h"
 #include "crm/mapping.h"
+#include "crm/statement.h"
 
 typedef enum DecisionAction
 {
@@ -31,7 +34,7 @@ typedef enum DecisionAction
 	DECISION_ERROR				/* problem, detail */
 } DecisionAction;
 
-/* One decision; Datums are jsonb unless said otherwise, 0 for null; all in the context that decide_run() was called in. */
+/* One decision; Datums are jsonb unless said otherwise, 0 for null. */
 typedef struct Decision
 {
 	char	   *id;
@@ -65,9 +68,44 @@ typedef struct Decisions
 } Decisions;
 
 /*
- * Decide about records, in a transaction with SPI connected and a snapshot that stays.  ids: a text[] Datum, or 0 for all
- * records of the company.  Whatever the CRM's code raises is raised.
+ * Decide about records, in a transaction with SPI connected and an active snapshot, with which everything is read.  ids: a
+ * text[] Datum, or 0 for all records of the company.  Whatever the CRM's code raises is raised.  All is palloc'd in
+ * CurrentMemoryContext.
  */
 extern Decisions *decide_run(const Mapping *mapping, Datum ids);
+
+/*
+ * A sweep looks at all records in order of id, some at a time, and matching reads every row of the CRM: so it is done once,
+ * for all records that are not linked, in a unit of its own.  decide_run_swept() is decide_run() with those pairs; what was
+ * linked since is left out as usual, and the CRM rows are as they are now.  It matches live when no sweep of that mapping was
+ * begun in this process.  decide_begin_sweep() is called without a transaction, on a mapping that is there; a sweep begun
+ * before ends.
+ */
+extern UnitResult decide_begin_sweep(int32 mapping_id, UnitError *error);
+extern bool decide_in_sweep(int32 mapping_id);
+extern Decisions *decide_run_swept(const Mapping *mapping, Datum ids);
+extern void decide_end_sweep(void);
+
+/*
+ * The same in pieces, for as many records as a company has: begin reads and matches, each decides and hands over one decision
+ * after the other, in order of id; between them and until end, the owner's statements see the tuplestores crm_row and
+ * match_pair.  What a sink is given lasts until it returns; it must not use SPI.
+ */
+typedef void (*DecisionSink) (const Decision *decision, void *arg);
+
+typedef struct DecideRun
+{
+	const Mapping *mapping;
+	Datum		ids;
+	Rows	   *crm_row;
+	Rows	   *match_pair;
+} DecideRun;
+
+extern DecideRun *decide_begin(const Mapping *mapping, Datum ids);
+extern void decide_each(DecideRun *run, DecisionSink sink, void *arg);
+extern void decide_end(DecideRun *run);
+
+/* Copy a decision with all it holds into CurrentMemoryContext. */
+extern void decision_copy(Decision *target, const Decision *source);
 
 #endif							/* QBSYNC_DECIDE_H */

@@ -43,6 +43,7 @@ typedef struct Mapping
 	char	   *name;
 	char	   *entity;
 	Oid			view;
+	Oid			line_view;		/* or InvalidOid */
 	Oid			role;
 	char	   *role_name;
 	char	   *search_path;
@@ -55,7 +56,8 @@ typedef struct Mapping
 
 /*
  * Load a mapping, in a unit, as the owner; palloc'd in CurrentMemoryContext.  NULL: there is none with that number.  Raises an
- * error when the role is gone (ERRCODE_UNDEFINED_OBJECT) or may not be used: superuser, BYPASSRLS (insufficient_privilege).
+ * error when the role is gone (ERRCODE_UNDEFINED_OBJECT) or may not be used: superuser, BYPASSRLS (insufficient_privilege),
+ * and when the view, or the line view, is gone (ERRCODE_UNDEFINED_TABLE).
  */
 extern Mapping *mapping_load(int32 mapping_id);
 

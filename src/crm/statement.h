@@ -9,6 +9,8 @@
 
 #include "postgres.h"
 
+#include "access/tupdesc.h"
+#include "tcop/dest.h"
 #include "utils/tuplestore.h"
 
 #include "crm/mapping.h"
@@ -16,17 +18,30 @@
 /* Rows that a statement gave, kept after it. */
 typedef struct Rows
 {
-	TupleDesc	tupdesc;
+	TupleDesc	tupdesc;		/* texts have collation "C"; NULL: the statement gives no rows */
 	Tuplestorestate *store;
-	int64		n;
+	int64		n;				/* rows given; without tupdesc: rows written */
 } Rows;
 
 /*
- * Run as the role (role_enter … role_leave around it) or as the owner; the rows go to a tuplestore in CurrentMemoryContext
- * (spills to disk beyond work_mem).  values/nulls: as in SPI.
+ * Run as the role (role_enter … role_leave around it) or as the owner (whoever is the user); the rows go to a tuplestore in
+ * CurrentMemoryContext (spills to disk beyond work_mem).  values/nulls: as in SPI.  Each sees what was written before it.
  */
-extern Rows *statement_rows_as_role(const Mapping *mapping, const char *text, int nargs, Oid *types, Datum *values, const char *nulls);
-extern Rows *statement_rows(const char *text, int nargs, Oid *types, Datum *values, const char *nulls);
+extern Rows *statement_rows_as_role(const Mapping *mapping, const char *statement, int nargs, Oid *types, Datum *values, const char *nulls);
+extern Rows *statement_rows(const char *statement, int nargs, Oid *types, Datum *values, const char *nulls);
+
+/* The same for reading: with the active snapshot, nothing may be written (role_enter_reading … role_leave around it). */
+extern Rows *statement_read_as_role(const Mapping *mapping, const char *statement, int nargs, Oid *types, Datum *values, const char *nulls);
+extern Rows *statement_read(const char *statement, int nargs, Oid *types, Datum *values, const char *nulls);
+
+/* Read as the owner, each row to a receiver that must not use SPI; returns their number. */
+extern uint64 statement_receive(const char *statement, int nargs, Oid *types, Datum *values, const char *nulls, DestReceiver *receiver);
+
+/*
+ * The rows with columns of those names; an error unless they have exactly those types.  What the CRM's code gives is
+ * believed only so.
+ */
+extern void rows_expect(Rows *rows, int ncolumns, const char *const *names, const Oid *types);
 
 /* Make rows readable by name in the owner's statements that follow (a named tuplestore), until rows_unname() or SPI_finish(). */
 extern void rows_name(const char *name, Rows *rows);
@@ -35,9 +50,10 @@ extern void rows_unname(const char *name);
 /* Append the rows of other to rows (same columns). */
 extern void rows_append(Rows *rows, Rows *other);
 
-/* An empty tuplestore with the columns of a statement's result: crm_row, crm_match, match_pair before they are filled. */
-extern Rows *rows_empty_crm_row(void);
-extern Rows *rows_empty_crm_match(void);
-extern Rows *rows_empty_match_pair(void);
+/* Give up the rows, which no statement may be reading. */
+extern void rows_free(Rows *rows);
+
+/* No rows, with columns of those names and types; see decide.c for those of crm_row, crm_match and match_pair. */
+extern Rows *rows_empty(int ncolumns, const char *const *names, const Oid *types);
 
 #endif							/* QBSYNC_STATEMENT_H */

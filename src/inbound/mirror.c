@@ -30,6 +30,7 @@
 #include "utils/timestamp.h"
 
 #include "inbound/mirror.h"
+#include "inbound/mirror_arrival.h"
 #include "inbound/mirror_error.h"
 #include "inbound/mirror_notify.h"
 #include "inbound/mirror_row.h"
@@ -413,6 +414,13 @@ settle_problems(Batch *batch)
 	mirror_problems_write(batch->connection_id, entity, &now);
 }
 
+/* Was a record inserted, updated or deleted? */
+static bool
+has_changed(Outcome outcome)
+{
+	return outcome == OUTCOME_INSERTED || outcome == OUTCOME_UPDATED || outcome == OUTCOME_DELETED;
+}
+
 /* Count what became of the records, and tell listeners. */
 static void
 settle_outcomes(Batch *batch, const char *connection_name, bool notify, MirrorCounts *counts)
@@ -427,9 +435,36 @@ settle_outcomes(Batch *batch, const char *connection_name, bool notify, MirrorCo
 		counts->deleted += outcome == OUTCOME_DELETED;
 		counts->stale += outcome == OUTCOME_STALE;
 		counts->bad += outcome == OUTCOME_BAD;
-		if (notify && (outcome == OUTCOME_INSERTED || outcome == OUTCOME_UPDATED || outcome == OUTCOME_DELETED))
+		if (notify && has_changed(outcome))
 			mirror_notify(connection_name, batch->plan->entity->name, batch->records[i].id);
 	}
+}
+
+/* Ids of the page's records: of all, or of those that changed; in the current context. */
+static Datum *
+page_ids(const Batch *batch, bool only_changed, int *nids)
+{
+	Datum	   *ids = palloc(sizeof(Datum) * batch->nrecords);
+
+	*nids = 0;
+	for (int i = 0; i < batch->nrecords; i++)
+	{
+		if (!only_changed || has_changed(batch->outcomes[i]))
+			ids[(*nids)++] = CStringGetTextDatum(batch->records[i].id);
+	}
+	return ids;
+}
+
+/* Hand what changed to the mappings of the CRM side. */
+static void
+settle_arrivals(Batch *batch, MirrorArrivals *arrivals)
+{
+	int			nids;
+	Datum	   *ids;
+
+	MemoryContextSwitchTo(batch->context);
+	ids = page_ids(batch, true, &nids);
+	mirror_arrival_append(arrivals, ids, nids);
 }
 
 void
@@ -437,6 +472,8 @@ mirror_apply(int connection_id, const char *connection_name, const CatalogueEnti
 			 int nrecords, TimestampTz started, bool notify, MirrorCounts *counts)
 {
 	Batch		batch = {connection_id, mirror_plan(entity), records, nrecords, started};
+	MirrorArrivals arrivals;
+	bool		wanted = mirror_arrival_wanted(entity);
 	MemoryContext caller;
 
 	if (nrecords == 0)
@@ -446,9 +483,18 @@ mirror_apply(int connection_id, const char *connection_name, const CatalogueEnti
 	batch.outcomes = palloc0(sizeof(Outcome) * nrecords);
 	batch.details = palloc0(sizeof(char *) * nrecords);
 	settle_beforehand(&batch);
+	if (wanted)
+	{
+		int			nids;
+		Datum	   *ids = page_ids(&batch, false, &nids);
+
+		mirror_arrival_prepare(&arrivals, connection_id, entity, ids, nids);
+	}
 	apply_range(&batch, 0, nrecords);
 	CommandCounterIncrement();
 	settle_problems(&batch);
+	if (wanted)
+		settle_arrivals(&batch, &arrivals);
 	settle_outcomes(&batch, connection_name, notify, counts);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(batch.context);

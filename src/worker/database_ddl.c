@@ -1,11 +1,12 @@
 /*
  * database_ddl.c
- *		Gets gateways out of the way of commands that need a database for themselves.
+ *		Gets workers out of the way of commands that need a database for themselves.
  *
  * DROP DATABASE, ALTER DATABASE … RENAME TO / SET TABLESPACE, and CREATE DATABASE with that database as template, fail
- * after five seconds if anybody is connected to it.  A gateway is nobody's session, and whoever runs the command cannot
- * know of it; so this utility hook asks it to leave first and waits until it has left.  The launcher starts it again
- * after the transaction, if the database is still there (shared.c keeps the mark until then).
+ * after five seconds if anybody is connected to it.  A gateway, or an apply worker, is nobody's session, and whoever runs the
+ * command cannot know of it; so this utility hook asks them to leave first and waits until they have left.  The launcher starts
+ * the gateway again after the transaction, if the database is still there (shared.c keeps the mark until then); apply workers
+ * follow when there is work.
  *
  * The hook runs in every database of the server, with or without the extension: it uses no SQL object.  It acts only if
  * the command could succeed, so that nobody can end gateways of databases that are not theirs; and a command on a

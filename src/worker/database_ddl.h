@@ -1,6 +1,6 @@
 /*
  * database_ddl.h
- *		Gets gateways out of the way of commands that need a database for themselves.
+ *		Gets workers out of the way of commands that need a database for themselves.
  */
 #ifndef QBSYNC_DATABASE_DDL_H
 #define QBSYNC_DATABASE_DDL_H

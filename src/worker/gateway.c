@@ -4,7 +4,8 @@
  *
  * One process, one loop: wait for the latch, sockets and the next appointment together; look at the tables when woken;
  * give every company the next piece of work it is due; send what may be sent.  All waiting happens in http_wait(), with
- * no transaction open.  No user code runs here and nobody else opens tokens: those two facts belong together.
+ * no transaction open.  No user code runs here and nobody else opens tokens: those two facts belong together.  User code runs in
+ * apply workers, which this process starts (demand.c) and which end with it.
  *
  * Life: it is started by the launcher, never restarted by the postmaster.  It ends with exit code 0 when there is
  * nothing to do here (no extension, or a command needs the database), with 1 when something went wrong; the launcher
@@ -38,6 +39,7 @@
 #include "quickbooks/token.h"
 #include "security/secret.h"
 #include "worker/connect.h"
+#include "worker/demand.h"
 #include "worker/gateway.h"
 #include "worker/housekeeping.h"
 #include "worker/roster.h"
@@ -78,6 +80,7 @@ idle_while_versions_apart(void)
 			 errdetail("The library is version %s.", QBSYNC_VERSION),
 			 errhint("ALTER EXTENSION qbsync UPDATE; or install the other version of the library and restart the server.")));
 	shared_gateway_set_state(GATEWAY_VERSIONS_APART);
+	demand_stop();
 	while (unit_refusal() == UNIT_VERSIONS_APART)
 	{
 		(void) http_wait(LOOK_AGAIN_US / 1000, PG_WAIT_EXTENSION);
@@ -109,6 +112,7 @@ look_at_tables(void)
 	last_look = GetCurrentTimestamp();
 	if (roster_look(&found, &error) == UNIT_DONE)
 	{
+		demand_looked(found.mapped);
 		if (found.leases_missing)
 			next_look = last_look + LOOK_RETRY_US;
 		else
@@ -285,6 +289,7 @@ run_loop(void)
 		if (next_look != 0 && next_look <= GetCurrentTimestamp())
 			look_at_tables();
 		again = serve_all();
+		again = appointment_earlier(again, demand_serve());
 		check_extension();
 		if (shared_gateway_take_wake())
 			next_look = again = GetCurrentTimestamp();

@@ -15,24 +15,43 @@
 
 #define CLEAN_UP_EVERY_US USECS_PER_DAY
 
+/* Histories can be long: so many rows go in one transaction, and the next ones a moment later. */
+#define ROWS_AT_ONCE 10000
+#define CLEAN_UP_AGAIN_US (1 * USECS_PER_SEC)
+
 /* The first one, so that a gateway that is restarted every night cleans up too. */
 #define CLEAN_UP_FIRST_US (10 * 60 * USECS_PER_SEC)
 
 static TimestampTz next_clean_up = 0;
 
-/* Unit: old rows go. */
+/* Unit: old rows go.  *arg: some are left. */
 static void
 clean_up(void *arg)
 {
-	static SqlStatement statements[] = {
+	static SqlStatement logs[] = {
 		{"DELETE FROM qbsync.http_log WHERE at < now() - $1 * interval '1 minute'", 1, {FLOAT8OID}},
 		{"DELETE FROM qbsync.job WHERE finished_at < now() - $1 * interval '1 minute'", 1, {FLOAT8OID}},
 		{"DELETE FROM qbsync.\"authorization\" WHERE expires_at < now() - $1 * interval '1 minute'", 1, {FLOAT8OID}},
 	};
-	Datum		values[1] = {Float8GetDatum((double) qbsync_log_retention)};
+	static SqlStatement histories[] = {
+		{"DELETE FROM qbsync.history WHERE history_id IN (SELECT history_id FROM qbsync.history"
+			" WHERE at < now() - $1 * interval '1 minute' ORDER BY at LIMIT $2)", 2, {FLOAT8OID, INT8OID}},
+		{"DELETE FROM qbsync.activity WHERE activity_id IN (SELECT activity_id FROM qbsync.activity"
+			" WHERE at < now() - $1 * interval '1 minute' ORDER BY at LIMIT $2)", 2, {FLOAT8OID, INT8OID}},
+	};
+	bool	   *some_left = arg;
+	Datum		values[2] = {Float8GetDatum((double) qbsync_log_retention)};
 
-	for (int i = 0; i < lengthof(statements); i++)
-		sql_execute(&statements[i], values, NULL);
+	*some_left = false;
+	for (int i = 0; i < lengthof(logs); i++)
+		sql_execute(&logs[i], values, NULL);
+	values[0] = Float8GetDatum((double) qbsync_history_retention);
+	values[1] = Int64GetDatum(ROWS_AT_ONCE);
+	for (int i = 0; i < lengthof(histories); i++)
+	{
+		if (sql_execute(&histories[i], values, NULL) >= ROWS_AT_ONCE)
+			*some_left = true;
+	}
 }
 
 TimestampTz
@@ -46,18 +65,23 @@ housekeeping_due(void)
 void
 housekeeping_run(void)
 {
-	static int	retention = 0;
+	static int	log_retention = 0;
+	static int	history_retention = 0;
+	bool		some_left = false;
 	UnitError	error;
 
-	/* whoever shortens it wants to see rows go */
-	if (qbsync_log_retention < retention)
+	/* whoever shortens one wants to see rows go */
+	if (qbsync_log_retention < log_retention || qbsync_history_retention < history_retention)
 		next_clean_up = GetCurrentTimestamp();
-	retention = qbsync_log_retention;
+	log_retention = qbsync_log_retention;
+	history_retention = qbsync_history_retention;
 	if (GetCurrentTimestamp() < housekeeping_due())
 		return;
 	next_clean_up = GetCurrentTimestamp() + CLEAN_UP_EVERY_US;
-	if (unit_run("qbsync: cleaning up", clean_up, NULL, &error) == UNIT_FAILED)
+	if (unit_run("qbsync: cleaning up", clean_up, &some_left, &error) == UNIT_FAILED)
 		ereport(LOG, (errmsg("qbsync could not remove old rows"), errdetail("%s", error.message)));
+	else if (some_left)
+		next_clean_up = GetCurrentTimestamp() + CLEAN_UP_AGAIN_US;
 }
 
 /* Unit: secrets that are new. */

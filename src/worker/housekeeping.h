@@ -12,7 +12,7 @@
 /* When the next clean-up is due. */
 extern TimestampTz housekeeping_due(void);
 
-/* Clean up if it is due: rows older than qbsync.log_retention. */
+/* Clean up if it is due: rows older than qbsync.log_retention and qbsync.history_retention. */
 extern void housekeeping_run(void);
 
 /* Import what is new in the credentials file; what is wrong with it goes to the log, once. */

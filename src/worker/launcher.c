@@ -11,8 +11,8 @@
  * ("wards") in this process' memory.  A new launcher begins with an empty table and adopts the gateways it finds.
  *
  * Every turn: look at every ward (settle_ward), look for new databases if due (scan_databases), start what is due
- * (start_wards), sleep until the next thing is due or until woken.  The launcher is woken by the postmaster when a worker
- * starts or ends, by a gateway that changes its state, by a backend that pokes (CREATE EXTENSION at commit, the end of
+ * (start_wards), see to watched apply workers (watch.c), sleep until the next thing is due or until woken.  The launcher is woken by the postmaster when a worker
+ * starts or ends, by a gateway that changes its state, by an apply worker that wants to be watched, by a backend that pokes (CREATE EXTENSION at commit, the end of
  * DROP/RENAME/CREATE DATABASE, qbsync_worker_restart), and by SIGHUP.
  *
  * Events it must survive, and how:
@@ -69,6 +69,7 @@
 #include "qbsync.h"
 #include "worker/launcher.h"
 #include "worker/shared.h"
+#include "worker/watch.h"
 
 #define LAUNCHER_RESTART	5	/* s, until the postmaster starts another launcher */
 #define SCAN_INTERVAL		60000	/* ms, between looks for new databases */
@@ -103,7 +104,7 @@ static bool table_full_told = false;
 
 static void launcher_turn(void);
 static bool databases_poked(void);
-static long launcher_sleep(void);
+static long launcher_sleep(long watch);
 static void scan_databases(void);
 static bool served_names(bool *restricted, List **names);
 static bool database_usable(Form_pg_database form);
@@ -158,6 +159,8 @@ qbsync_launcher_main(Datum main_arg)
 
 	for (;;)
 	{
+		long		watch;
+
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
@@ -168,7 +171,8 @@ qbsync_launcher_main(Datum main_arg)
 			table_full_told = false;
 		}
 		launcher_turn();
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, launcher_sleep(), PG_WAIT_EXTENSION);
+		watch = watch_run();
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, launcher_sleep(watch), PG_WAIT_EXTENSION);
 	}
 }
 
@@ -208,14 +212,15 @@ databases_poked(void)
 }
 
 /*
- * Milliseconds until something is due.  What was due already in this turn waits for another gateway to have started, or for
+ * Milliseconds until something is due; watch: until the next look at watched workers, -1 for none.  What was due already in this turn waits for another gateway to have started, or for
  * the end of a command: the launcher is woken by the event.
  */
 static long
-launcher_sleep(void)
+launcher_sleep(long watch)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz next = next_scan;
+	long		sleep;
 	HASH_SEQ_STATUS sequence;
 	Ward	   *ward;
 
@@ -226,7 +231,8 @@ launcher_sleep(void)
 			next = ward->next_start;
 	}
 	/* A clock set back must not make this sleep longer than a scan interval. */
-	return Min(TimestampDifferenceMilliseconds(now, next) + 1, SCAN_INTERVAL);
+	sleep = Min(TimestampDifferenceMilliseconds(now, next) + 1, SCAN_INTERVAL);
+	return watch < 0 ? sleep : Min(sleep, watch);
 }
 
 /*

@@ -41,6 +41,7 @@ typedef struct Entry
 	bool		must_verify;
 	TimestampTz last_request;
 	TimestampTz checked;
+	bool		mapped;			/* a mapping of it is enabled */
 	bool		try_again;		/* a person took the next attempt's time away (qbsync.try_again) */
 } Entry;
 
@@ -99,7 +100,8 @@ static SqlStatement look_statement = {
 	" (extract(epoch FROM qbsync.poll_interval(c.connection_id)) * 1000000)::bigint,"
 	" j.connect, j.disconnect, coalesce(j.sync OR (j.catching_up AND NOT k.window_open AND NOT k.verify), false), k.load, k.catch_up, k.window_open, k.verify, k.last_request,"
 	" k.checked, row(c.app, c.realm_id, a.*, e.*)::text, c.problem IS NOT NULL AND c.next_attempt_at IS NULL,"
-	" k.loaded_once"
+	" k.loaded_once,"
+	" EXISTS (SELECT FROM qbsync.mapping m WHERE m.connection_id = c.connection_id AND m.state = 'enabled')"
 	" FROM qbsync.connection c JOIN qbsync.app a ON a.name = c.app JOIN qbsync.environment e ON e.name = a.environment"
 	" LEFT JOIN LATERAL (SELECT max(job_id) FILTER (WHERE kind = 'connect') AS connect,"
 	"   max(job_id) FILTER (WHERE kind = 'disconnect') AS disconnect,"
@@ -168,6 +170,7 @@ read_entry(uint64 row, Entry *entry, MemoryContext context)
 	entry->settings_text = sql_text(row, 28, context);
 	entry->loaded_once = DatumGetBool(sql_datum(row, 30, NULL));
 	entry->try_again = DatumGetBool(sql_datum(row, 29, NULL));
+	entry->mapped = DatumGetBool(sql_datum(row, 31, NULL));
 }
 
 /* Unit: marks first, then read all. */
@@ -305,6 +308,7 @@ take_over(const Look *result, RosterResult *found)
 		Entry	   *entry = &result->entries[i];
 		Company    *company;
 
+		found->mapped |= entry->mapped;
 		if (find_company(entry->id) == NULL)
 			take_up(entry);
 		company = find_company(entry->id);

@@ -18,6 +18,7 @@ extern dlist_head roster;
 typedef struct RosterResult
 {
 	bool		polled;			/* some company is loading or live */
+	bool		mapped;			/* some company has an enabled mapping */
 	bool		leases_missing; /* some company's lease is still another process's */
 } RosterResult;
 

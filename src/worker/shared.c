@@ -2,7 +2,7 @@
  * shared.c
  *		Shared memory: which worker serves which database, and how backends wake them.
  *
- * Responsible for one fixed-size struct, guarded by one LWLock:
+ * Responsible for one fixed-size struct, guarded by one LWLock (apply workers have a table of their own, apply_shared.c):
  *	- the launcher's pid and latch;
  *	- an entry per database whose gateway runs, is wanted or is being looked for ("entry" below);
  *	- a mark per running command that needs a database for itself ("yield");
@@ -39,15 +39,16 @@
 
 #include "common/progress.h"
 #include "compat.h"
+#include "worker/apply_shared.h"
 #include "worker/database_ddl.h"
 #include "worker/extension_drop.h"
 #include "worker/launcher.h"
 #include "worker/shared.h"
 
-/* Commands that need a database for themselves at the same time; one more goes ahead without waiting for the gateway. */
+/* Commands that need a database for themselves at the same time; one more goes ahead without waiting for the workers. */
 #define MAX_YIELDS 64
 
-/* How long such a command waits for the gateway to leave; it then goes on, and may fail for itself (ms). */
+/* How long such a command waits for the workers to leave; it then goes on, and may fail for itself (ms). */
 #define YIELD_WAIT 10000
 
 /* One database.  The database is InvalidOid where the entry is free. */
@@ -127,8 +128,8 @@ request_memory(void)
 {
 	if (previous_request_hook)
 		previous_request_hook();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(SharedState)));
-	RequestNamedLWLockTranche("qbsync", 1);
+	RequestAddinShmemSpace(add_size(MAXALIGN(sizeof(SharedState)), apply_shared_size()));
+	RequestNamedLWLockTranche("qbsync", 2);
 }
 
 static void
@@ -148,6 +149,7 @@ start_memory(void)
 		ConditionVariableInit(&shared->departure);
 	}
 	progress_attach(&shared->progress, !found);
+	apply_shared_init(&GetNamedLWLockTranche("qbsync")[1].lock);
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -204,6 +206,14 @@ wake_launcher(void)
 {
 	if (shared->launcher_latch != NULL)
 		SetLatch(shared->launcher_latch);
+}
+
+void
+shared_wake_launcher(void)
+{
+	LWLockAcquire(shared_lock, LW_SHARED);
+	wake_launcher();
+	LWLockRelease(shared_lock);
 }
 
 /*
@@ -323,9 +333,9 @@ shared_gateway_restart(Oid database)
 }
 
 /*
- * Mark the database, ask its gateway to leave and wait until it has left, serving interrupts.  The mark stays until the
+ * Mark the database, ask its workers to leave and wait until they have left, serving interrupts.  The mark stays until the
  * transaction ends: until then the command holds its lock on the database, and a gateway started sooner would hang there.
- * Called inside a transaction; returns at once if no gateway is there.
+ * Called inside a transaction; returns at once if no worker is there.
  */
 void
 shared_yield_database(Oid database)
@@ -352,6 +362,7 @@ shared_yield_database(Oid database)
 		return;
 
 	shared_gateway_terminate(database);
+	apply_shared_terminate(database);
 
 	INSTR_TIME_SET_CURRENT(start);
 	ConditionVariablePrepareToSleep(&shared->departure);
@@ -361,7 +372,7 @@ shared_yield_database(Oid database)
 		instr_time	now;
 
 		shared_gateway_look(database, &view);
-		present = view.pid != 0;
+		present = view.pid != 0 || apply_shared_present(database);
 		INSTR_TIME_SET_CURRENT(now);
 		INSTR_TIME_SUBTRACT(now, start);
 		if (!present || INSTR_TIME_GET_MILLISEC(now) > YIELD_WAIT)
@@ -493,6 +504,27 @@ on_gateway_exit(int code, Datum arg)
 		wake_launcher();
 	}
 	LWLockRelease(shared_lock);
+	apply_shared_orphan(gateway_database);
+	shared_departed();
+}
+
+/* Apply workers ask after they have made themselves known: see apply_shared_attach(). */
+bool
+shared_gateway_serves(Oid database, int pid)
+{
+	GatewayEntry *entry;
+	bool		serves;
+
+	LWLockAcquire(shared_lock, LW_SHARED);
+	entry = find_entry(database);
+	serves = entry != NULL && entry->view.pid == pid && !is_yielded(database);
+	LWLockRelease(shared_lock);
+	return serves;
+}
+
+void
+shared_departed(void)
+{
 	ConditionVariableBroadcast(&shared->departure);
 	progress_announce();
 }

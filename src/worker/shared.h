@@ -54,7 +54,16 @@ extern void shared_gateway_set_state(GatewayState state);
  */
 extern bool shared_gateway_take_wake(void);
 
-/* For database_ddl.c: keep gateways away from a database until this transaction ends; wait until none is there. */
+/* For an apply worker: is that process the gateway of that database, and is nobody waiting for the database? */
+extern bool shared_gateway_serves(Oid database, int pid);
+
+/* A worker has left its database: whoever waits for that looks again. */
+extern void shared_departed(void);
+
+/* Something for the launcher to look at. */
+extern void shared_wake_launcher(void);
+
+/* For database_ddl.c: keep all workers away from a database until this transaction ends; wait until none is there. */
 extern void shared_yield_database(Oid database);
 
 /* The rest is the launcher's. */

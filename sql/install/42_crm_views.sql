@@ -1,0 +1,339 @@
+/*
+ * The CRM side for applications and people: what is linked, what may be, what differs, what happened, how mappings do.
+ *
+ * Like the other views they hide companies that may not be shown (qbsync.visible_connection), and each row names its
+ * connection, its mapping and, where there is one, crm_table and crm_key.
+ */
+
+/*
+ * All records of the mirror under one roof, with what people know them by.  Made from the catalogue, so that a new entity
+ * is in it (upgrade scripts call the function again).  A query that gives entity and id reads one row of one table.
+ */
+CREATE FUNCTION qbsync.create_record_view()
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	branches text;
+BEGIN
+	SELECT string_agg(format(
+		'SELECT r.connection_id, %L::text AS entity, r.id, %s AS name, %s AS emails, %s AS phone, %s AS active, '
+		'%s AS display_name, %s AS company_name, %s AS given_name, %s AS family_name, r.create_time, r.deleted_at FROM qbsync.%I r',
+		e.entity,
+		coalesce((SELECT 'r.' || c."column" FROM unnest('{display_name,name,doc_number,payment_ref_num}'::text[]) WITH ORDINALITY AS n(name, position)
+				  JOIN qbsync.catalogue_column c ON c."table" = e.entity AND c."column" = n.name ORDER BY n.position LIMIT 1), 'NULL::text'),
+		h.emails, h.phone, h.active, h.display_name, h.company_name, h.given_name, h.family_name, e.entity), ' UNION ALL ' ORDER BY e.load_order)
+	INTO branches
+	FROM qbsync.catalogue e
+	CROSS JOIN LATERAL (
+		SELECT coalesce(max('r.emails') FILTER (WHERE c."column" = 'emails'), 'NULL::text[]') AS emails,
+			coalesce(max('coalesce(r.primary_phone, r.mobile, r.alternate_phone)') FILTER (WHERE c."column" = 'alternate_phone'), 'NULL::text') AS phone,
+			coalesce(max('r.active') FILTER (WHERE c."column" = 'active'), 'NULL::boolean') AS active,
+			coalesce(max('r.display_name') FILTER (WHERE c."column" = 'display_name'), 'NULL::text') AS display_name,
+			coalesce(max('r.company_name') FILTER (WHERE c."column" = 'company_name'), 'NULL::text') AS company_name,
+			coalesce(max('r.given_name') FILTER (WHERE c."column" = 'given_name'), 'NULL::text') AS given_name,
+			coalesce(max('r.family_name') FILTER (WHERE c."column" = 'family_name'), 'NULL::text') AS family_name
+		FROM qbsync.catalogue_column c WHERE c."table" = e.entity) h
+	WHERE NOT e.singleton;
+	EXECUTE 'CREATE OR REPLACE VIEW qbsync.record AS ' || branches;
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.create_record_view() IS 'Makes the view qbsync.record as the catalogue says; install and upgrade scripts call it';
+SELECT qbsync.create_record_view();
+COMMENT ON VIEW qbsync.record IS 'Every record of the mirror, whatever its entity, with what people know it by';
+COMMENT ON COLUMN qbsync.record.name IS 'display name, name, document number or payment reference';
+COMMENT ON COLUMN qbsync.record.active IS 'false: made inactive in QuickBooks; null for what cannot be';
+
+/* Which QuickBooks records a mapping is for, and whether they are dealt with. */
+CREATE VIEW qbsync.mapped_record AS
+SELECT m.mapping_id, m.connection_id, m.entity, r.id, r.name, r.emails, r.phone, r.active, r.create_time, r.deleted_at
+FROM qbsync.mapping m
+JOIN qbsync.connection n ON n.connection_id = m.connection_id
+JOIN qbsync.record r ON r.connection_id = m.connection_id AND r.entity = m.entity
+WHERE m.kind = 'any' OR m.kind = qbsync.contact_kind(
+	coalesce(m.policies ->> 'kind_rule', n.settings ->> 'kind_rule', (SELECT p.default_value FROM qbsync.policy p WHERE p.name = 'kind_rule')),
+	r.display_name, r.company_name, r.given_name, r.family_name);
+COMMENT ON VIEW qbsync.mapped_record IS 'Records of QuickBooks that each mapping is for: all of its entity, or those of its kind';
+
+/* Mappings of companies that may be shown, with what the views say of each. */
+CREATE VIEW qbsync.visible_mapping AS
+SELECT v.connection, m.connection_id, m.mapping_id, m.name AS mapping, m.entity, m.family, m.crm_table, v.app_url || g.page_path AS page_url
+FROM qbsync.visible_connection v
+JOIN qbsync.mapping m ON m.connection_id = v.connection_id
+JOIN qbsync.catalogue g ON g.entity = m.entity;
+COMMENT ON VIEW qbsync.visible_mapping IS 'Mappings of the companies whose data the views show';
+COMMENT ON COLUMN qbsync.visible_mapping.page_url IS 'base of links to its records'' pages in QuickBooks; the id follows; null when they have none';
+
+CREATE VIEW qbsync.matched AS
+SELECT m.connection, m.connection_id, m.mapping, m.crm_table, l.crm_key, l.entity, l.id, r.name, l.state,
+	r.active AS quickbooks_active, r.deleted_at AS quickbooks_deleted_at,
+	l.origin,
+	CASE l.origin
+		WHEN 'id' THEN 'the CRM record names the QuickBooks id'
+		WHEN 'tax_id' THEN 'the same tax number'
+		WHEN 'name_and_email' THEN 'the same name and e-mail'
+		WHEN 'name_only' THEN 'the same name'
+		WHEN 'email_only' THEN 'the same e-mail'
+		WHEN 'decision' THEN 'a person decided it'
+		WHEN 'created_in_crm' THEN 'made in the CRM from QuickBooks'
+		WHEN 'created_in_quickbooks' THEN 'made in QuickBooks from the CRM'
+		WHEN 'merge' THEN 'merged'
+	END AS how,
+	l.linked_at, l.linked_by, l.agreed_at,
+	CASE WHEN r.deleted_at IS NULL THEN m.page_url || l.id END AS url
+FROM qbsync.visible_mapping m
+JOIN qbsync.link l ON l.mapping_id = m.mapping_id
+LEFT JOIN qbsync.record r ON r.connection_id = l.connection_id AND r.entity = l.entity AND r.id = l.id;
+COMMENT ON VIEW qbsync.matched IS 'What is linked: which CRM record is which QuickBooks record, how that came about, when and by whom';
+COMMENT ON COLUMN qbsync.matched.connection IS 'name of the connection';
+COMMENT ON COLUMN qbsync.matched.mapping IS 'name of the mapping';
+COMMENT ON COLUMN qbsync.matched.crm_table IS 'table of the CRM record';
+COMMENT ON COLUMN qbsync.matched.crm_key IS 'key of the CRM record, as text';
+COMMENT ON COLUMN qbsync.matched.id IS 'QuickBooks'' id, the one in the address of its page';
+COMMENT ON COLUMN qbsync.matched.name IS 'what the record is called in QuickBooks';
+COMMENT ON COLUMN qbsync.matched.state IS 'linked; crm_missing: the CRM record is gone or out of scope; alias: a second QuickBooks record that counts for the same CRM record';
+COMMENT ON COLUMN qbsync.matched.quickbooks_active IS 'false: made inactive in QuickBooks; null for what cannot be';
+COMMENT ON COLUMN qbsync.matched.quickbooks_deleted_at IS 'when it was deleted in QuickBooks, or found to be';
+COMMENT ON COLUMN qbsync.matched.origin IS 'id, tax_id, name_and_email, name_only, email_only, decision, created_in_crm, created_in_quickbooks, merge';
+COMMENT ON COLUMN qbsync.matched.how IS 'origin in words';
+COMMENT ON COLUMN qbsync.matched.linked_by IS 'who linked them; null when a rule did';
+COMMENT ON COLUMN qbsync.matched.agreed_at IS 'when the two were last compared';
+COMMENT ON COLUMN qbsync.matched.url IS 'its page in QuickBooks; opens in the company the browser is signed in to; null when deleted';
+
+CREATE FUNCTION qbsync.is_linked(crm_table text, crm_key text)
+RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT EXISTS (
+		SELECT FROM qbsync.mapping m
+		JOIN qbsync.link l ON l.mapping_id = m.mapping_id AND l.crm_key = is_linked.crm_key AND l.state <> 'alias'
+		WHERE (m.crm_table = is_linked.crm_table OR m.name = is_linked.crm_table)
+		  AND EXISTS (SELECT FROM qbsync.visible_connection v WHERE v.connection_id = m.connection_id));
+$fn$;
+COMMENT ON FUNCTION qbsync.is_linked(text, text) IS 'Is the record of a CRM table (or mapping) with this key linked with one of QuickBooks? SECURITY DEFINER: reads qbsync.link for readers';
+
+CREATE VIEW qbsync.duplicate AS
+SELECT m.connection, m.connection_id, m.mapping, m.crm_table, c.crm_key, c.entity, c.id, r.name, r.emails, r.phone,
+	r.active AS quickbooks_active,
+	c.score, c.reasons,
+	row_number() OVER (PARTITION BY c.mapping_id, c.id ORDER BY c.score DESC, c.crm_key) AS rank,
+	count(*) OVER (PARTITION BY c.mapping_id, c.id) AS candidates,
+	c.crm_row, c.found_at, m.page_url || c.id AS url,
+	CASE WHEN c.linked_key <> c.crm_key
+		THEN format('SELECT qbsync_merge(loser => %L, winner => %L, mapping => %L)', c.crm_key, c.linked_key, m.mapping)
+		ELSE format('SELECT qbsync_resolve_match(%L, ''link'', %L, mapping => %L)', c.id, c.crm_key, m.mapping) END AS resolve
+FROM qbsync.visible_mapping m
+JOIN qbsync.open_candidate c ON c.mapping_id = m.mapping_id
+LEFT JOIN qbsync.record r ON r.connection_id = c.connection_id AND r.entity = c.entity AND r.id = c.id;
+COMMENT ON VIEW qbsync.duplicate IS 'Pairs that may be the same and wait for a person, one row a pair; several candidates of one QuickBooks record are ranked by score';
+COMMENT ON COLUMN qbsync.duplicate.connection IS 'name of the connection';
+COMMENT ON COLUMN qbsync.duplicate.mapping IS 'name of the mapping';
+COMMENT ON COLUMN qbsync.duplicate.crm_table IS 'table of the CRM record';
+COMMENT ON COLUMN qbsync.duplicate.crm_key IS 'key of the CRM record, as text';
+COMMENT ON COLUMN qbsync.duplicate.id IS 'QuickBooks'' id';
+COMMENT ON COLUMN qbsync.duplicate.name IS 'what the record is called in QuickBooks';
+COMMENT ON COLUMN qbsync.duplicate.emails IS 'its e-mail addresses in QuickBooks';
+COMMENT ON COLUMN qbsync.duplicate.score IS 'how likely the two are the same, 0 to 1';
+COMMENT ON COLUMN qbsync.duplicate.reasons IS 'what speaks for it, in words: same name, same e-mail, several match, …; merged in QuickBooks: two records were merged there, and each has its CRM record';
+COMMENT ON COLUMN qbsync.duplicate.rank IS 'place among the candidates of this QuickBooks record, best first';
+COMMENT ON COLUMN qbsync.duplicate.candidates IS 'number of candidates of this QuickBooks record';
+COMMENT ON COLUMN qbsync.duplicate.crm_row IS 'the CRM record as it was when the pair was found';
+COMMENT ON COLUMN qbsync.duplicate.resolve IS 'the call that says they are the same; with ''reject'' in place of ''link'' that they are not, with ''create'' and no key that a new CRM record is to be made';
+
+CREATE VIEW qbsync.unlinked AS
+SELECT v.connection, v.connection_id, m.name AS mapping, m.mapping_id, m.crm_table, r.entity, r.id, r.name, r.emails, r.active AS quickbooks_active,
+	CASE
+		WHEN d.kind = 'ignore' THEN 'ignored'
+		WHEN d.kind IN ('hold', 'create') THEN d.kind
+		WHEN e.problem IS NOT NULL THEN 'error'
+		WHEN k.n > 0 THEN 'candidate'
+		WHEN m.state <> 'enabled' THEN 'not_enabled'
+		WHEN o.pull = 'none' THEN 'policy'
+		WHEN o.pull = 'review' THEN 'review'
+		WHEN o.pull = 'since' AND r.create_time < o.since THEN 'policy'
+		ELSE 'pending'
+	END AS reason,
+	d.kind AS decision, d.decision_id, d.decided_at, d.decided_by,
+	coalesce(k.n, 0) AS candidates,
+	e.problem, r.create_time AS created_in_quickbooks, v.app_url || m.page_path || r.id AS url,
+	format('SELECT qbsync_resolve_match(%L, ''create'', mapping => %L)', r.id, m.name) AS resolve
+FROM qbsync.visible_connection v
+JOIN (
+	SELECT x.*, g.page_path, CASE WHEN g.transaction THEN 'pull_new_documents' WHEN x.first_sync_done_at IS NULL THEN 'pull_new_first' ELSE 'pull_new' END AS pull_policy
+	FROM qbsync.mapping x JOIN qbsync.catalogue g ON g.entity = x.entity
+	WHERE x.state IN ('declared', 'enabled')
+) m ON m.connection_id = v.connection_id
+JOIN qbsync.connection n ON n.connection_id = m.connection_id
+CROSS JOIN LATERAL (
+	SELECT coalesce(m.policies ->> m.pull_policy, n.settings ->> m.pull_policy,
+					(SELECT p.default_value FROM qbsync.policy p WHERE p.name = m.pull_policy)) AS pull,
+		coalesce(m.policies ->> 'pull_new_since', n.settings ->> 'pull_new_since')::timestamptz AS since
+	OFFSET 0
+) o
+JOIN qbsync.mapped_record r ON r.mapping_id = m.mapping_id AND r.deleted_at IS NULL
+LEFT JOIN qbsync.link l ON l.connection_id = r.connection_id AND l.entity = r.entity AND l.id = r.id AND l.family = m.family
+LEFT JOIN qbsync.standing_decision d ON d.mapping_id = m.mapping_id AND d.id = r.id
+LEFT JOIN qbsync.crm_error e ON e.mapping_id = m.mapping_id AND e.id = r.id AND e.crm_key = ''
+LEFT JOIN (SELECT c.mapping_id, c.id, count(*) AS n FROM qbsync.match_candidate c GROUP BY c.mapping_id, c.id) k
+	ON k.mapping_id = m.mapping_id AND k.id = r.id
+WHERE l.id IS NULL;
+COMMENT ON VIEW qbsync.unlinked IS 'QuickBooks records that a mapping is for and that are not linked with a CRM record, and why. CRM records that are not linked are shown by qbsync_plan';
+COMMENT ON COLUMN qbsync.unlinked.connection IS 'name of the connection';
+COMMENT ON COLUMN qbsync.unlinked.mapping IS 'name of the mapping';
+COMMENT ON COLUMN qbsync.unlinked.crm_table IS 'table where the CRM record would be';
+COMMENT ON COLUMN qbsync.unlinked.id IS 'QuickBooks'' id';
+COMMENT ON COLUMN qbsync.unlinked.name IS 'what the record is called in QuickBooks';
+COMMENT ON COLUMN qbsync.unlinked.reason IS 'review: a person must decide; candidate: see qbsync.duplicate; hold, ignored: a person decided so; create: it is about to be made; error: the CRM does not take it, see qbsync.error_open; not_enabled: nothing moves before qbsync_enable; policy: pull_new says not to; pending: it is about to be looked at';
+COMMENT ON COLUMN qbsync.unlinked.decision IS 'what a person decided: hold, create or ignore';
+COMMENT ON COLUMN qbsync.unlinked.decision_id IS 'for qbsync_undo';
+COMMENT ON COLUMN qbsync.unlinked.candidates IS 'CRM records it may be';
+COMMENT ON COLUMN qbsync.unlinked.problem IS 'why the CRM does not take it: code in qbsync.problem';
+COMMENT ON COLUMN qbsync.unlinked.resolve IS 'the call that makes a CRM record of it; ''hold'' and ''ignore'' in place of ''create''; qbsync_link links it with one that is there';
+
+CREATE VIEW qbsync.conflict_open AS
+SELECT c.conflict_id, m.connection, m.connection_id, m.mapping, m.crm_table, c.crm_key, c.entity, c.id, r.name,
+	c.unit, c.kind, c.base, c.ours AS crm, c.theirs AS quickbooks, c.ours_at AS crm_changed_at, c.theirs_at AS quickbooks_changed_at,
+	CASE WHEN c.ours_at > c.theirs_at THEN 'crm' WHEN c.ours_at < c.theirs_at THEN 'quickbooks' END AS newer,
+	c.found_at, now() - c.found_at AS age, m.page_url || c.id AS url,
+	format('SELECT qbsync_resolve_conflict(%s, ''crm'')', c.conflict_id) AS take_crm,
+	format('SELECT qbsync_resolve_conflict(%s, ''quickbooks'')', c.conflict_id) AS take_quickbooks
+FROM qbsync.visible_mapping m
+JOIN qbsync.conflict c ON c.mapping_id = m.mapping_id
+LEFT JOIN qbsync.record r ON r.connection_id = c.connection_id AND r.entity = c.entity AND r.id = c.id;
+COMMENT ON VIEW qbsync.conflict_open IS 'Fields that differ and wait for a person, with both values, the one last agreed on, and both times; a row leaves by itself when both sides agree again';
+COMMENT ON COLUMN qbsync.conflict_open.connection IS 'name of the connection';
+COMMENT ON COLUMN qbsync.conflict_open.mapping IS 'name of the mapping';
+COMMENT ON COLUMN qbsync.conflict_open.crm_table IS 'table of the CRM record';
+COMMENT ON COLUMN qbsync.conflict_open.crm_key IS 'key of the CRM record, as text';
+COMMENT ON COLUMN qbsync.conflict_open.id IS 'QuickBooks'' id';
+COMMENT ON COLUMN qbsync.conflict_open.name IS 'what the record is called in QuickBooks';
+COMMENT ON COLUMN qbsync.conflict_open.unit IS 'column, or columns that go together: bill_addr, ship_addr, lines';
+COMMENT ON COLUMN qbsync.conflict_open.kind IS 'changed_both: since they last agreed; differs: they never agreed, found at linking; address_partial: addresses that agree in part';
+COMMENT ON COLUMN qbsync.conflict_open.base IS 'what both last agreed on; empty when they never did';
+COMMENT ON COLUMN qbsync.conflict_open.crm IS 'what the CRM shows; what is empty is left out';
+COMMENT ON COLUMN qbsync.conflict_open.quickbooks IS 'what QuickBooks shows; what is empty is left out';
+COMMENT ON COLUMN qbsync.conflict_open.crm_changed_at IS 'when the CRM record changed last, where its view tells (last_updated_time)';
+COMMENT ON COLUMN qbsync.conflict_open.quickbooks_changed_at IS 'when the QuickBooks record changed last';
+COMMENT ON COLUMN qbsync.conflict_open.newer IS 'crm or quickbooks; null when a time is not known';
+COMMENT ON COLUMN qbsync.conflict_open.take_crm IS 'the call that keeps the CRM''s value and sends it';
+COMMENT ON COLUMN qbsync.conflict_open.take_quickbooks IS 'the call that writes QuickBooks'' value to the CRM';
+
+/* Entries of the timeline in words; by the details that are noted with each kind. */
+CREATE FUNCTION qbsync.timeline_text(kind text, entity text, id text, detail jsonb)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT CASE timeline_text.kind
+		WHEN 'created' THEN format('Made in the CRM from QuickBooks %s.', k.what)
+		WHEN 'updated' THEN format('Written from QuickBooks %s: %s.', k.what,
+			coalesce((SELECT string_agg(j.name, ', ' ORDER BY j.name) FROM jsonb_object_keys(CASE jsonb_typeof(k.d -> 'written') WHEN 'object' THEN k.d -> 'written' ELSE '{}' END) AS j(name)), 'nothing'))
+		WHEN 'deleted' THEN format('Deleted in the CRM because QuickBooks %s was deleted.', k.what)
+		WHEN 'linked' THEN format('Linked with QuickBooks %s%s.', k.what, CASE k.d ->> 'origin'
+			WHEN 'id' THEN ': the CRM record names its id' WHEN 'tax_id' THEN ': the same tax number'
+			WHEN 'name_and_email' THEN ': the same name and e-mail' WHEN 'name_only' THEN ': the same name'
+			WHEN 'email_only' THEN ': the same e-mail' WHEN 'created_in_quickbooks' THEN ', which was made from it' ELSE '' END)
+		WHEN 'unlinked' THEN format('No longer linked with QuickBooks %s.', k.what)
+		WHEN 'merged' THEN CASE k.d ->> 'by' WHEN 'quickbooks' THEN format('QuickBooks %s was merged into another one.', k.what)
+			ELSE format('Merged into %s in the CRM; QuickBooks %s follows.', coalesce(k.d ->> 'winner', 'another record'), k.what) END
+		WHEN 'conflict' THEN format('Differs from QuickBooks %s%s; a person decides.', k.what, coalesce(': ' || nullif(concat_ws(', ', k.d ->> 'unit', k.units), ''), ''))
+		WHEN 'resolved' THEN format('%s is taken from %s.', coalesce(k.d ->> 'unit', 'A conflict'), CASE k.d ->> 'take' WHEN 'crm' THEN 'the CRM' ELSE 'QuickBooks' END)
+		WHEN 'event' THEN format('QuickBooks %s: %s%s.', k.what, replace(coalesce(k.d ->> 'event', 'event'), '_', ' '),
+			CASE WHEN k.d ->> 'column' IS NOT NULL THEN format('; %s is now %s', k.d ->> 'column', k.d ->> 'to') ELSE '' END)
+		WHEN 'missing' THEN format('The CRM record of QuickBooks %s is gone or out of scope.', k.what)
+		WHEN 'undone' THEN format('Decision %s about QuickBooks %s was undone.', k.d ->> 'decision', k.what)
+		WHEN 'decided' THEN CASE k.d ->> 'kind'
+			WHEN 'create' THEN format('To be made in the CRM: QuickBooks %s.', k.what)
+			WHEN 'hold' THEN format('QuickBooks %s waits until a person decides.', k.what)
+			WHEN 'ignore' THEN format('QuickBooks %s stays in QuickBooks alone.', k.what)
+			ELSE format('Not the same as QuickBooks %s.', k.what) END
+		ELSE format('%s: QuickBooks %s.', timeline_text.kind, k.what) END
+	FROM (SELECT concat_ws(' ', timeline_text.entity, timeline_text.id) AS what, coalesce(timeline_text.detail, '{}') AS d,
+			(SELECT string_agg(u.unit, ', ' ORDER BY u.unit)
+			 FROM jsonb_array_elements_text(CASE jsonb_typeof(timeline_text.detail -> 'units') WHEN 'array' THEN timeline_text.detail -> 'units' ELSE '[]' END) AS u(unit)) AS units) k;
+$fn$;
+COMMENT ON FUNCTION qbsync.timeline_text(text, text, text, jsonb) IS 'An entry of qbsync.timeline in plain words';
+
+/*
+ * What happened to CRM records: what people and the worker noted (activity), rows written (history), links that came about
+ * by rules (link; those of people are in activity).  Not one sequence: whoever polls asks for at > the newest he has seen, less
+ * a margin for transactions that were still under way then (a minute is plenty), and skips the event_id he has.
+ */
+CREATE VIEW qbsync.timeline AS
+SELECT x.at, x.event_id, v.connection, v.connection_id, m.name AS mapping, m.crm_table, x.crm_key, x.entity, x.id,
+	(SELECT r.name FROM qbsync.record r WHERE r.connection_id = x.connection_id AND r.entity = x.entity AND r.id = x.id) AS name,
+	x.kind, qbsync.timeline_text(x.kind, x.entity, x.id, x.detail) AS text, x.by, (x.detail ->> 'decision')::bigint AS decision, x.detail
+FROM (
+	SELECT a.at, 'activity ' || a.activity_id AS event_id, a.connection_id, a.mapping_id, a.entity, a.id, a.crm_key, a.kind, a.detail, a.by::text AS by
+	FROM qbsync.activity a
+	UNION ALL
+	SELECT h.at, 'history ' || h.history_id, h.connection_id, h.mapping_id, h.entity, h.id, h.crm_key,
+		CASE h.operation WHEN 'delete' THEN 'deleted' ELSE 'updated' END,
+		jsonb_build_object('before', h.before, 'written', h.written), NULL::text
+	FROM qbsync.history h
+	UNION ALL
+	SELECT l.linked_at, 'link ' || l.mapping_id || ' ' || (l.id COLLATE "default"), l.connection_id, l.mapping_id, l.entity, l.id, l.crm_key,
+		CASE l.origin WHEN 'created_in_crm' THEN 'created' ELSE 'linked' END,
+		jsonb_build_object('origin', l.origin), NULL::text
+	FROM qbsync.link l
+	WHERE l.linked_by IS NULL AND l.origin <> 'merge'
+) x
+JOIN qbsync.visible_connection v ON v.connection_id = x.connection_id
+LEFT JOIN qbsync.mapping m ON m.mapping_id = x.mapping_id;
+COMMENT ON VIEW qbsync.timeline IS 'What happened to CRM records and their links, in words; kept for qbsync.history_retention';
+COMMENT ON COLUMN qbsync.timeline.at IS 'when; pollers ask for what is newer than they have, less a minute for transactions then under way';
+COMMENT ON COLUMN qbsync.timeline.event_id IS 'tells entries apart, for pollers';
+COMMENT ON COLUMN qbsync.timeline.connection IS 'name of the connection';
+COMMENT ON COLUMN qbsync.timeline.mapping IS 'name of the mapping; null when it was removed';
+COMMENT ON COLUMN qbsync.timeline.crm_table IS 'table of the CRM record';
+COMMENT ON COLUMN qbsync.timeline.crm_key IS 'key of the CRM record, as text';
+COMMENT ON COLUMN qbsync.timeline.id IS 'QuickBooks'' id';
+COMMENT ON COLUMN qbsync.timeline.name IS 'what the record is called in QuickBooks now';
+COMMENT ON COLUMN qbsync.timeline.kind IS 'created, updated, linked, unlinked, deleted, merged, event, conflict, resolved, decided, undone, missing';
+COMMENT ON COLUMN qbsync.timeline.text IS 'what happened, in plain words';
+COMMENT ON COLUMN qbsync.timeline.by IS 'who did it; null: qbsync itself';
+COMMENT ON COLUMN qbsync.timeline.decision IS 'number for qbsync_undo';
+COMMENT ON COLUMN qbsync.timeline.detail IS 'particulars: of an update the row before and what was written';
+
+-- Rows come in order of time, so this index costs nothing and serves whoever polls.
+CREATE INDEX link_linked_at_idx ON qbsync.link USING brin (linked_at) WITH (autosummarize = on);
+
+CREATE VIEW qbsync.mapping_status AS
+SELECT v.connection, v.connection_id, m.name AS mapping, m.mapping_id, m.entity, m.kind, m.crm_table, m.view_name AS view, m.role, m.state,
+	m.problem IS NULL AS ok, m.problem, p.meaning AS problem_text, m.problem_detail AS detail, p.remedy AS what_to_do,
+	m.problem_since AS since, m.attempts, m.next_attempt_at,
+	-- computed only when asked for
+	(SELECT string_agg(concat_ws(' ', k.detail, k.hint), chr(10)) FROM qbsync.mapping_check(m.mapping_id) k) AS problems_now,
+	(SELECT count(*) FROM qbsync.link l WHERE l.mapping_id = m.mapping_id AND l.state = 'linked') AS linked_count,
+	(SELECT count(*) FROM qbsync.link l WHERE l.mapping_id = m.mapping_id AND l.state = 'alias') AS alias_count,
+	(SELECT count(*) FROM qbsync.link l WHERE l.mapping_id = m.mapping_id AND l.state = 'crm_missing') AS crm_missing_count,
+	(SELECT count(*) FROM qbsync.open_candidate c WHERE c.mapping_id = m.mapping_id) AS duplicate_count,
+	(SELECT count(*) FROM qbsync.conflict c WHERE c.mapping_id = m.mapping_id) AS conflict_count,
+	(SELECT count(*) FROM qbsync.crm_error e WHERE e.mapping_id = m.mapping_id AND e.dismissed_at IS NULL) AS error_count,
+	(SELECT count(*) FROM qbsync.arrival a WHERE a.mapping_id = m.mapping_id) AS waiting_count,
+	CASE WHEN m.sweep_after IS NOT NULL THEN (
+		SELECT round(100.0 * count(*) FILTER (WHERE r.id <= m.sweep_after) / greatest(count(*), 1), 1)
+		FROM qbsync.record r WHERE r.connection_id = m.connection_id AND r.entity = m.entity) END AS sweep_percent,
+	m.enabled_at, m.enabled_by, m.first_sync_done_at, m.created_at, m.created_by
+FROM qbsync.visible_connection v
+JOIN qbsync.mapping m ON m.connection_id = v.connection_id
+LEFT JOIN qbsync.problem p ON p.code = m.problem;
+COMMENT ON VIEW qbsync.mapping_status IS 'Every mapping: is all well, how far it is, what waits';
+COMMENT ON COLUMN qbsync.mapping_status.connection IS 'name of the connection';
+COMMENT ON COLUMN qbsync.mapping_status.kind IS 'any, person or organisation: which customers belong to it';
+COMMENT ON COLUMN qbsync.mapping_status.view IS 'view of the CRM that stands for the entity';
+COMMENT ON COLUMN qbsync.mapping_status.role IS 'role that reads and writes the view';
+COMMENT ON COLUMN qbsync.mapping_status.state IS 'declared: nothing moves yet; enabled; disabled: was enabled, links are kept';
+COMMENT ON COLUMN qbsync.mapping_status.problem IS 'code in qbsync.problem of what keeps the whole mapping from going on; null when ok';
+COMMENT ON COLUMN qbsync.mapping_status.next_attempt_at IS 'when it is tried again by itself; qbsync_retry_all does it now';
+COMMENT ON COLUMN qbsync.mapping_status.problems_now IS 'what a check of the view, its columns and the role''s rights finds at this moment; null when nothing';
+COMMENT ON COLUMN qbsync.mapping_status.alias_count IS 'QuickBooks records that count for a CRM record beside the one it is linked with';
+COMMENT ON COLUMN qbsync.mapping_status.crm_missing_count IS 'links whose CRM record is gone or out of scope';
+COMMENT ON COLUMN qbsync.mapping_status.duplicate_count IS 'rows of qbsync.duplicate';
+COMMENT ON COLUMN qbsync.mapping_status.conflict_count IS 'rows of qbsync.conflict_open';
+COMMENT ON COLUMN qbsync.mapping_status.error_count IS 'rows of qbsync.error_open';
+COMMENT ON COLUMN qbsync.mapping_status.waiting_count IS 'changes in QuickBooks that were not looked at yet';
+COMMENT ON COLUMN qbsync.mapping_status.sweep_percent IS 'while all records are being looked at: how far';
+COMMENT ON COLUMN qbsync.mapping_status.first_sync_done_at IS 'when all records had been looked at for the first time';

@@ -1,0 +1,79 @@
+/*
+ * claim.h
+ *		What a turn is about: which records of QuickBooks are to be looked at now.
+ */
+#ifndef QBSYNC_CLAIM_H
+#define QBSYNC_CLAIM_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+#include "crm/mapping.h"
+
+/* How a claim chooses. */
+typedef enum ClaimMode
+{
+	CLAIM_BATCH,				/* records that are not known to be slow */
+	CLAIM_SLOW					/* one that is */
+} ClaimMode;
+
+/* What a mapping's row, and the tables around it, say at the beginning of a turn. */
+typedef struct MappingState
+{
+	char	   *mapping_name;
+	char	   *connection_name;
+	bool		enabled;		/* and its company is live */
+	bool		first_sync;
+	char	   *problem;		/* or NULL */
+	TimestampTz waits_until;	/* it is not to be worked before; 0: it is */
+	char	   *sweep_after;	/* all records are being looked at, done up to here; NULL: no */
+	/* tables that hold rows of this mapping; statements about the others are saved */
+	bool		has_candidates;
+	bool		has_conflicts;
+	bool		has_errors;
+	bool		has_waiting;	/* of any mapping of the company */
+} MappingState;
+
+typedef struct Claim
+{
+	int			n;
+	char	  **ids;
+	/* arrivals of these ids between the two numbers are done with, as far as this snapshot sees them; 0: there are none */
+	int64		first_arrival;
+	int64		last_arrival;
+	/* where the sweep stands after this turn, and whether it ends with it; NULL: no part in it */
+	char	   *sweep_to;
+	bool		sweep_ends;
+	/* instead of all that: something to be undone; 0: no */
+	int64		undo_arrival;
+	char	   *undo_id;
+	Datum		undo_arguments; /* jsonb or 0 */
+	bool		more;			/* as many as were asked for: there may be more */
+	bool		slow_left;		/* a slow record waits for its turn */
+} Claim;
+
+/* Ids that are kept out of batches for a while. */
+typedef struct SlowIds
+{
+	int			n;
+	char	  **ids;
+} SlowIds;
+
+/* One turn at a time for a mapping: a lock until the end of the transaction; false: somebody else has it. */
+extern bool claim_lock(int32 mapping_id);
+
+/* The state of a mapping; NULL: there is none with that number. */
+extern MappingState *claim_look(int32 mapping_id);
+
+/*
+ * Choose up to limit records: what is to be undone, arrivals oldest first, errors that are due, the sweep.  undo: may
+ * something be undone now?  In the snapshot of a REPEATABLE READ transaction that also settles.
+ */
+extern Claim *claim_choose(const Mapping *mapping, const MappingState *state, ClaimMode mode, int limit, bool undo,
+						   const SlowIds *slow);
+
+/* When the next error is due; 0: none is. */
+extern TimestampTz claim_next_due(int32 mapping_id);
+
+#endif							/* QBSYNC_CLAIM_H */

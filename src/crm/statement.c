@@ -1,0 +1,259 @@
+/*
+ * statement.c
+ *		Running a mapping's statements and keeping their rows.  See statement.h.
+ *
+ * A view is read as the role, and joined with qbsync's tables as the owner: one statement cannot be both, and a read-only
+ * transaction cannot make temporary tables.  So the rows of the first go to a tuplestore, which the second sees under a name.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_collation.h"
+#include "executor/spi.h"
+#include "executor/tuptable.h"
+#include "nodes/params.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/queryenvironment.h"
+
+#include "miscadmin.h"
+
+#include "crm/role.h"
+#include "crm/statement.h"
+
+/* Takes a statement's rows into a Rows. */
+typedef struct RowsReceiver
+{
+	DestReceiver pub;
+	Rows	   *rows;
+	MemoryContext context;		/* of the rows */
+} RowsReceiver;
+
+/*
+ * The columns, for use by other statements.  The CRM's columns may have any collation; two of them in one comparison would
+ * be an error, and a key is a string of bytes.
+ */
+static TupleDesc
+copy_columns(TupleDesc source)
+{
+	TupleDesc	tupdesc = CreateTupleDescCopy(source);
+
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
+
+		if (OidIsValid(attribute->attcollation))
+			attribute->attcollation = C_COLLATION_OID;
+	}
+	return tupdesc;
+}
+
+static void
+receiver_startup(DestReceiver *self, int operation, TupleDesc tupdesc)
+{
+	RowsReceiver *receiver = (RowsReceiver *) self;
+	MemoryContext caller = MemoryContextSwitchTo(receiver->context);
+
+	receiver->rows->tupdesc = copy_columns(tupdesc);
+	MemoryContextSwitchTo(caller);
+}
+
+static bool
+receiver_receive(TupleTableSlot *slot, DestReceiver *self)
+{
+	RowsReceiver *receiver = (RowsReceiver *) self;
+
+	tuplestore_puttupleslot(receiver->rows->store, slot);
+	return true;
+}
+
+/* For the end of a statement, and of a receiver: nothing to do. */
+static void
+receiver_nothing(DestReceiver *self)
+{
+}
+
+/* Parameters of a statement; NULL if it has none. */
+static ParamListInfo
+make_parameters(int nargs, Oid *types, Datum *values, const char *nulls)
+{
+	ParamListInfo params;
+
+	if (nargs == 0)
+		return NULL;
+	params = makeParamList(nargs);
+	for (int i = 0; i < nargs; i++)
+	{
+		ParamExternData *param = &params->params[i];
+
+		param->value = values[i];
+		param->isnull = nulls && nulls[i] == 'n';
+		param->pflags = PARAM_FLAG_CONST;
+		param->ptype = types[i];
+	}
+	return params;
+}
+
+/* Run a statement, its rows to a receiver; returns how many rows it gave or wrote. */
+static uint64
+run(const char *statement, int nargs, Oid *types, Datum *values, const char *nulls, bool read_only, DestReceiver *receiver)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	SPIExecuteOptions options = {0};
+	int			code;
+
+	options.params = make_parameters(nargs, types, values, nulls);
+	options.read_only = read_only;
+	options.dest = receiver;
+	code = SPI_execute_extended(statement, &options);
+	if (code < 0)
+		elog(ERROR, "could not execute \"%s\": %s", statement, SPI_result_code_string(code));
+	MemoryContextSwitchTo(caller);
+	return SPI_processed;
+}
+
+/* Run a statement and keep its rows. */
+static Rows *
+keep(const char *statement, int nargs, Oid *types, Datum *values, const char *nulls, bool read_only)
+{
+	Rows	   *rows = palloc0(sizeof(Rows));
+	RowsReceiver receiver = {
+		{receiver_receive, receiver_startup, receiver_nothing, receiver_nothing, DestNone},
+		rows, CurrentMemoryContext
+	};
+
+	rows->store = tuplestore_begin_heap(true, false, work_mem);
+	rows->n = run(statement, nargs, types, values, nulls, read_only, &receiver.pub);
+	return rows;
+}
+
+Rows *
+statement_rows(const char *statement, int nargs, Oid *types, Datum *values, const char *nulls)
+{
+	return keep(statement, nargs, types, values, nulls, false);
+}
+
+Rows *
+statement_read(const char *statement, int nargs, Oid *types, Datum *values, const char *nulls)
+{
+	return keep(statement, nargs, types, values, nulls, true);
+}
+
+Rows *
+statement_rows_as_role(const Mapping *mapping, const char *statement, int nargs, Oid *types, Datum *values, const char *nulls)
+{
+	RoleFrame	frame;
+	Rows	   *rows;
+
+	role_enter(&frame, mapping);
+	rows = keep(statement, nargs, types, values, nulls, false);
+	role_leave(&frame);
+	return rows;
+}
+
+Rows *
+statement_read_as_role(const Mapping *mapping, const char *statement, int nargs, Oid *types, Datum *values, const char *nulls)
+{
+	RoleFrame	frame;
+	Rows	   *rows;
+
+	role_enter_reading(&frame, mapping);
+	rows = keep(statement, nargs, types, values, nulls, true);
+	role_leave(&frame);
+	return rows;
+}
+
+uint64
+statement_receive(const char *statement, int nargs, Oid *types, Datum *values, const char *nulls, DestReceiver *receiver)
+{
+	return run(statement, nargs, types, values, nulls, true, receiver);
+}
+
+/* The columns of those names and types. */
+static TupleDesc
+make_columns(int ncolumns, const char *const *names, const Oid *types)
+{
+	TupleDesc	tupdesc = CreateTemplateTupleDesc(ncolumns);
+
+	for (int i = 0; i < ncolumns; i++)
+	{
+		TupleDescInitEntry(tupdesc, i + 1, names[i], types[i], -1, 0);
+		if (OidIsValid(TupleDescAttr(tupdesc, i)->attcollation))
+			TupleDescInitEntryCollation(tupdesc, i + 1, C_COLLATION_OID);
+	}
+	return tupdesc;
+}
+
+void
+rows_expect(Rows *rows, int ncolumns, const char *const *names, const Oid *types)
+{
+	bool		as_expected = rows->tupdesc != NULL && rows->tupdesc->natts == ncolumns;
+
+	for (int i = 0; as_expected && i < ncolumns; i++)
+		as_expected = TupleDescAttr(rows->tupdesc, i)->atttypid == types[i];
+	if (!as_expected)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("a statement of the mapping gives other columns than it should")));
+	FreeTupleDesc(rows->tupdesc);
+	rows->tupdesc = make_columns(ncolumns, names, types);
+}
+
+Rows *
+rows_empty(int ncolumns, const char *const *names, const Oid *types)
+{
+	Rows	   *rows = palloc0(sizeof(Rows));
+
+	rows->tupdesc = make_columns(ncolumns, names, types);
+	rows->store = tuplestore_begin_heap(true, false, work_mem);
+	return rows;
+}
+
+void
+rows_name(const char *name, Rows *rows)
+{
+	EphemeralNamedRelation relation = palloc0(sizeof(EphemeralNamedRelationData));
+	int			code;
+
+	relation->md.name = pstrdup(name);
+	relation->md.reliddesc = InvalidOid;
+	relation->md.tupdesc = rows->tupdesc;
+	relation->md.enrtype = ENR_NAMED_TUPLESTORE;
+	/* the planner chooses joins by it */
+	relation->md.enrtuples = rows->n;
+	relation->reldata = rows->store;
+	code = SPI_register_relation(relation);
+	if (code != SPI_OK_REL_REGISTER)
+		elog(ERROR, "could not register \"%s\": %s", name, SPI_result_code_string(code));
+}
+
+void
+rows_unname(const char *name)
+{
+	int			code = SPI_unregister_relation(name);
+
+	if (code != SPI_OK_REL_UNREGISTER)
+		elog(ERROR, "could not unregister \"%s\": %s", name, SPI_result_code_string(code));
+}
+
+void
+rows_append(Rows *rows, Rows *other)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(other->tupdesc, &TTSOpsMinimalTuple);
+
+	tuplestore_rescan(other->store);
+	while (tuplestore_gettupleslot(other->store, true, false, slot))
+	{
+		tuplestore_puttupleslot(rows->store, slot);
+		rows->n++;
+	}
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+void
+rows_free(Rows *rows)
+{
+	tuplestore_end(rows->store);
+	if (rows->tupdesc)
+		FreeTupleDesc(rows->tupdesc);
+	pfree(rows);
+}

@@ -1,0 +1,71 @@
+/*
+ * write.h
+ *		Writing what was decided through the CRM's view, as the mapping's role.
+ */
+#ifndef QBSYNC_WRITE_H
+#define QBSYNC_WRITE_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+
+#include "crm/decide.h"
+#include "crm/mapping.h"
+
+/* The view swallowed a row, or gave a new one no key: raised for the batch, so that the record is found and rolled back. */
+#define ERRCODE_CRM_NO_KEY				MAKE_SQLSTATE('Q', 'B', '0', '0', '1')
+#define ERRCODE_CRM_RETURNED_NOTHING	MAKE_SQLSTATE('Q', 'B', '0', '0', '2')
+
+/* Why a record, or a part of it, was not written. */
+typedef struct Refusal
+{
+	const char *problem;		/* code in qbsync.problem */
+	const char *column;			/* or NULL */
+	const char *detail;
+	const char *sqlstate;		/* or NULL */
+} Refusal;
+
+/* A column that an event moved. */
+typedef struct Move
+{
+	char	   *event;
+	char	   *column;
+	char	   *to;
+} Move;
+
+/* A decision on its way into the CRM. */
+typedef struct Deed
+{
+	const Decision *decision;
+	char	   *crm_key;		/* the CRM record's, also of one just made; NULL: there is none */
+	Datum		write;			/* jsonb, what is written, with the columns of events; 0: nothing */
+	Datum		shown;			/* jsonb, the row as the view shows it afterwards; 0: nothing was written */
+	bool		gone;			/* it was to be updated, but is not there (any more) */
+	List	   *moves;			/* of Move */
+	Datum		events_left;	/* text[], events that wait; 0: none */
+	Refusal    *refusal;		/* why they wait */
+} Deed;
+
+/* The deeds of decisions, before anything is written; palloc'd. */
+extern Deed *write_prepare(const Decisions *decisions);
+
+/* Will write_run() write anything? */
+extern bool write_wanted(const Deed *deeds, int ndeeds);
+
+/*
+ * Write them, fire what the CRM has put off until commit, and see what the view shows.  In a transaction with SPI connected.
+ * Raises whatever the CRM's code raises, and the errors above.
+ */
+extern void write_run(const Mapping *mapping, Deed *deeds, int ndeeds);
+
+/* Does the view show the role any row at all? */
+extern bool write_sees_rows(const Mapping *mapping);
+
+/*
+ * Run the statement that was begun last once more, on no record: an error then is the mapping's, and not a record's.  Without
+ * one since write_forget() it is the statement that reads.
+ */
+extern void write_probe(const Mapping *mapping);
+extern void write_forget(void);
+
+#endif							/* QBSYNC_WRITE_H */

@@ -1,0 +1,139 @@
+"""What the benchmarks share: a PostgreSQL of their own, a simulator without limits and latency, a connected company."""
+
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+DEADLINE = 900      # seconds a step may take
+
+
+def fail(message):
+    sys.exit(f"{os.path.basename(sys.argv[0])}: {message}")
+
+
+def output(*command):
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+class Server:
+    """A PostgreSQL in a directory of its own, reached by socket only."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.data = os.path.join(directory, "data")
+        self.bin = output(os.environ.get("PG_CONFIG", "pg_config"), "--bindir")
+        self.credentials = os.path.join(directory, "credentials.json")
+        self.environment = dict(os.environ, PGHOST=directory, PGPORT="5432", PGUSER="postgres", PGDATABASE="bench")
+        self.environment.pop("PGOPTIONS", None)
+
+    def as_postgres(self, *command):
+        prefix = ("runuser", "-u", "postgres", "--") if os.geteuid() == 0 else ()
+        subprocess.run(prefix + command, check=True, stdout=subprocess.DEVNULL, cwd=self.directory)
+
+    def start(self):
+        self.as_postgres(f"{self.bin}/initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
+                         "--locale=C", "--no-sync")
+        with open(os.path.join(self.data, "postgresql.conf"), "a") as conf:
+            conf.write(f"listen_addresses = ''\nunix_socket_directories = '{self.directory}'\n"
+                       "shared_preload_libraries = 'qbsync'\n"
+                       f"qbsync.credentials_file = '{self.credentials}'\n"
+                       "max_worker_processes = 16\ntrack_commit_timestamp = on\n"
+                       "shared_buffers = 512MB\nmax_wal_size = 8GB\ncheckpoint_timeout = 1h\nautovacuum = off\n")
+        self.as_postgres(f"{self.bin}/pg_ctl", "-D", self.data, "-l", f"{self.directory}/log", "-w", "start")
+
+    def stop(self):
+        self.as_postgres(f"{self.bin}/pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop")
+
+    def sql(self, statement, database="bench"):
+        """Run statements; the rows of the last one, as psql prints them."""
+        run = subprocess.run([f"{self.bin}/psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database],
+                             input=statement, text=True, env=self.environment,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if run.returncode != 0:
+            fail(f"{run.stderr.strip()}\nstatement: {statement.strip()}")
+        return run.stdout.strip()
+
+    def write_credentials(self, content):
+        with open(self.credentials, "w") as file:
+            json.dump(content, file)
+        os.chmod(self.credentials, 0o600)
+        if os.geteuid() == 0:
+            postgres = pwd.getpwnam("postgres")
+            os.chown(self.credentials, postgres.pw_uid, postgres.pw_gid)
+
+
+class Simulator:
+    """A company of that size, served without limits."""
+
+    def __init__(self, customers):
+        self.process = subprocess.Popen(
+            [sys.executable, os.path.join(ROOT, "test", "simulator"), "--port", "0", "--no-limits",
+             "--customers", str(customers), "--invoices", "0"],
+            stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        if not line:
+            fail("the simulator did not start")
+        self.info = json.loads(line)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+def connect(server, simulator):
+    """A database of its own, connected to the simulator's company; its name waits for confirmation."""
+    info = simulator.info
+    company = info["companies"][0]
+    base = info["base_url"]
+    server.write_credentials({
+        "apps": {"bench": {"client_secret": info["client_secret"]}},
+        "connections": [{"app": "bench", "realm_id": company["realm_id"],
+                         "refresh_token": company["refresh_token"]}]})
+    server.sql("SELECT pg_reload_conf()", "postgres")
+    server.sql("DROP DATABASE IF EXISTS bench WITH (FORCE)", "postgres")
+    server.sql("CREATE DATABASE bench TEMPLATE template0", "postgres")
+    server.sql("CREATE EXTENSION qbsync")
+    server.sql(f"""
+        INSERT INTO qbsync.environment (name, api_url, authorize_url, token_url, revoke_url, userinfo_url, jwks_uri,
+                                        issuer, app_url, requests_per_second, requests_per_minute)
+        VALUES ('bench', '{base}', '{base}/connect/oauth2', '{base}/oauth2/v1/tokens/bearer',
+                '{base}/v2/oauth2/tokens/revoke', '{base}/v1/openid_connect/userinfo', '{base}/op/v1/jwks',
+                '{base}', '{base}', 1000000, 1000000);
+        SELECT qbsync_app('bench', environment => 'bench', client_id => '{info["client_id"]}',
+                          redirect_uri => 'https://example.com/back');
+        SELECT qbsync_connect(connection => 'bench', app => 'bench', realm_id => '{company["realm_id"]}');
+    """)
+    wait_until(server, "SELECT state = 'unconfirmed' AND company_name IS NOT NULL FROM qbsync.connection")
+    return company["name"].replace("'", "''")
+
+
+def wait_until(server, query):
+    """Look every 20 ms in one session, which costs the gateway next to nothing, until the query says true."""
+    server.sql(f"""
+        DO $$
+        BEGIN
+            FOR i IN 1 .. {DEADLINE * 50} LOOP
+                IF ({query}) THEN
+                    RETURN;
+                END IF;
+                PERFORM pg_sleep(0.02);
+            END LOOP;
+            RAISE EXCEPTION 'waited in vain: %', (SELECT to_jsonb(s) FROM qbsync.status s);
+        END $$""")
+
+
+class Directory:
+    """A directory for a server, which goes away with everything in it."""
+
+    def __init__(self, name):
+        self.path = tempfile.mkdtemp(prefix=f"qbsync-{name}-")
+        if os.geteuid() == 0:
+            shutil.chown(self.path, "postgres", "postgres")
+
+    def remove(self):
+        shutil.rmtree(self.path, ignore_errors=True)
