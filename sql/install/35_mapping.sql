@@ -232,7 +232,7 @@ AS $fn$
 	LEFT JOIN qbsync.catalogue_column c ON c."table" = t.name AND c."column" = a.attname
 	LEFT JOIN qbsync.catalogue_column r ON r."table" = t.name AND c."column" IS NULL AND a.attname LIKE '%\_key'
 		AND r."column" = regexp_replace(a.attname, '_key$', '_id') AND r.refers_to IN (SELECT x.entity FROM qbsync.catalogue x)
-	WHERE e.entity = column_roles.entity;
+	WHERE e.entity = column_roles.entity AND t.name IS NOT NULL;
 $fn$;
 COMMENT ON FUNCTION qbsync.column_roles(regclass, text, boolean, text[], text[]) IS 'Part that each column of a view, or of a line view, has in a mapping of an entity';
 
@@ -252,7 +252,7 @@ AS $fn$
 		FROM (SELECT lower(nearest_column.name) AS flat, ' ' || lower(translate(nearest_column.name, '_- .', '')) || ' ' AS padded) n
 		CROSS JOIN (SELECT c."column" AS name, c.ordinal, ' ' || replace(c."column", '_', '') || ' ' AS padded
 					FROM qbsync.catalogue_column c WHERE c."table" = nearest_column.catalogue_table) k) s
-	WHERE s.ends OR s.likeness >= 0.5
+	WHERE s.ends OR s.likeness > 0.6
 	ORDER BY s.ends DESC, CASE WHEN s.ends THEN s.ordinal END, s.likeness DESC, s.ordinal LIMIT 1;
 $fn$;
 COMMENT ON FUNCTION qbsync.nearest_column(text, text) IS 'Catalogue column whose name is most like another; null when none is';

@@ -73,7 +73,6 @@ AS $fn$
 		UNION ALL
 		SELECT r.*, true, qbsync.qualified(m.line_view)
 		FROM qbsync.column_roles(m.line_view, m.entity, true, '{}', m.extra_columns) r
-		WHERE EXISTS (SELECT FROM qbsync.catalogue e WHERE e.entity = m.entity AND e.line_table IS NOT NULL)
 	)
 	SELECT 'column_gone', format('Column %s of %s does not exist.', quote_ident(n.name), n.view),
 		'Give the view the column again, or declare the mapping anew with qbsync_map.'

@@ -165,7 +165,7 @@ AS $fn$
 		UNION ALL
 		SELECT m.line_view, r.column_name, r.position, 1, qbsync.nearest_column(e.line_table, r.column_name)
 		FROM qbsync.catalogue e, qbsync.column_roles(m.line_view, m.entity, true, '{}', m.extra_columns) r
-		WHERE e.entity = m.entity AND e.line_table IS NOT NULL AND r.role = 'unknown'
+		WHERE e.entity = m.entity AND r.role = 'unknown'
 		ORDER BY 4, 3) c
 	UNION ALL
 	SELECT 'lines', format('Entity %s has no lines.', m.entity), 'Leave lines out.'

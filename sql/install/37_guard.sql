@@ -46,14 +46,33 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.is_main_table(integer, regclass) IS 'Is a row of this watched table a record of the mapping (and not a part of one)?';
 
+CREATE FUNCTION qbsync.views_below(view regclass)
+RETURNS oid[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	WITH RECURSIVE tree AS (
+		SELECT views_below.view::oid AS view
+		UNION
+		SELECT d.refobjid
+		FROM tree t
+		JOIN pg_rewrite r ON r.ev_class = t.view
+		JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+		JOIN pg_class c ON c.oid = d.refobjid AND c.relkind = 'v'
+	)
+	SELECT array_agg(t.view) FROM tree t;
+$fn$;
+COMMENT ON FUNCTION qbsync.views_below(regclass) IS 'A view and the views it stands on';
+
 CREATE FUNCTION qbsync.guard_rules(mapping_id integer, relations oid[],
-	OUT name text, OUT lock_linked text, OUT blocks_delete boolean, OUT main boolean, OUT relation oid, OUT exempt text[], OUT key_columns text[])
+	OUT name text, OUT lock_linked text, OUT blocks_delete boolean, OUT main boolean, OUT relation oid, OUT exempt text[], OUT key_columns text[],
+	OUT sources oid[])
 RETURNS SETOF record
 LANGUAGE sql STABLE ROWS 1
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT m.name, e.policy ->> 'lock_linked', e.policy ->> 'on_crm_delete' = 'block', qbsync.is_main_table(m.mapping_id, w.relation),
-		w.relation::oid, string_to_array(e.policy ->> 'lock_exempt', ','), w.key_columns
+		w.relation::oid, string_to_array(e.policy ->> 'lock_exempt', ','), w.key_columns, qbsync.views_below(m.view) || w.relation::oid
 	FROM qbsync.mapping m
 	JOIN qbsync.watch w ON w.mapping_id = m.mapping_id AND w.relation::oid = ANY (guard_rules.relations) AND w.key_query IS NULL
 	CROSS JOIN LATERAL (SELECT qbsync.effective_policies(m.mapping_id) AS policy OFFSET 0) e
@@ -72,7 +91,7 @@ RETURNS SETOF record
 LANGUAGE sql STABLE ROWS 1
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	WITH RECURSIVE m AS (
+	WITH m AS (
 		SELECT k.*, w.columns AS watched, w.key_columns AS watched_key,
 			qbsync.effective_policies(k.mapping_id) ->> 'direction' = 'pull' AS pull
 		FROM qbsync.mapping k JOIN qbsync.watch w ON w.mapping_id = k.mapping_id AND w.relation::oid = guard_columns.relation
@@ -82,18 +101,10 @@ AS $fn$
 		FROM m CROSS JOIN LATERAL qbsync.view_columns(m.view) v
 		WHERE v.relation::oid = guard_columns.relation
 		GROUP BY 1
-	), view_tree AS (
-		SELECT m.view::oid AS view FROM m
-		UNION
-		SELECT d.refobjid
-		FROM view_tree t
-		JOIN pg_rewrite r ON r.ev_class = t.view
-		JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
-		JOIN pg_class c ON c.oid = d.refobjid AND c.relkind = 'v'
 	), read AS (				-- 0: the row as a whole
 		SELECT DISTINCT d.refobjsubid AS attnum
-		FROM view_tree t
-		JOIN pg_rewrite r ON r.ev_class = t.view
+		FROM m
+		JOIN pg_rewrite r ON r.ev_class = ANY (qbsync.views_below(m.view))
 		JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
 			AND d.refobjid = guard_columns.relation
 	), counting AS (

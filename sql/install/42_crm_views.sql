@@ -266,22 +266,22 @@ SELECT x.at, x.event_id, v.connection, v.connection_id, m.name AS mapping, m.crm
 	(SELECT r.name FROM qbsync.record r WHERE r.connection_id = x.connection_id AND r.entity = x.entity AND r.id = x.id) AS name,
 	x.kind, qbsync.timeline_text(x.kind, x.entity, x.id, x.detail) AS text, x.by, (x.detail ->> 'decision')::bigint AS decision, x.detail
 FROM (
-	SELECT a.at, 'activity ' || a.activity_id AS event_id, a.connection_id, a.mapping_id, a.entity, a.id, a.crm_key, a.kind, a.detail, a.by::text AS by
+	SELECT a.at, 'activity ' || a.activity_id AS event_id, a.connection_id, a.mapping_id, a.entity, a.id, a.crm_key, a.kind, a.detail, a.by::text AS by, true AS shown
 	FROM qbsync.activity a
 	UNION ALL
 	SELECT h.at, 'history ' || h.history_id, h.connection_id, h.mapping_id, h.entity, h.id, h.crm_key,
 		CASE h.operation WHEN 'delete' THEN 'deleted' ELSE 'updated' END,
-		jsonb_build_object('before', h.before, 'written', h.written), NULL::text
+		jsonb_build_object('before', h.before, 'written', h.written), NULL::text, true
 	FROM qbsync.history h
 	UNION ALL
 	SELECT l.linked_at, 'link ' || l.mapping_id || ' ' || (l.id COLLATE "default"), l.connection_id, l.mapping_id, l.entity, l.id, l.crm_key,
 		CASE l.origin WHEN 'created_in_crm' THEN 'created' ELSE 'linked' END,
-		jsonb_build_object('origin', l.origin), NULL::text
-	FROM qbsync.link l
-	WHERE l.linked_by IS NULL AND l.origin <> 'merge'
+		jsonb_build_object('origin', l.origin), NULL::text, l.linked_by IS NULL AND l.origin <> 'merge'
+	FROM qbsync.link l				-- a WHERE here would keep conditions from the index
 ) x
 JOIN qbsync.visible_connection v ON v.connection_id = x.connection_id
-LEFT JOIN qbsync.mapping m ON m.mapping_id = x.mapping_id;
+LEFT JOIN qbsync.mapping m ON m.mapping_id = x.mapping_id
+WHERE x.shown;
 COMMENT ON VIEW qbsync.timeline IS 'What happened to CRM records and their links, in words; kept for qbsync.history_retention';
 COMMENT ON COLUMN qbsync.timeline.at IS 'when; pollers ask for what is newer than they have, less a minute for transactions then under way';
 COMMENT ON COLUMN qbsync.timeline.event_id IS 'tells entries apart, for pollers';

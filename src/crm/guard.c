@@ -61,9 +61,11 @@ typedef struct Rules
 	TimestampTz statement;
 	CommandId	command;
 	bool		warned;			/* in this command */
-	/* what they were read from: rows of qbsync's tables, and tables and views as they were defined */
+	/* what they were read from: rows of qbsync's tables, and definitions of tables and views */
 	char	   *version;		/* NULL: nothing was read yet */
-	uint64		generation;
+	bool		stale;			/* one of the relations was changed since */
+	int			nrelations;
+	Oid		   *relations;
 	MemoryContext context;		/* of version and of what follows */
 	bool		usable;			/* there is something to guard, as long as the mapping is not disabled */
 	bool		active;			/* there is something to guard */
@@ -84,9 +86,6 @@ typedef struct Rules
 } Rules;
 
 static HTAB *rules_cache = NULL;
-
-/* Goes up whenever the definition of any table or view may have changed. */
-static uint64 generation = 1;
 
 /*
  * A row that moves to another partition is deleted there and inserted here, in the middle of the UPDATE.  The guard that saw
@@ -175,10 +174,21 @@ owner_query(SPIPlanPtr *plan, const char *statement, int nargs, Oid *types, Datu
 
 /* --- rules -------------------------------------------------------------------------------------------------------- */
 
+/* A relation was changed (InvalidOid: perhaps all were): what was read from it is to be read anew. */
 static void
-count_generation(Datum arg, Oid relation)
+relation_changed(Datum arg, Oid relation)
 {
-	generation++;
+	HASH_SEQ_STATUS scan;
+	Rules	   *rules;
+
+	hash_seq_init(&scan, rules_cache);
+	while ((rules = hash_seq_search(&scan)) != NULL)
+	{
+		if (!OidIsValid(relation) || relation == rules->key.relation)
+			rules->stale = true;
+		for (int i = 0; i < rules->nrelations && !rules->stale; i++)
+			rules->stale = rules->relations[i] == relation;
+	}
 }
 
 static Rules *
@@ -193,7 +203,7 @@ find_rules(Oid relation, int32 mapping_id)
 		HASHCTL		control = {.keysize = sizeof(RulesKey),.entrysize = sizeof(Rules),.hcxt = TopMemoryContext};
 
 		rules_cache = hash_create("qbsync guards", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-		CacheRegisterRelcacheCallback(count_generation, (Datum) 0);
+		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 	}
 	rules = hash_search(rules_cache, &key, HASH_ENTER, &found);
 	if (!found)
@@ -261,6 +271,20 @@ result_texts(int column, int *count)
 	return texts;
 }
 
+/* An oid[] column of the first row that SPI brought. */
+static Datum *
+result_oids(int column, int *count)
+{
+	bool		null;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column, &null);
+	Datum	   *elements = NULL;
+
+	*count = 0;
+	if (!null)
+		deconstruct_array(DatumGetArrayTypeP(value), OIDOID, sizeof(Oid), true, TYPALIGN_INT, &elements, NULL, count);
+	return elements;
+}
+
 /*
  * As the owner: which rows of qbsync's tables the rules come from, told by their places and transactions, with the
  * connection's settings.  NULL: there are none, because the mapping is gone, disabled or does not watch the table.
@@ -291,16 +315,17 @@ read_rules(Rules *rules, const char *version, Relation relation, Datum relations
 	static SPIPlanPtr plan = NULL;
 	Oid			types[] = {INT4OID, OIDARRAYOID};
 	Datum		values[] = {Int32GetDatum(rules->key.mapping_id), relations};
+	Datum	   *sources;
 	char	  **keys;
 	const char *lock;
 	MemoryContext old;
 
-	rules->active = rules->columns_known = false;
+	rules->active = rules->columns_known = rules->stale = false;
 	rules->version = NULL;
 	rules->columns = NULL;
+	rules->nrelations = 0;
 	MemoryContextReset(rules->context);
-	rules->generation = generation;
-	if (owner_query(&plan, "SELECT name, lock_linked, blocks_delete, main, relation, exempt, key_columns FROM qbsync.guard_rules($1, $2)",
+	if (owner_query(&plan, "SELECT name, lock_linked, blocks_delete, main, relation, exempt, key_columns, sources FROM qbsync.guard_rules($1, $2)",
 					2, types, values) == 0)
 		return;
 
@@ -325,6 +350,10 @@ read_rules(Rules *rules, const char *version, Relation relation, Datum relations
 			rules->active = false;
 		rules->keys[i] = attribute;
 	}
+	sources = result_oids(8, &rules->nrelations);
+	rules->relations = palloc((rules->nrelations + 1) * sizeof(Oid));
+	for (int i = 0; i < rules->nrelations; i++)
+		rules->relations[i] = DatumGetObjectId(sources[i]);
 	rules->usable = rules->active;
 	rules->version = pstrdup(version);
 	MemoryContextSwitchTo(old);
@@ -355,7 +384,7 @@ get_rules(const TriggerData *trigger, Oid function)
 	version = rules_version(rules, relations);
 	if (version == NULL)
 		rules->active = false;
-	else if (rules->version == NULL || rules->generation != generation || strcmp(rules->version, version) != 0)
+	else if (rules->version == NULL || rules->stale || strcmp(rules->version, version) != 0)
 		read_rules(rules, version, trigger->tg_relation, relations);
 	else
 		rules->active = rules->usable;
