@@ -26,6 +26,7 @@ SELECT * FROM pg_temp.show('Łódź', 'Ørsted', 'Æsir Œuvre', 'Đorđe', 'Þ�
 SELECT * FROM pg_temp.same('ΣΊΣΥΦΟΣ', 'Σίσυφος', 'σισυφοσ');
 SELECT * FROM pg_temp.same('Королёв', 'КОРОЛЕВ');
 SELECT * FROM pg_temp.show('Андрей', 'Ґудзь', 'Հայ ՀԱՅ', 'ᲗᲑᲘᲚᲘᲡᲘ თბილისი', 'أَحْمَد', 'احمد', 'שָׁלוֹם', 'שלום', 'हिन्दी', 'हन्द', 'กุ้ง', 'กั้ง', '株式会社 東京', '王小明', '王大明', 'ガス', 'カス', U&'\FF76\FF9E\FF7D', '김민수', '김민서', '🙂 Smile', '𝔘𝔫𝔦', '𐐀𐐨');
+SELECT * FROM pg_temp.same(U&'\0E01\0E38\0E48', U&'\0E01\0E48\0E38', U&'\0E01\0E48\0301\0E38', U&'\0E01\FE0F\0E48\0E38');
 SELECT qbsync.normalize_name(U&'\AC00') <> qbsync.normalize_name(U&'\AC01') AS hangul, qbsync.normalize_name('ガス') = qbsync.normalize_name(U&'\FF76\FF9E\FF7D') AS kana;
 -- what QuickBooks puts behind inactive names
 SELECT * FROM pg_temp.show('Old Client (deleted)', 'Old Client (Deleted) ', 'Old Client(deleted)', 'Old Client  (deleted) (deleted)', '(deleted)', ' (deleted)', 'Old (deleted) Client', 'deleted', 'Old Client, (deleted)');

@@ -9,6 +9,7 @@ CREATE EXTENSION IF NOT EXISTS qbsync;
 CREATE ROLE suggest_crm;
 CREATE ROLE suggest_admin IN ROLE qbsync_admin;
 CREATE ROLE suggest_nobody;
+\set ECHO none
 \set file :abs_srcdir '/test/crm/flat.sql'
 \i :file
 \set file :abs_srcdir '/test/crm/b2b.sql'
@@ -17,6 +18,7 @@ CREATE ROLE suggest_nobody;
 \i :file
 \set file :abs_srcdir '/test/crm/documents.sql'
 \i :file
+\set ECHO all
 RESET client_min_messages;
 SELECT qbsync_app('my-app', environment => 'sandbox', client_id => 'id', redirect_uri => 'https://crm.example/cb');
 INSERT INTO qbsync.connection (connection_id, name, app, realm_id, state, company_name) VALUES (-1, 'acme', 'my-app', '1', 'live', 'Paysages Laval inc.');
@@ -31,6 +33,7 @@ BEGIN
 	END LOOP;
 END $$;
 CREATE TEMP TABLE before (tab text, r jsonb);
+GRANT ALL ON before TO suggest_crm;
 CREATE FUNCTION pg_temp.mark(schema text) RETURNS void LANGUAGE sql AS $$ DELETE FROM before; INSERT INTO before SELECT * FROM pg_temp.rows(schema) $$;
 CREATE FUNCTION pg_temp.moved(schema text) RETURNS TABLE(tab text, was jsonb, is_now jsonb) LANGUAGE sql AS $$
 	WITH gone AS (SELECT * FROM before EXCEPT ALL SELECT * FROM pg_temp.rows(schema)), new AS (SELECT * FROM pg_temp.rows(schema) EXCEPT ALL SELECT * FROM before)
@@ -218,16 +221,15 @@ SELECT split_part(qbsync_map_suggest('exotic.member'), 'SELECT public.qbsync_map
 :script
 SELECT split_part(qbsync_map_suggest('exotic.account'), 'SELECT public.qbsync_map', 1) AS script \gset
 :script
+SELECT l FROM regexp_split_to_table(qbsync_map_suggest('exotic.member'), E'\n') l WHERE l ~ '^-- \?';
 SET ROLE suggest_crm;
 SET app.tenant = '1';
 INSERT INTO exotic.contact_quickbooks (display_name, given_name, family_name, emails, bill_country, type, company_name) VALUES ('x', 'Luc', 'Roy', 'luc@example.com', 'CA', 'Client', 'acme') RETURNING contact_id IS NOT NULL AS has_key;
-UPDATE exotic.contact_quickbooks SET company_name = 'ACME', phone = '1' WHERE given_name = 'Luc';
 UPDATE exotic.contact_quickbooks SET company_name = 'ACME', primary_phone = '1' WHERE given_name = 'Luc';
 SELECT display_name, company_name, emails, primary_phone, bill_country, type FROM exotic.contact_quickbooks ORDER BY 1;
 RESET app.tenant;
 INSERT INTO exotic."Kunde ""A""_quickbooks" (display_name, emails) VALUES ('Neu', 'neu@example.com') RETURNING *;
 INSERT INTO exotic.client_quickbooks (display_name) VALUES ('Neuf') RETURNING region, id;
-SELECT l FROM regexp_split_to_table(qbsync_map_suggest('exotic.member'), E'\n') l WHERE l ~ '^-- \?';
 INSERT INTO exotic.account_quickbooks (display_name) VALUES ('quiet');
 SELECT display_name FROM exotic.account_quickbooks ORDER BY 1;
 RESET ROLE;

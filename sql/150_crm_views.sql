@@ -85,7 +85,7 @@ SELECT mapping, id, reason FROM qbsync.unlinked WHERE mapping = 'persons' ORDER 
 -- KAR-11, KAR-19, KAR-24, CAP-22: one row a pair, ranked, with the call; what is held is not asked
 SELECT connection, mapping, crm_table, crm_key, id, name, emails, phone, score, reasons, rank, candidates, crm_row, url, resolve FROM qbsync.duplicate ORDER BY id, rank;
 SELECT resolve AS call FROM qbsync.duplicate WHERE rank = 2 \gset
-:call;
+:call \g /dev/null
 SELECT crm_key, linked_by = session_user AS by_me FROM qbsync.matched WHERE id = '5';
 SELECT count(*) FROM qbsync.duplicate WHERE connection = 'acme';
 
@@ -111,16 +111,20 @@ INSERT INTO qbsync.history (connection_id, mapping_id, entity, id, crm_key, at, 
 INSERT INTO qbsync.activity (connection_id, mapping_id, entity, id, crm_key, at, kind, detail) VALUES
 	(-1, -3, 'invoice', '100', 'i100', '2026-02-12', 'event', '{"event": "partially_paid", "column": "status", "to": "Partial"}'),
 	(-1, -3, 'invoice', '100', 'i100', '2026-02-13', 'event', '{"event": "emailed"}'),
-	(-1, -1, 'customer', '3', 'p3', '2026-02-14', 'conflict', '{"units": ["display_name", "mobile"]}'),
+	(-1, -1, 'customer', '3', 'p3', '2026-02-10 00:00:01', 'updated', '{"columns": ["display_name", "emails"]}'),
+	(-1, -1, 'customer', '4', 'p4', '2026-02-11 00:00:01', 'deleted', '{"reason": "deleted in QuickBooks"}'),
+	(-1, -1, 'customer', '2', 'p2', '2026-02-11 00:00:02', 'linked', '{"origin": "name_and_email", "reason": "same e-mail, same name"}'),
+	(-1, -1, 'customer', '3', 'p3', '2026-02-14', 'conflict', '{"unit": "display_name", "kind": "changed_both"}'),
 	(-1, -1, 'customer', '4', 'p4', '2026-02-15', 'missing', NULL),
 	(-1, -99, 'customer', '4', 'gone', '2026-02-16', 'missing', NULL);
 SELECT at::date, connection, mapping, crm_table, crm_key, kind, name, text, by FROM qbsync.timeline WHERE at < '2026-03-01' ORDER BY at;
 SELECT kind, crm_key, name, text, by = session_user AS by_me, decision IS NOT NULL AS can_be_undone FROM qbsync.timeline WHERE by IS NOT NULL AND at > now() - interval '1 h' ORDER BY at;
+SELECT kind, before, written FROM qbsync.timeline WHERE before IS NOT NULL ORDER BY at;
 SELECT count(*) = count(DISTINCT event_id) AS told_apart FROM qbsync.timeline;
 -- people's own words
 SELECT kind, detail, qbsync.timeline_text(kind, 'customer', '1', detail::jsonb) FROM (VALUES
 	('unlinked', '{"then": "hold"}'), ('merged', '{"winner": "b"}'), ('merged', '{"by": "quickbooks"}'), ('resolved', '{"unit": "bill_addr", "take": "crm"}'),
-	('decided', '{"kind": "create"}'), ('decided', '{"kind": "reject"}'), ('undone', '{"decision": 7}'), ('linked', '{}'), ('updated', '{}'), ('event', NULL), ('news', '[]')) v(kind, detail);
+	('decided', '{"kind": "create"}'), ('decided', '{"kind": "reject"}'), ('undone', '{"decision": 7}'), ('undone', '{"decision": 7, "columns": ["a", "b"]}'), ('unlinked', '{"reason": "deleted in QuickBooks"}'), ('linked', '{}'), ('updated', '{}'), ('event', NULL), ('news', '[]')) v(kind, detail);
 
 -- how mappings do
 INSERT INTO qbsync.arrival (mapping_id, id) VALUES (-1, '1');

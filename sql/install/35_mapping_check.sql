@@ -20,7 +20,7 @@ $fn$;
 COMMENT ON FUNCTION qbsync.mapping_policy(qbsync.mapping, text) IS 'Value of a policy for a mapping: its own, the connection''s, the default';
 
 /* What qbsync will do to the view, as the policies are. */
-CREATE FUNCTION qbsync.mapping_writes(m qbsync.mapping, OUT comes_in boolean, OUT inserts boolean, OUT deletes boolean)
+CREATE FUNCTION qbsync.mapping_writes(m qbsync.mapping, OUT comes_in boolean, OUT inserts boolean, OUT deletes boolean, OUT goes_out boolean)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
@@ -29,7 +29,8 @@ AS $fn$
 			AND CASE WHEN e.transaction THEN coalesce(qbsync.mapping_policy(m, 'pull_new_documents'), 'all') <> 'none'
 				ELSE coalesce(qbsync.mapping_policy(m, 'pull_new'), 'all') <> 'none'
 					OR coalesce(qbsync.mapping_policy(m, 'pull_new_first'), 'review') <> 'none' END,
-		d.direction <> 'push' AND qbsync.mapping_policy(m, 'on_qbo_delete') = 'delete_crm'
+		d.direction <> 'push' AND qbsync.mapping_policy(m, 'on_qbo_delete') = 'delete_crm',
+		d.direction <> 'pull'
 	FROM qbsync.catalogue e
 	CROSS JOIN LATERAL (SELECT coalesce(CASE
 		WHEN e.transaction AND qbsync.mapping_policy(m, 'documents_direction') IN ('pull', 'pull_by_law') THEN 'pull'
@@ -37,7 +38,7 @@ AS $fn$
 		ELSE qbsync.mapping_policy(m, 'direction') END, 'two_way') AS direction) d
 	WHERE e.entity = m.entity;
 $fn$;
-COMMENT ON FUNCTION qbsync.mapping_writes(qbsync.mapping) IS 'Does QuickBooks'' data come into the view, are rows made in it, are rows deleted from it?';
+COMMENT ON FUNCTION qbsync.mapping_writes(qbsync.mapping) IS 'Does QuickBooks'' data come into the view, are rows made in it, are rows deleted from it, does it go out?';
 
 /* A relation that can be mapped at all. */
 CREATE FUNCTION qbsync.view_problems(relation regclass, name text)

@@ -141,6 +141,16 @@ AS $fn$
 		  WHERE r.binds AND (0 = ANY (p.polroles) OR EXISTS (SELECT FROM unnest(p.polroles) g WHERE pg_has_role(r.reader, g, 'USAGE')))) s
 	WHERE NOT EXISTS (SELECT FROM jsonb_object_keys(m.crm_settings) k WHERE lower(k) = lower(s.setting))
 	UNION ALL
+	SELECT format('changes of some tables under %s will not be noticed', qbsync.qualified(m.view)),
+		format('The mapping reads them and does not watch them: %s.', string_agg(DISTINCT qbsync.qualified(b.relation), ', ')),
+		'Name them with their columns that hold the key: watch => ''{"…": {"key": ["…"]}}''; those that never change for a record may be left out.'
+	FROM qbsync.mapping_writes(m) w
+	CROSS JOIN unnest(ARRAY[m.view, m.line_view]) v(view)
+	CROSS JOIN LATERAL qbsync.base_relations(v.view, m.role) b
+	WHERE w.goes_out AND b.kind IN ('r', 'p')
+	  AND NOT EXISTS (SELECT FROM qbsync.watch k WHERE k.mapping_id = m.mapping_id AND k.relation = b.relation)
+	HAVING count(*) > 0
+	UNION ALL
 	SELECT format('%s cannot take what comes in for some columns', qbsync.qualified(m.view)),
 		format('The view computes %s, or the table does; they only go out.', string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)),
 		'If they are to come in too: INSTEAD OF triggers, see qbsync_map_suggest.'

@@ -35,7 +35,8 @@ BEGIN
 
 	INSERT INTO qbsync.mapping_request (mapping, watches)
 	VALUES (to_jsonb(m), qbsync.compose_watches(m, watch));
-	PERFORM qbsync.create_guards(qbsync.the_mapping(m.name));
+	m.mapping_id := qbsync.the_mapping(m.name);
+	PERFORM qbsync.create_guards(m.mapping_id);
 
 	FOR w IN SELECT * FROM qbsync.mapping_warnings(m) LOOP
 		RAISE WARNING '%', w.message USING DETAIL = w.detail, HINT = w.hint;

@@ -228,22 +228,22 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT CASE timeline_text.kind
 		WHEN 'created' THEN format('Made in the CRM from QuickBooks %s.', k.what)
-		WHEN 'updated' THEN format('Written from QuickBooks %s: %s.', k.what,
-			coalesce((SELECT string_agg(j.name, ', ' ORDER BY j.name) FROM jsonb_object_keys(CASE jsonb_typeof(k.d -> 'written') WHEN 'object' THEN k.d -> 'written' ELSE '{}' END) AS j(name)), 'nothing'))
+		WHEN 'updated' THEN format('Written from QuickBooks %s: %s.', k.what, coalesce(k.columns, 'nothing'))
 		WHEN 'deleted' THEN format('Deleted in the CRM because QuickBooks %s was deleted.', k.what)
 		WHEN 'linked' THEN format('Linked with QuickBooks %s%s.', k.what, CASE k.d ->> 'origin'
 			WHEN 'id' THEN ': the CRM record names its id' WHEN 'tax_id' THEN ': the same tax number'
 			WHEN 'name_and_email' THEN ': the same name and e-mail' WHEN 'name_only' THEN ': the same name'
 			WHEN 'email_only' THEN ': the same e-mail' WHEN 'created_in_quickbooks' THEN ', which was made from it' ELSE '' END)
-		WHEN 'unlinked' THEN format('No longer linked with QuickBooks %s.', k.what)
+		WHEN 'unlinked' THEN format('No longer linked with QuickBooks %s%s.', k.what, coalesce(': ' || (k.d ->> 'reason'), ''))
 		WHEN 'merged' THEN CASE k.d ->> 'by' WHEN 'quickbooks' THEN format('QuickBooks %s was merged into another one.', k.what)
 			ELSE format('Merged into %s in the CRM; QuickBooks %s follows.', coalesce(k.d ->> 'winner', 'another record'), k.what) END
-		WHEN 'conflict' THEN format('Differs from QuickBooks %s%s; a person decides.', k.what, coalesce(': ' || nullif(concat_ws(', ', k.d ->> 'unit', k.units), ''), ''))
+		WHEN 'conflict' THEN format('Differs from QuickBooks %s%s; a person decides.', k.what, coalesce(': ' || (k.d ->> 'unit'), ''))
 		WHEN 'resolved' THEN format('%s is taken from %s.', coalesce(k.d ->> 'unit', 'A conflict'), CASE k.d ->> 'take' WHEN 'crm' THEN 'the CRM' ELSE 'QuickBooks' END)
 		WHEN 'event' THEN format('QuickBooks %s: %s%s.', k.what, replace(coalesce(k.d ->> 'event', 'event'), '_', ' '),
 			CASE WHEN k.d ->> 'column' IS NOT NULL THEN format('; %s is now %s', k.d ->> 'column', k.d ->> 'to') ELSE '' END)
 		WHEN 'missing' THEN format('The CRM record of QuickBooks %s is gone or out of scope.', k.what)
-		WHEN 'undone' THEN format('Decision %s about QuickBooks %s was undone.', k.d ->> 'decision', k.what)
+		WHEN 'undone' THEN CASE WHEN k.columns IS NULL THEN format('Decision %s about QuickBooks %s was undone.', k.d ->> 'decision', k.what)
+			ELSE format('Written back, because decision %s was undone: %s.', k.d ->> 'decision', k.columns) END
 		WHEN 'decided' THEN CASE k.d ->> 'kind'
 			WHEN 'create' THEN format('To be made in the CRM: QuickBooks %s.', k.what)
 			WHEN 'hold' THEN format('QuickBooks %s waits until a person decides.', k.what)
@@ -251,32 +251,35 @@ AS $fn$
 			ELSE format('Not the same as QuickBooks %s.', k.what) END
 		ELSE format('%s: QuickBooks %s.', timeline_text.kind, k.what) END
 	FROM (SELECT concat_ws(' ', timeline_text.entity, timeline_text.id) AS what, coalesce(timeline_text.detail, '{}') AS d,
-			(SELECT string_agg(u.unit, ', ' ORDER BY u.unit)
-			 FROM jsonb_array_elements_text(CASE jsonb_typeof(timeline_text.detail -> 'units') WHEN 'array' THEN timeline_text.detail -> 'units' ELSE '[]' END) AS u(unit)) AS units) k;
+			(SELECT string_agg(c.name, ', ' ORDER BY c.name)
+			 FROM jsonb_array_elements_text(CASE jsonb_typeof(timeline_text.detail -> 'columns') WHEN 'array' THEN timeline_text.detail -> 'columns' ELSE '[]' END) AS c(name)) AS columns) k;
 $fn$;
 COMMENT ON FUNCTION qbsync.timeline_text(text, text, text, jsonb) IS 'An entry of qbsync.timeline in plain words';
 
 /*
- * What happened to CRM records: what people and the worker noted (activity), rows written (history), links that came about
- * by rules (link; those of people are in activity).  Not one sequence: whoever polls asks for at > the newest he has seen, less
- * a margin for transactions that were still under way then (a minute is plenty), and skips the event_id he has.
+ * What happened to CRM records: what people and the worker noted (activity), and the records made from QuickBooks, which
+ * are told from their links (a first sync makes many, and writes no more than it must).  Not one sequence: whoever polls asks
+ * for at > the newest he has seen, less a margin for transactions that were still under way then (a minute is plenty),
+ * and skips the event_id he has.
+ *
+ * before and written come from history, whose row is written just ahead of the activity of the same transaction.
  */
 CREATE VIEW qbsync.timeline AS
 SELECT x.at, x.event_id, v.connection, v.connection_id, m.name AS mapping, m.crm_table, x.crm_key, x.entity, x.id,
 	(SELECT r.name FROM qbsync.record r WHERE r.connection_id = x.connection_id AND r.entity = x.entity AND r.id = x.id) AS name,
-	x.kind, qbsync.timeline_text(x.kind, x.entity, x.id, x.detail) AS text, x.by, (x.detail ->> 'decision')::bigint AS decision, x.detail
+	x.kind, qbsync.timeline_text(x.kind, x.entity, x.id, x.detail) AS text, x.by, (x.detail ->> 'decision')::bigint AS decision, x.detail,
+	CASE WHEN x.kind IN ('updated', 'deleted') THEN (
+		SELECT h.before FROM qbsync.history h WHERE h.mapping_id = x.mapping_id AND h.crm_key = x.crm_key AND h.at <= x.at
+		ORDER BY h.history_id DESC LIMIT 1) END AS before,
+	CASE WHEN x.kind = 'updated' THEN (
+		SELECT h.written FROM qbsync.history h WHERE h.mapping_id = x.mapping_id AND h.crm_key = x.crm_key AND h.at <= x.at
+		ORDER BY h.history_id DESC LIMIT 1) END AS written
 FROM (
 	SELECT a.at, 'activity ' || a.activity_id AS event_id, a.connection_id, a.mapping_id, a.entity, a.id, a.crm_key, a.kind, a.detail, a.by::text AS by, true AS shown
 	FROM qbsync.activity a
 	UNION ALL
-	SELECT h.at, 'history ' || h.history_id, h.connection_id, h.mapping_id, h.entity, h.id, h.crm_key,
-		CASE h.operation WHEN 'delete' THEN 'deleted' ELSE 'updated' END,
-		jsonb_build_object('before', h.before, 'written', h.written), NULL::text, true
-	FROM qbsync.history h
-	UNION ALL
 	SELECT l.linked_at, 'link ' || l.mapping_id || ' ' || (l.id COLLATE "default"), l.connection_id, l.mapping_id, l.entity, l.id, l.crm_key,
-		CASE l.origin WHEN 'created_in_crm' THEN 'created' ELSE 'linked' END,
-		jsonb_build_object('origin', l.origin), NULL::text, l.linked_by IS NULL AND l.origin <> 'merge'
+		'created', NULL::jsonb, NULL::text, l.origin = 'created_in_crm'
 	FROM qbsync.link l				-- a WHERE here would keep conditions from the index
 ) x
 JOIN qbsync.visible_connection v ON v.connection_id = x.connection_id
@@ -295,7 +298,9 @@ COMMENT ON COLUMN qbsync.timeline.kind IS 'created, updated, linked, unlinked, d
 COMMENT ON COLUMN qbsync.timeline.text IS 'what happened, in plain words';
 COMMENT ON COLUMN qbsync.timeline.by IS 'who did it; null: qbsync itself';
 COMMENT ON COLUMN qbsync.timeline.decision IS 'number for qbsync_undo';
-COMMENT ON COLUMN qbsync.timeline.detail IS 'particulars: of an update the row before and what was written';
+COMMENT ON COLUMN qbsync.timeline.detail IS 'particulars: columns of an update, event with column and new value, unit of a conflict, …';
+COMMENT ON COLUMN qbsync.timeline.before IS 'of an update or deletion: the CRM record as it was before';
+COMMENT ON COLUMN qbsync.timeline.written IS 'of an update: what was written';
 
 -- Rows come in order of time, so this index costs nothing and serves whoever polls.
 CREATE INDEX link_linked_at_idx ON qbsync.link USING brin (linked_at) WITH (autosummarize = on);

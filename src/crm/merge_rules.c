@@ -22,7 +22,7 @@ static bool get_bool(const MergeUnit *unit, JsonbContainer *object, const char *
 static MergeAuthority get_authority(const MergeUnit *unit, JsonbContainer *object);
 static void sort_columns(MergeRules *rules);
 static int	compare_positions(const void *a, const void *b, void *columns);
-static void refuse(const MergeUnit *unit, const char *detail) pg_attribute_noreturn();
+static void refuse(const MergeUnit *unit, const char *detail);
 
 MergeRules *
 merge_compile(Jsonb *json)

@@ -505,6 +505,11 @@ qbsync_plan(PG_FUNCTION_ARGS)
 	RoleFrame	frame;
 	PlanRun		plan = {0};
 
+	/* the code of a view that is being read has no business here, and would call itself for ever */
+	if (InSecurityRestrictedOperation())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("cannot make a plan within security-restricted operation")));
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 	plan.tupdesc = result->setDesc;

@@ -111,6 +111,36 @@ run(const char *statement, int nargs, Oid *types, Datum *values, const char *nul
 	return SPI_processed;
 }
 
+/*
+ * What an error in the CRM's code says of where it was.  Our statement, whose text SPI shows where an error has a place in it,
+ * is nothing that anybody could mend.
+ */
+static void
+name_mapping(void *arg)
+{
+	const Mapping *mapping = arg;
+
+	internalerrposition(0);
+	internalerrquery(NULL);
+	errcontext("view of mapping \"%s\", as role \"%s\"", mapping->name, mapping->role_name);
+}
+
+/* Begin and end naming the mapping in errors. */
+static void
+errors_name(ErrorContextCallback *callback, const Mapping *mapping)
+{
+	callback->callback = name_mapping;
+	callback->arg = unconstify(Mapping *, mapping);
+	callback->previous = error_context_stack;
+	error_context_stack = callback;
+}
+
+static void
+errors_unname(ErrorContextCallback *callback)
+{
+	error_context_stack = callback->previous;
+}
+
 /* Run a statement and keep its rows. */
 static Rows *
 keep(const char *statement, int nargs, Oid *types, Datum *values, const char *nulls, bool read_only)
@@ -141,24 +171,30 @@ statement_read(const char *statement, int nargs, Oid *types, Datum *values, cons
 Rows *
 statement_rows_as_role(const Mapping *mapping, const char *statement, int nargs, Oid *types, Datum *values, const char *nulls)
 {
+	ErrorContextCallback callback;
 	RoleFrame	frame;
 	Rows	   *rows;
 
+	errors_name(&callback, mapping);
 	role_enter(&frame, mapping);
 	rows = keep(statement, nargs, types, values, nulls, false);
 	role_leave(&frame);
+	errors_unname(&callback);
 	return rows;
 }
 
 Rows *
 statement_read_as_role(const Mapping *mapping, const char *statement, int nargs, Oid *types, Datum *values, const char *nulls)
 {
+	ErrorContextCallback callback;
 	RoleFrame	frame;
 	Rows	   *rows;
 
+	errors_name(&callback, mapping);
 	role_enter_reading(&frame, mapping);
 	rows = keep(statement, nargs, types, values, nulls, true);
 	role_leave(&frame);
+	errors_unname(&callback);
 	return rows;
 }
 
