@@ -98,6 +98,10 @@ SET ROLE regress_map_admin;
 SELECT qbsync_map('contacts_quickbooks', entity => 'item', name => 'contacts');
 SELECT qbsync_map('contacts_quickbooks', entity => 'customer', name => 'contacts', key => '{display_name}');
 
+-- or its table
+CREATE VIEW regress_crm.others AS SELECT 'k' AS id, name AS display_name FROM no_key LIMIT 1;
+SELECT qbsync_map('others', entity => 'customer', name => 'contacts', policies => '{"direction": "push"}');
+DROP VIEW regress_crm.others;
 -- triggers that its policies ask for are made and removed with them
 SELECT qbsync_map('contacts_quickbooks', entity => 'customer', name => 'contacts', policies => '{"lock_linked": "block", "on_crm_delete": "block"}', watch => '{"contacts": {"key": ["id"]}}');
 SELECT count(*) > 0 AS guarded FROM pg_trigger WHERE tgrelid = 'contacts'::regclass AND tgname LIKE 'qbsync%';
@@ -122,6 +126,15 @@ SELECT name, view_name, family = 0 AS shown FROM qbsync.mapping ORDER BY name;
 SELECT qbsync_map_table('contacts', columns => '{"display_name": "name"}', name => 'persons', role => 'regress_crm', kind => 'person');
 SELECT qbsync_unmap('again', confirm => true), qbsync_unmap('guessed', confirm => true), qbsync_unmap('persons', confirm => true);
 SELECT count(*) FROM pg_class WHERE relname LIKE 'contacts\_quickbooks%';
+-- a view of one's own in its place: the one made goes
+SET ROLE regress_crm;
+CREATE VIEW own AS SELECT id, name AS display_name FROM contacts;
+SET ROLE regress_map_admin;
+SELECT qbsync_map_table('contacts', columns => '{"display_name": "name"}', role => 'regress_crm'), qbsync_map('own', entity => 'customer', name => 'contacts');
+SELECT view_name, made_view, crm_table FROM qbsync.mapping;
+SELECT count(*) FROM pg_class WHERE relname LIKE 'contacts\_quickbooks%';
+SELECT qbsync_unmap(confirm => true);
+DROP VIEW own;
 -- X-8: persons and organisations share an entity
 SELECT qbsync_map_table('contacts', columns => '{"display_name": "name"}', name => 'persons', role => 'regress_crm', kind => 'person', "where" => 'type = ''person''');
 SELECT qbsync_map_table('contacts', columns => '{"display_name": "name"}', name => 'organisations', role => 'regress_crm', kind => 'organisation');

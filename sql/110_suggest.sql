@@ -87,8 +87,10 @@ SELECT qbsync_map_suggest('b2b.organisation') AS script \gset
 SET ROLE suggest_crm;
 \pset expanded on
 -- X-9: the contact is the person with the flag, else the oldest (CEN-37); X-25: 1 has labels, 2 has none that says anything, so its first address is the billing one
-SELECT o.*, NULL AS last_updated_time FROM b2b.organisation_quickbooks o ORDER BY id;
-SELECT p.*, NULL AS last_updated_time FROM b2b.person_quickbooks p ORDER BY id;
+UPDATE b2b.organisation SET updated_at = '2026-01-01';
+UPDATE b2b.person SET updated_at = '2026-01-01';
+SELECT * FROM b2b.organisation_quickbooks ORDER BY id;
+SELECT * FROM b2b.person_quickbooks ORDER BY id;
 \pset expanded off
 -- a customer from QuickBooks lands in all tables (CEN-13…18, CAP-26…31)
 SELECT pg_temp.mark('b2b');
@@ -119,6 +121,9 @@ SELECT pg_temp.mark('b2b');
 UPDATE b2b.organisation_quickbooks SET bill_city = 'Montréal' WHERE id = 1;
 UPDATE b2b.organisation_quickbooks SET bill_line1 = '5 Elm Street' WHERE id = 2;
 UPDATE b2b.person_quickbooks SET ship_line1 = NULL, ship_city = NULL, ship_region = NULL, ship_postal_code = NULL, ship_country = NULL WHERE id = 5;
+-- … and stays it when the customer gets a shipping address
+UPDATE b2b.organisation_quickbooks SET ship_line1 = '1 Dock' WHERE id = 2 RETURNING id;
+SELECT bill_line1, ship_line1 FROM b2b.organisation_quickbooks WHERE id = 2;
 UPDATE b2b.organisation_quickbooks SET ship_line1 = '1 Dock', web_addr = 'https://brosseau.example' WHERE id = 3;
 SELECT * FROM pg_temp.moved('b2b');
 -- the contact person (CEN-16): changed where there is one, added where there is none
@@ -233,3 +238,80 @@ INSERT INTO exotic.client_quickbooks (display_name) VALUES ('Neuf') RETURNING re
 INSERT INTO exotic.account_quickbooks (display_name) VALUES ('quiet');
 SELECT display_name FROM exotic.account_quickbooks ORDER BY 1;
 RESET ROLE;
+
+-- other shapes: a contact named by the organisation, labels in a table of their own, no labels, a contact's own e-mails in
+-- order, no key, no index, foreign keys that do not cascade, columns that must be filled
+CREATE SCHEMA odd AUTHORIZATION suggest_crm;
+SET ROLE suggest_crm;
+CREATE TABLE odd.companies (company_id uuid PRIMARY KEY, legal_name text NOT NULL, primary_contact_id integer, segment text NOT NULL CHECK (segment IN ('A', 'B')), billing_address_id integer);
+CREATE TABLE odd.people (id serial PRIMARY KEY, company_id uuid REFERENCES odd.companies, first_name text, last_name text, title text);
+ALTER TABLE odd.companies ADD FOREIGN KEY (primary_contact_id) REFERENCES odd.people;
+CREATE TABLE odd.phone_type (id integer PRIMARY KEY, code text);
+INSERT INTO odd.phone_type VALUES (1, 'Bureau'), (2, 'Cellulaire'), (3, 'Télécopieur'), (4, 'Maison');
+CREATE TABLE odd.company_phones (id serial PRIMARY KEY, company_id uuid NOT NULL REFERENCES odd.companies, type_id integer REFERENCES odd.phone_type, phone_number text);
+CREATE TABLE odd.people_emails (person_id integer REFERENCES odd.people ON DELETE CASCADE, email text, sort_order integer);
+CREATE TABLE odd.shipping_addresses (id serial PRIMARY KEY, company_id uuid REFERENCES odd.companies, street text, town text, zip text, source text NOT NULL);
+CREATE TABLE odd.addresses (id serial PRIMARY KEY, street text, city text);
+ALTER TABLE odd.companies ADD FOREIGN KEY (billing_address_id) REFERENCES odd.addresses;
+RESET ROLE;
+\pset format unaligned
+\pset tuples_only on
+SELECT regexp_replace(split_part(qbsync_map_suggest('odd.companies'), '-- odd.people: one row', 1), 'INSERT INTO odd.shipping_addresses AS c \((.*?)\) VALUES \((.*?)\)', 'INSERT INTO odd.shipping_addresses AS c (\1, source) VALUES (\2, ''qb'')') AS script \gset
+\echo :script
+:script
+\pset format aligned
+\pset tuples_only off
+SET ROLE suggest_crm;
+INSERT INTO odd.companies_quickbooks (display_name, segment, given_name, emails, mobile, primary_phone, fax, ship_line1) VALUES ('Acme', 'A', 'Wile', '{b@acme.example,a@acme.example}', '1', '2', '3', '1 Canyon');
+UPDATE odd.companies_quickbooks SET emails = '{c@acme.example,b@acme.example}', mobile = '9';
+SELECT display_name, company_name, given_name, emails, primary_phone, mobile, fax, ship_line1, segment FROM odd.companies_quickbooks;
+SELECT person_id, email, sort_order FROM odd.people_emails ORDER BY sort_order;
+SELECT type_id, phone_number FROM odd.company_phones ORDER BY 1;
+SELECT primary_contact_id = (SELECT id FROM odd.people) AS contact FROM odd.companies;
+RESET ROLE;
+
+-- the table may be left out: the most likely of those the caller may read
+GRANT USAGE ON SCHEMA odd TO suggest_admin;
+GRANT SELECT ON odd.companies, odd.phone_type TO suggest_admin;
+SET ROLE suggest_admin;
+SELECT l FROM regexp_split_to_table(qbsync_map_suggest(), E'\n') WITH ORDINALITY u(l, n) WHERE n BETWEEN 3 AND 5;
+-- what cannot be
+SELECT qbsync_map_suggest(entity => 'invoice');
+SELECT qbsync_map_suggest('odd.companies', 'unicorn');
+SELECT qbsync_map_suggest('odd.companies', 'company_info');
+SELECT qbsync_map_suggest('odd.people_emails');
+SELECT qbsync_map_suggest('odd.companies_quickbooks');
+SELECT qbsync_map_suggest('pg_class');
+RESET ROLE;
+SET ROLE suggest_nobody;
+SELECT qbsync_map_suggest('flat.contacts');
+RESET ROLE;
+
+-- hostile names stay names: the script makes its view and nothing else
+CREATE SCHEMA "evil
+; DROP TABLE flat.contacts; --";
+CREATE TABLE "evil
+; DROP TABLE flat.contacts; --"."t$qbsync$ */ '; "" %s %I
+\! echo" (id serial PRIMARY KEY, "name
+'; DROP TABLE flat.contacts; --" text, name text, "e-mail $qbsync1$ $$" text, first_name text, last_name text, "full
+name %L" text GENERATED ALWAYS AS (first_name) STORED, company text);
+CREATE TABLE "evil
+; DROP TABLE flat.contacts; --"."phones
+%s" (id serial PRIMARY KEY, "parent $qbsync$
+id" integer REFERENCES "evil
+; DROP TABLE flat.contacts; --"."t$qbsync$ */ '; "" %s %I
+\! echo", "kind
+%s" text CHECK ("kind
+%s" IN ('wo''rk
+$qbsync$', 'mobile %s')), number text);
+SELECT c.oid::regclass AS hostile FROM pg_class c WHERE c.relname LIKE 't$qbsync$%' AND c.relkind = 'r' \gset
+\pset format unaligned
+\pset tuples_only on
+SELECT split_part(qbsync_map_suggest(:'hostile'), 'SELECT public.qbsync_map(', 1) AS script \gset
+\echo :script
+:script
+SELECT string_agg(format('INSERT INTO %s (display_name, mobile) VALUES (''x'', ''1'')', c.oid::regclass), ';') AS script FROM pg_class c WHERE c.relname LIKE 't$qbsync$%' AND c.relkind = 'v' \gset
+:script;
+\pset format aligned
+\pset tuples_only off
+SELECT count(*) FROM flat.contacts;

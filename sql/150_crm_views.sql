@@ -79,7 +79,10 @@ SELECT mapping, crm_table, entity, id, name, reason, decision, decided_by IS NOT
 UPDATE qbsync.mapping SET policies = '{"pull_new_first": "since", "pull_new_since": "2026-01-09"}' WHERE name = 'persons';
 UPDATE qbsync.mapping SET first_sync_done_at = now() WHERE name = 'invoices';
 SELECT mapping, id, reason FROM qbsync.unlinked ORDER BY mapping, id::int;
+-- what was there at the first sync stays under its policy; what was made since is under pull_new
 UPDATE qbsync.mapping SET first_sync_done_at = now(), policies = '{}' WHERE name = 'persons';
+SELECT id, reason FROM qbsync.unlinked WHERE mapping = 'persons' AND id = '8';
+UPDATE qbsync.mapping SET first_sync_done_at = '2026-01-08' WHERE name = 'persons';
 SELECT mapping, id, reason FROM qbsync.unlinked WHERE mapping = 'persons' ORDER BY id::int;
 
 -- KAR-11, KAR-19, KAR-24, CAP-22: one row a pair, ranked, with the call; what is held is not asked

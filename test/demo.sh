@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Shows what qbsync does, from nothing: builds and installs it, starts a private PostgreSQL and the QuickBooks simulator
-# with a sample company, connects, loads, changes things inside QuickBooks while they arrive, shuts down.
+# with a sample company, connects, loads, changes things inside QuickBooks while they arrive, maps a CRM, links its contacts,
+# lets changes, conflicts and errors happen to them, shuts down.
 #
 #	test/demo.sh [--keep]		--keep leaves everything running and says how to get in
 #
@@ -15,7 +16,7 @@ keep=no
 case "${1-}" in
 	'') ;;
 	--keep) keep=yes ;;
-	*) sed -n '2,5s/^# \{0,1\}//p' "$0"; [ "$1" = --help ] && exit 0 || exit 2 ;;
+	*) sed -n '2,6s/^# \{0,1\}//p' "$0"; [ "$1" = --help ] && exit 0 || exit 2 ;;
 esac
 
 company='Paysages Laval inc.'
@@ -115,6 +116,12 @@ arrive() {
 	printf '\ncrm=# LISTEN qbsync;\ncrm=# SELECT qbsync_sync_now(%s);\ncrm=# CALL qbsync_wait(%s, %s);\n' "'acme'" "'acme'" "'synced'"
 	query -A -t -c 'LISTEN qbsync' -c "SELECT qbsync_sync_now('acme')" -c "CALL qbsync_wait('acme', 'synced')" -c 'SELECT' |
 		grep '^Asynchronous' || true
+}
+
+# The same, and until it is in the CRM's tables.
+into_crm() {
+	arrive
+	sql "CALL qbsync_wait('acme', 'idle')"
 }
 
 # Compare every record, and what the views say, with the simulator's store.
@@ -300,7 +307,111 @@ say 'Compared again:'
 compare
 true_that 'no record is among the errors' 'SELECT count(*) = 0 FROM qbsync.error_open'
 
-# --- 5. running it -------------------------------------------------------------------------------------------------------
+# --- 5. a CRM in the same database ---------------------------------------------------------------------------------------
+
+step 'A CRM in the same database: organisations and persons, with e-mails, phones and addresses in tables of their own'
+query -f test/demo/crm.sql
+sql "SELECT o.id, o.name, string_agg(e.address, ', ') AS emails FROM crm.organisation o LEFT JOIN crm.email e ON e.organisation_id = o.id GROUP BY o.id ORDER BY o.id"
+sql 'SELECT * FROM crm.person ORDER BY id'
+
+say 'A mapping is a view and its triggers. They are suggested from names, types and foreign keys, with the reasons, to read, edit and run:'
+suggest="SELECT qbsync_map_suggest('crm.organisation')"
+printf '\ncrm=# %s \\g (tuples_only format=unaligned) crm_mapping.sql\n$ less crm_mapping.sql\n' "$suggest"
+value "$suggest" >"$work/crm_mapping.sql"
+sed -n '4,24p' "$work/crm_mapping.sql" | cut -c 1-200
+echo "… ($(wc -l <"$work/crm_mapping.sql") lines; its end:)"
+grep -A 14 'qbsync_map($' "$work/crm_mapping.sql" | tail -n 15
+printf '\ncrm=# \\i crm_mapping.sql\n'
+query -f "$work/crm_mapping.sql"
+true_that 'the mappings are declared for an ordinary role, and all is well' \
+	"SELECT count(*) = 2 AND bool_and(m.state = 'declared' AND m.ok AND m.problems_now IS NULL AND m.role = 'crm_app' AND NOT r.rolsuper)
+	FROM qbsync.mapping_status m JOIN pg_roles r ON r.rolname = m.role"
+
+say 'Before anything moves, the plan: first how many of each, then every record with its reason, before and after:'
+sql "SELECT action, count FROM qbsync_plan('organisation') WHERE count IS NOT NULL"
+sql "SELECT action, id, crm_key, name, reason, detail FROM qbsync_plan('organisation') WHERE count IS NULL AND action NOT IN ('review', 'ignore')"
+sql "SELECT name, before, after, to_quickbooks FROM qbsync_plan('person') WHERE action = 'link' AND count IS NULL"
+true_that 'a garage and a person would be linked, three organisations may be somebody, one is in the CRM only' \
+	"SELECT (SELECT array_agg(action || ' ' || count ORDER BY action) FROM qbsync_plan('organisation') WHERE action IN ('link', 'candidate', 'crm_only') AND count IS NOT NULL)
+		= '{candidate 2,crm_only 1,link 2}' AND (SELECT count = 1 FROM qbsync_plan('person') WHERE action = 'link' AND count IS NOT NULL)"
+
+step 'Linking'
+sql "SELECT qbsync_enable('organisation'), qbsync_enable('person')"
+sql "CALL qbsync_wait('acme', 'idle')"
+sql "SELECT mapping, state, ok, linked_count, duplicate_count, conflict_count, error_count FROM qbsync.mapping_status ORDER BY mapping"
+sql 'SELECT crm_table, crm_key, id, name, how, linked_at FROM qbsync.matched ORDER BY crm_table, crm_key'
+true_that 'linked is what the plan said' "SELECT string_agg(crm_table || ' ' || crm_key, ', ' ORDER BY crm_table, crm_key)
+	= 'crm.organisation 1, crm.organisation 4, crm.person 1' FROM qbsync.matched"
+true_that 'what was empty in the CRM was filled' \
+	"SELECT street LIKE '12, rue de l%' AND city = 'Laval' FROM crm.address WHERE person_id = 1 AND label = 'billing'"
+
+say 'What is only alike waits for a person, who decides with one call:'
+sql 'SELECT crm_key, id, name, score, reasons, resolve FROM qbsync.duplicate ORDER BY score DESC'
+sql "SELECT * FROM qbsync_resolve_match('25', 'link', '2', mapping => 'organisation')"
+sql "CALL qbsync_wait('acme', 'idle')"
+sql 'SELECT o.name, a.label, a.street, a.city FROM crm.organisation o JOIN crm.address a ON a.organisation_id = o.id WHERE o.id = 2'
+true_that 'linked by decision, and its address has come in' \
+	"SELECT (SELECT origin = 'decision' FROM qbsync.matched WHERE id = '25') AND (SELECT street LIKE '26, rue%' FROM crm.address WHERE organisation_id = 2)
+		AND NOT EXISTS (SELECT FROM qbsync.duplicate WHERE id = '25')"
+
+say 'What the CRM does not have is nobody'"'"'s duplicate; a person decides what becomes of it. Persons in credit become records of the CRM:'
+sql 'SELECT mapping, reason, count(*) FROM qbsync.unlinked GROUP BY mapping, reason ORDER BY mapping, reason'
+sql "SELECT qbsync_resolve_matches('create', mapping => 'person', ids => ARRAY(
+	SELECT u.id FROM qbsync.unlinked u JOIN qbsync.customer_summary s USING (connection_id, id) WHERE u.mapping = 'person' AND s.balance < 0))"
+sql "CALL qbsync_wait('acme', 'idle')"
+sql "SELECT p.*, h.number AS phone FROM crm.person p LEFT JOIN crm.phone h ON h.person_id = p.id WHERE p.id > 100 ORDER BY p.id LIMIT 4"
+say 'One of them the CRM did not take; the others did not wait for it:'
+wide 'SELECT crm_table, id, problem, meaning, detail, what_to_do, occurrences FROM qbsync.error_open'
+true_that 'one is refused by a CHECK of the CRM, all others are there' \
+	"SELECT (SELECT count(*) = 1 AND bool_and(id = '9' AND problem = 'crm_refused' AND detail LIKE '%digits_only%') FROM qbsync.error_open)
+		AND (SELECT count(*) > 10 FROM qbsync.matched WHERE origin = 'created_in_crm')
+		AND NOT EXISTS (SELECT FROM qbsync.unlinked WHERE mapping = 'person' AND decision = 'create' AND id <> '9')"
+say 'Its phone has an extension. Once the CRM allows that, the record comes by itself:'
+sql "ALTER TABLE crm.phone DROP CONSTRAINT digits_only, ADD CONSTRAINT digits_and_extension CHECK (number ~ '^[0-9 ().+-]+( p\. [0-9]+)?$')"
+for tries in $(seq 300); do [ "$(value 'SELECT NOT EXISTS (SELECT FROM qbsync.error_open)')" = t ] && break; sleep 0.1; done
+sql "SELECT p.first_name, p.last_name, h.number FROM crm.person p JOIN crm.phone h ON h.person_id = p.id WHERE h.number LIKE '% p. %'"
+true_that 'it is there, and no error is left' \
+	"SELECT count(*) = 1 AND NOT EXISTS (SELECT FROM qbsync.error_open) FROM crm.phone WHERE number = '514.555.0199 p. 22'"
+
+step 'What changes in QuickBooks arrives in the CRM'
+phones='SELECT p.last_name, h.kind, h.number FROM crm.person p JOIN crm.phone h ON h.person_id = p.id WHERE p.id = 1 ORDER BY h.kind'
+sql "$phones"
+in_quickbooks 'Émilie Tremblay has a new phone number' \
+	'{"act": "edit", "entity": "Customer", "id": "1", "set": {"PrimaryPhone": {"FreeFormNumber": "(450) 555-0177"}}}'
+into_crm
+sql "$phones"
+true_that 'the number is in the row of crm.phone' "SELECT number = '(450) 555-0177' FROM crm.phone WHERE person_id = 1 AND kind = 'work'"
+took="SELECT c.seen_at AS here_at, h.at AS in_the_crm_at, h.at - c.seen_at AS took FROM qbsync.customer c JOIN qbsync.history h USING (connection_id, id) WHERE h.entity = 'customer' AND c.id = '1' ORDER BY h.at DESC LIMIT 1"
+sql "$took"
+true_that 'seconds later at the most' "SELECT took < '5 s' FROM ($took) t"
+
+say 'The same field is changed on both sides, to different values:'
+sql "UPDATE crm.phone SET number = '(450) 555-0111' WHERE person_id = 1 AND kind = 'work'"
+in_quickbooks 'somebody else changes it, too' \
+	'{"act": "edit", "entity": "Customer", "id": "1", "set": {"PrimaryPhone": {"FreeFormNumber": "(450) 555-0222"}}}'
+into_crm
+conflict="FROM qbsync.conflict_open WHERE crm_table = 'crm.person' AND crm_key = '1'"
+wide "SELECT name, unit, kind, base, crm, quickbooks, crm_changed_at, quickbooks_changed_at, take_crm, take_quickbooks $conflict"
+true_that 'neither value is lost: the CRM has its own, the conflict both and the one agreed on before' \
+	"SELECT (SELECT number = '(450) 555-0111' FROM crm.phone WHERE person_id = 1 AND kind = 'work')
+		AND (SELECT base ->> 'primary_phone' = '(450) 555-0177' AND crm ->> 'primary_phone' = '(450) 555-0111' AND quickbooks ->> 'primary_phone' = '(450) 555-0222' $conflict)"
+take=$(value "SELECT replace(take_quickbooks, 'SELECT ', 'SELECT * FROM ') $conflict")
+sql "$take"
+sql "CALL qbsync_wait('acme', 'idle')"
+sql "$phones"
+true_that 'decided with one call' \
+	"SELECT number = '(450) 555-0222' AND NOT EXISTS (SELECT $conflict) FROM crm.phone WHERE person_id = 1 AND kind = 'work'"
+
+say 'The CRM asks by its own keys what its people want to know:'
+sql "SELECT o.id, o.name, s.balance, s.overdue_balance, s.invoice_count, s.last_payment_date FROM crm.organisation o
+	JOIN qbsync.customer_summary s ON s.crm_table = 'crm.organisation' AND s.crm_key = o.id::text ORDER BY o.id"
+sql "SELECT at, text, by, decision FROM qbsync.timeline WHERE crm_table = 'crm.person' AND crm_key = '1' ORDER BY at"
+true_that 'balances and history are found by the CRM'"'"'s keys' \
+	"SELECT (SELECT count(*) = 3 FROM qbsync.customer_summary WHERE crm_table = 'crm.organisation')
+		AND (SELECT count(*) FILTER (WHERE kind = 'updated') >= 3 AND bool_or(kind = 'conflict') AND bool_or(kind = 'resolved' AND by IS NOT NULL)
+			FROM qbsync.timeline WHERE crm_table = 'crm.person' AND crm_key = '1')"
+
+# --- 6. running it -------------------------------------------------------------------------------------------------------
 
 step 'Running it'
 schedule='SELECT cron.schedule('"'qb', '*/15 * * * *', "'$$'"SELECT qbsync_sync_now('acme')"'$$)'

@@ -69,9 +69,13 @@ AS $fn$
 		SELECT k.*, CASE WHEN mapping_columns.lines THEN k.line_view ELSE k.view END AS relation,
 			CASE WHEN mapping_columns.lines THEN coalesce(e.line_table, '') ELSE k.entity END AS catalogue_table,
 			CASE WHEN mapping_columns.lines THEN array_remove(array_remove(k.line_columns, 'position'), k.entity || '_key')
-				ELSE k.columns || k.extra_columns END AS names
+				ELSE k.columns || k.extra_columns END AS names,
+			EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = CASE WHEN mapping_columns.lines THEN k.line_view ELSE k.view END
+					AND t.tgtype::integer & 64 <> 0 AND t.tgtype::integer & 16 <> 0) AS has_trigger
 		FROM qbsync.mapping k JOIN qbsync.catalogue e ON e.entity = k.entity
 		WHERE k.mapping_id = mapping_columns.mapping_id
+	), known AS MATERIALIZED (
+		SELECT k."column", k.type, k.path, k.writable, k.refers_to FROM qbsync.catalogue_columns() k, m WHERE k."table" = m.catalogue_table
 	)
 	SELECT n.name,
 		CASE WHEN c."column" IS NOT NULL AND n.name <> ALL (m.extra_columns) THEN 'canonical'
@@ -87,7 +91,7 @@ AS $fn$
 		CASE WHEN r."column" IS NOT NULL THEN r.refers_to WHEN n.name = 'invoice_key' THEN 'invoice' END,
 		CASE WHEN r."column" IS NOT NULL THEN r."column" WHEN n.name = 'invoice_key' THEN 'txn_id' END,
 		coalesce(c.writable, r.writable, false),
-		pg_column_is_updatable(m.relation, a.attnum, true),
+		pg_column_is_updatable(m.relation, a.attnum, true) AND (m.has_trigger OR coalesce(b.attgenerated = '' AND b.attidentity <> 'a', true)),
 		coalesce(b.attnotnull, false),
 		pg_get_expr(d.adbin, d.adrelid)
 	FROM m
@@ -97,8 +101,8 @@ AS $fn$
 	LEFT JOIN qbsync.view_columns(m.relation) v ON v.column_name = n.name
 	LEFT JOIN pg_attribute b ON b.attrelid = v.relation AND b.attname = v.base_column
 	LEFT JOIN pg_attrdef d ON d.adrelid = b.attrelid AND d.adnum = b.attnum AND b.attgenerated = ''
-	LEFT JOIN qbsync.catalogue_column c ON c."table" = m.catalogue_table AND c."column" = n.name
-	LEFT JOIN qbsync.catalogue_column r ON r."table" = m.catalogue_table AND r."column" = regexp_replace(n.name, '_key$', '_id')
+	LEFT JOIN known c ON c."column" = n.name
+	LEFT JOIN known r ON r."column" = regexp_replace(n.name, '_key$', '_id')
 		AND r.refers_to IS NOT NULL AND n.name LIKE '%\_key' AND c."column" IS NULL
 	WHERE n.name <> ALL (m.key_columns) OR mapping_columns.lines
 	ORDER BY n.position;
@@ -147,7 +151,8 @@ BEGIN
 	END IF;
 	IF crm_write.not_null AND crm_write.default_expression IS NOT NULL THEN
 		RETURN format('COALESCE(%s, %s)', value, crm_write.default_expression);
-	ELSIF crm_write.not_null AND coalesce(crm_write.type, 'text') IN ('text', 'text COLLATE "C"', 'text[]') THEN
+	ELSIF crm_write.not_null AND crm_write.view_type ~ '^([^.]+\.)?(text|citext|character varying|character)(\([0-9]+\))?$' THEN
+		-- only where an empty string is a value: keys and references have other types
 		RETURN format('COALESCE(%s, ''''::%s)', value, crm_write.view_type);
 	END IF;
 	RETURN value;

@@ -60,7 +60,7 @@ AS $fn$
 				  qbsync.crm_key_expression(m.mapping_id, 'v'), qbsync.crm_row_expression(m.mapping_id, 'v'))
 	FROM qbsync.mapping m
 	CROSS JOIN LATERAL qbsync.mapping_columns(m.mapping_id) c
-	WHERE m.mapping_id = insert_statement.mapping_id AND c.name = ANY (qbsync.write_columns(m.mapping_id))
+	WHERE m.mapping_id = insert_statement.mapping_id AND c.name = ANY (ARRAY(SELECT unnest(qbsync.write_columns(insert_statement.mapping_id))))	-- asked once, not for each column
 	GROUP BY m.mapping_id;
 $fn$;
 COMMENT ON FUNCTION qbsync.insert_statement(integer) IS 'Statement that inserts canonical rows into a mapped view, in order; null when no column can be written';
@@ -167,11 +167,11 @@ AS $fn$
 DECLARE
 	m qbsync.mapping;
 	customer boolean;
-	partial text;
+	outcome jsonb;
 BEGIN
 	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = match_statement.mapping_id;
 	customer := m.entity = 'customer';
-	partial := CASE qbsync.effective_policies(m.mapping_id) ->> 'partial_match' WHEN 'auto_link' THEN 'auto' ELSE 'review' END;
+	outcome := qbsync.match_outcomes(m.mapping_id);
 	RETURN format($sql$
 		WITH crm AS MATERIALIZED (
 			SELECT m.crm_key, m.ours, qbsync.normalize_name(%1$s) AS name, %2$s AS marks, m.ours ->> 'tax_identifier' AS tax, m.ours ->> 'quickbooks_id' AS quickbooks_id
@@ -192,13 +192,12 @@ BEGIN
 		), grouped AS (
 			SELECT s.id, s.crm_key, array_agg(DISTINCT s.sign) AS signs FROM sign s GROUP BY s.id, s.crm_key
 		), ruled AS (
-			SELECT g.id, g.crm_key, t.rule, g.tier, coalesce(r.outcome, t.outcome) AS outcome, g.signs
+			SELECT g.id, g.crm_key, t.rule, g.tier, t.outcome, g.signs
 			FROM (SELECT s.*, CASE WHEN 'id' = ANY (s.signs) THEN 1 WHEN 'tax_id' = ANY (s.signs) THEN 2 WHEN s.signs @> '{mark,name}' THEN 3
 							  WHEN 'name' = ANY (s.signs) THEN 4 ELSE 5 END AS tier FROM grouped s) g
-			JOIN (VALUES (1, 'id', 'auto'), (2, 'tax_id', 'auto'), (3, 'name_and_email', 'auto'), (4, 'name_only', %13$L), (5, 'email_only', %13$L))
+			JOIN (VALUES (1, 'id', %16$L), (2, 'tax_id', %17$L), (3, 'name_and_email', %18$L), (4, 'name_only', %13$L), (5, 'email_only', %19$L))
 				AS t(tier, rule, outcome) ON t.tier = g.tier
-			LEFT JOIN qbsync.match_rule r ON r.mapping_id = %3$s AND r.rule = t.rule
-			WHERE coalesce(r.outcome, t.outcome) <> 'off'
+			WHERE t.outcome <> 'off'
 			  AND NOT EXISTS (SELECT FROM qbsync.decision d WHERE d.mapping_id = %3$s AND d.id = g.id AND d.crm_key = g.crm_key
 							  AND d.kind IN ('reject', 'unlink') AND d.undone_at IS NULL)
 		), ranked AS (
@@ -221,14 +220,34 @@ BEGIN
 		CASE WHEN customer THEN 'CASE WHEN c.tax_identifier !~ ''[Xx*]'' THEN c.tax_identifier END' ELSE 'NULL::text' END,
 		m.entity, m.entity, m.family, m.connection_id,
 		CASE WHEN EXISTS (SELECT FROM qbsync.catalogue e WHERE e.entity = m.entity AND e.name_list) THEN 'c.active IS NOT FALSE' ELSE 'true' END,
-		qbsync.kind_condition(m.mapping_id), partial,
+		qbsync.kind_condition(m.mapping_id), outcome ->> 'name_only',
 		CASE WHEN m.entity IN ('invoice', 'payment') THEN 'same number' ELSE 'same name' END,
-		CASE m.entity WHEN 'customer' THEN 'same e-mail' WHEN 'item' THEN 'same article number' ELSE 'same amount and date' END);
+		CASE m.entity WHEN 'customer' THEN 'same e-mail' WHEN 'item' THEN 'same article number' ELSE 'same amount and date' END,
+		outcome ->> 'id', outcome ->> 'tax_id', outcome ->> 'name_and_email', outcome ->> 'email_only');
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.match_statement(integer) IS 'Statement that finds pairs of QuickBooks records ($1 ids, null: all) and CRM rows (tuplestore crm_match) that are or may be the same';
 
-/* What becomes of a record that is linked to nothing and matches nothing: create, review or ignore, with the reason. */
+/* One of the pull_new policies as an expression over mirror row c; since without its day asks a person. */
+CREATE FUNCTION qbsync.pull_verdict(policy jsonb, name text)
+RETURNS text
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT CASE pull_verdict.policy ->> pull_verdict.name
+		WHEN 'none' THEN '''ignore:records of QuickBooks alone are not taken over'''
+		WHEN 'all' THEN '''create:matches nothing'''
+		WHEN 'since' THEN coalesce(format('CASE WHEN c.create_time >= %L::timestamptz THEN ''create:matches nothing'' '
+			'ELSE ''review:made in QuickBooks before the date from which records are taken over'' END', nullif(pull_verdict.policy ->> 'pull_new_since', '')),
+			'''review:the date from which records are taken over is not set''')
+		ELSE '''review:matches nothing; a person decides''' END;
+$fn$;
+COMMENT ON FUNCTION qbsync.pull_verdict(jsonb, text) IS 'What a pull_new policy does with a record that matches nothing: an expression that gives action and reason';
+
+/*
+ * What becomes of a record that is linked to nothing and matches nothing: create, review or ignore, with the reason.  What
+ * the first sync met stays under its policy, however often it is looked at again; pull_new is for what was made since.
+ */
 CREATE FUNCTION qbsync.unmatched_action(mapping_id integer)
 RETURNS text
 LANGUAGE plpgsql STABLE
@@ -238,26 +257,25 @@ DECLARE
 	m qbsync.mapping;
 	e record;
 	policy jsonb := qbsync.effective_policies(unmatched_action.mapping_id);
-	pull text;
-	since text;
 	branches text := '';
+	verdict text;
 BEGIN
 	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = unmatched_action.mapping_id;
 	SELECT * INTO STRICT e FROM qbsync.catalogue k WHERE k.entity = m.entity;
-	pull := policy ->> CASE WHEN e.transaction THEN 'pull_new_documents' WHEN m.first_sync_done_at IS NULL THEN 'pull_new_first' ELSE 'pull_new' END;
-	since := CASE WHEN e.transaction THEN policy ->> 'start_date' WHEN pull = 'since' THEN policy ->> 'pull_new_since' END;
-	IF e.transaction AND since IS NOT NULL THEN
+	IF e.transaction AND policy ->> 'start_date' IS NOT NULL THEN
 		branches := format(' WHEN %s < %L::date THEN ''ignore:before the start date''',
-						   CASE policy ->> 'start_date_basis' WHEN 'created_at' THEN 'c.create_time::date' ELSE 'c.txn_date' END, since);
-	ELSIF since IS NOT NULL THEN
-		branches := format(' WHEN c.create_time < %L::date THEN ''review:made in QuickBooks before the date from which records are taken over''', since);
+						   CASE policy ->> 'start_date_basis' WHEN 'created_at' THEN 'c.create_time::date' ELSE 'c.txn_date' END, policy ->> 'start_date');
 	END IF;
+	IF qbsync.mapping_direction(m.mapping_id) = 'push' THEN
+		branches := branches || ' WHEN true THEN ''ignore:nothing comes from QuickBooks here''';
+	END IF;
+	verdict := CASE
+		WHEN e.transaction THEN qbsync.pull_verdict(policy, 'pull_new_documents')
+		WHEN m.first_sync_done_at IS NULL THEN qbsync.pull_verdict(policy, 'pull_new_first')
+		ELSE format('CASE WHEN c.create_time < %L::timestamptz THEN %s ELSE %s END', m.first_sync_done_at,
+					qbsync.pull_verdict(policy, 'pull_new_first'), qbsync.pull_verdict(policy, 'pull_new')) END;
 	RETURN format('CASE WHEN d.kind = ''ignore'' THEN ''ignore:a person decided that it stays in QuickBooks alone'' WHEN d.kind = ''hold'' THEN ''review:a person put it off'''
-				  ' WHEN d.kind = ''create'' THEN ''create:a person decided that it is new''%s%s ELSE %L END', branches,
-				  CASE WHEN qbsync.mapping_direction(m.mapping_id) = 'push' THEN ' WHEN true THEN ''ignore:nothing comes from QuickBooks here''' ELSE '' END,
-				  CASE pull WHEN 'none' THEN 'ignore:records of QuickBooks alone are not taken over'
-					WHEN 'review' THEN 'review:matches nothing; a person decides'
-					ELSE 'create:matches nothing' END);
+				  ' WHEN d.kind = ''create'' THEN ''create:a person decided that it is new''%s ELSE %s END', branches, verdict);
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.unmatched_action(integer) IS 'Expression over mirror row c and decision d: action and reason, with a colon between, for a record that matches nothing';
@@ -300,7 +318,7 @@ BEGIN
 			CASE WHEN m.entity = 'payment' AND policy ->> 'unlinked_payment' = 'ignore' THEN ' FILTER (WHERE x.line ? ''invoice_key'')' ELSE '' END);
 	END IF;
 	IF m.entity = 'invoice' AND EXISTS (SELECT FROM qbsync.event_rule r WHERE r.mapping_id = m.mapping_id) THEN
-		facts := 'qbsync.document_facts(c.connection_id, ''invoice'', c.id)';
+		facts := '(SELECT f.facts FROM qbsync.invoice_facts f WHERE f.connection_id = c.connection_id AND f.id = c.id)';
 	END IF;
 
 	RETURN format($sql$

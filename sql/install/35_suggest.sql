@@ -42,7 +42,7 @@ AS $fn$
 		('customer', 'fax', 'fax faxnumber faxphone telecopieur telecopie numerofax'),
 		('customer', 'web_addr', 'webaddr website weburl siteweb web siteinternet webaddress homepage url www webpage site'),
 		('customer', 'notes', 'notes note comments comment commentaires commentaire remarques remarque remarks memo'),
-		('customer', 'tax_identifier', 'taxidentifier taxnumber taxid taxno vatnumber vatid vat numerodetaxe numerotaxe notaxe numerotva notva tvanumber gstnumber hstnumber numerofiscal siren siret neq ein'),
+		('customer', 'tax_identifier', 'taxidentifier taxnumber taxid taxno vatnumber vatid vat numerodetaxe numerotaxe notaxe numerotva notva tvanumber tva gstnumber hstnumber numerofiscal siren siret neq ein'),
 		('customer', 'resale_num', 'resalenum resalenumber'),
 		('customer', 'business_number', 'businessnumber'),
 		('customer', 'currency', 'currency currencycode devise codedevise monnaie'),

@@ -113,7 +113,6 @@ AS $fn$
 DECLARE
 	labelled boolean := facts ? 'label' AND suggest_slot.class <> 'web_addr';
 	condition text;
-	known text;
 	others text;
 	writer text := CASE suggest_slot.owner WHEN 'r' THEN 'NEW' ELSE suggest_slot.owner END;
 	writing text;
@@ -124,9 +123,10 @@ BEGIN
 		condition := qbsync.label_condition(facts, suggest_slot.class);
 		writing := condition;
 		IF suggest_slot.fallback THEN
-			known := concat_ws(' OR ', condition, qbsync.label_condition(facts, 'ship'));
-			IF known <> '' THEN
-				others := format('NOT EXISTS (SELECT FROM %s c WHERE %%s AND (%s))', replace(facts ->> 'table', '%', '%%'), replace(known, '%', '%%'));
+			-- not "neither label exists": a shipping address that is added later must not make the billing address vanish
+			others := concat_ws(' AND ', 'NOT coalesce(' || qbsync.label_condition(facts, 'ship') || ', false)',
+				'NOT EXISTS (SELECT FROM ' || replace(facts ->> 'table', '%', '%%') || ' c WHERE %s AND (' || replace(condition, '%', '%%') || '))');
+			IF others <> '' THEN
 				writing := concat_ws(' OR ', condition, format(others, qbsync.suggest_link(suggest_slot.fk, 'c', writer)));
 				condition := concat_ws(' OR ', condition, format(others, qbsync.suggest_link(suggest_slot.fk, 'c', suggest_slot.owner)));
 			END IF;
@@ -143,7 +143,7 @@ BEGIN
 		'unfilled', to_jsonb(qbsync.suggest_unfilled((facts ->> 'oid')::oid::regclass, filled))));
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.suggest_slot(jsonb, text, text, jsonb, jsonb, boolean) IS 'The row of a child table that stands for a phone, web site or address of QuickBooks; fallback: of addresses without a known label the first counts (X-25)';
+COMMENT ON FUNCTION qbsync.suggest_slot(jsonb, text, text, jsonb, jsonb, boolean) IS 'The row of a child table that stands for a phone, web site or address of QuickBooks; fallback: without a billing address the first that is not for shipping counts (X-25)';
 
 /* "c.person_id = r.id", of all columns of a foreign key [[child column, parent column], …]; owner null: the trigger's NEW. */
 CREATE FUNCTION qbsync.suggest_link(fk jsonb, child text, owner text)

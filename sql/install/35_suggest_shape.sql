@@ -115,11 +115,13 @@ DECLARE
 	own jsonb := (SELECT jsonb_object_agg(c ->> 'view', c) FROM jsonb_array_elements(columns) c);
 	person text;
 BEGIN
-	IF role = 'organisation' AND NOT own ? 'display_name' THEN
+	person := (SELECT format('nullif(concat_ws('' '', %s), '''')', string_agg(format('nullif(r.%I, '''')', c.c ->> 'source'), ', ' ORDER BY array_position('{given_name,middle_name,family_name}', c.c ->> 'view')))
+			   FROM jsonb_array_elements(columns) c(c) WHERE c.c ->> 'view' IN ('given_name', 'middle_name', 'family_name') HAVING count(*) > 0);
+	IF own ? 'company_name' AND NOT own ? 'display_name' AND (role = 'organisation' OR person IS NULL) THEN
 		-- the table has a company name only: it is both
-		RETURN jsonb_build_object('name_from', 'display', 'rename', 'company_name',
-			'computed', jsonb_build_array(jsonb_build_object('view', 'company_name', 'expression', format('r.%I', own #>> '{company_name,source}'),
-				'reason', 'the same column; written with display_name')));
+		RETURN jsonb_build_object('name_from', 'display', 'rename', 'company_name', 'computed', CASE role WHEN 'organisation' THEN
+			jsonb_build_array(jsonb_build_object('view', 'company_name', 'expression', format('r.%I', own #>> '{company_name,source}'),
+				'reason', 'the same column; written with display_name')) ELSE '[]' END);
 	ELSIF role = 'organisation' AND NOT own ? 'company_name' THEN
 		RETURN jsonb_build_object('name_from', 'display',
 			'computed', jsonb_build_array(jsonb_build_object('view', 'company_name', 'expression', format('r.%I', own #>> '{display_name,source}'),
@@ -127,8 +129,6 @@ BEGIN
 	ELSIF own ? 'display_name' AND (own #>> '{display_name,writable}')::boolean THEN
 		RETURN '{"name_from": "display", "computed": []}';
 	END IF;
-	person := (SELECT format('nullif(concat_ws('' '', %s), '''')', string_agg(format('nullif(r.%I, '''')', c.c ->> 'source'), ', ' ORDER BY array_position('{given_name,middle_name,family_name}', c.c ->> 'view')))
-			   FROM jsonb_array_elements(columns) c(c) WHERE c.c ->> 'view' IN ('given_name', 'middle_name', 'family_name'));
 	RETURN jsonb_strip_nulls(jsonb_build_object('name_from', CASE WHEN own ? 'company_name' THEN 'company' WHEN own ? 'family_name' THEN 'family' END,
 		'computed', CASE WHEN own ? 'display_name' OR person IS NULL AND NOT own ? 'company_name' THEN '[]' ELSE jsonb_build_array(jsonb_build_object('view', 'display_name',
 			'expression', CASE WHEN own ? 'company_name' AND person IS NOT NULL THEN format('coalesce(nullif(r.%I, ''''), %s)', own #>> '{company_name,source}', person)

@@ -67,7 +67,7 @@ BEGIN
 	m.line_columns := (SELECT array_agg(r.column_name ORDER BY r.position)
 					   FROM qbsync.column_roles(m.line_view, m.entity, true, '{}', m.extra_columns) r
 					   WHERE r.role IN ('canonical', 'reference', 'special'));
-	m.crm_table := coalesce(request ->> 'crm_table', old.crm_table,
+	m.crm_table := coalesce(request ->> 'crm_table', CASE WHEN m.view = old.view THEN old.crm_table END,
 							(SELECT qbsync.qualified(min(v.relation::oid)) FROM qbsync.view_columns(m.view) v
 							 WHERE v.column_name = ANY (m.key_columns) HAVING count(DISTINCT v.relation) = 1),
 							m.view_name);
@@ -176,9 +176,15 @@ AS $fn$
 		'Name the columns of the view as before; or take the mapping away with qbsync_unmap and declare it anew.'
 	FROM qbsync.mapping o
 	CROSS JOIN LATERAL (SELECT count(*) AS links FROM qbsync.link k WHERE k.mapping_id = o.mapping_id) l
-	WHERE o.mapping_id = m.mapping_id AND o.key_columns <> m.key_columns AND l.links > 0;
+	WHERE o.mapping_id = m.mapping_id AND o.key_columns <> m.key_columns AND l.links > 0
+	UNION ALL
+	SELECT 'key_missing', format('Mapping "%s" is that of %s and cannot become that of %s: %s records are linked.', m.name, o.crm_table, m.crm_table, l.links),
+		'Give the new mapping a name of its own: name => ''…''; or take the old one away with qbsync_unmap.'
+	FROM qbsync.mapping o
+	CROSS JOIN LATERAL (SELECT count(*) AS links FROM qbsync.link k WHERE k.mapping_id = o.mapping_id) l
+	WHERE o.mapping_id = m.mapping_id AND o.crm_table <> m.crm_table AND l.links > 0;
 $fn$;
-COMMENT ON FUNCTION qbsync.declaration_problems(qbsync.mapping) IS 'What only a declaration has to answer for: unknown columns, lines where there are none, another key. SECURITY DEFINER: reads qbsync.link';
+COMMENT ON FUNCTION qbsync.declaration_problems(qbsync.mapping) IS 'What only a declaration has to answer for: unknown columns, lines where there are none, another key or table. SECURITY DEFINER: reads qbsync.link';
 
 /* One error for all of them: a line per problem, and each way out once. */
 CREATE FUNCTION qbsync.raise_problems(message text, details text[], hints text[])

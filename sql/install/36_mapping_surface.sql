@@ -9,13 +9,16 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE
-	m qbsync.mapping := qbsync.compose_mapping(request, current_user);
+	m qbsync.mapping;
 	watch jsonb := nullif(request -> 'watch', 'null');
 	details text[];
 	hints text[];
 	fatal boolean;
+	given_up text;
 	w record;
 BEGIN
+	PERFORM qbsync.mapping_refresh(k.mapping_id) FROM qbsync.mapping k WHERE k.name = request ->> 'name';
+	m := qbsync.compose_mapping(request, current_user);
 	SELECT array_agg(p.detail), array_agg(p.hint),
 		bool_or(p.problem IN ('role', 'search_path', 'setting', 'view_gone', 'view_kind', 'view_rule', 'key_missing', 'connection_gone'))
 	INTO details, hints, fatal
@@ -33,10 +36,16 @@ BEGIN
 	END IF;
 	PERFORM qbsync.raise_problems(format('view %s cannot be mapped', m.view_name), details, hints);
 
+	-- a view of our making that is given up goes
+	SELECT k.view_name INTO given_up FROM qbsync.mapping k JOIN pg_class c ON c.oid = k.view
+	WHERE k.mapping_id = m.mapping_id AND k.made_view AND k.view <> m.view;
 	INSERT INTO qbsync.mapping_request (mapping, watches)
 	VALUES (to_jsonb(m), qbsync.compose_watches(m, watch));
 	m.mapping_id := qbsync.the_mapping(m.name);
 	PERFORM qbsync.create_guards(m.mapping_id);
+	IF given_up IS NOT NULL THEN
+		PERFORM qbsync.run_ddl(format('DROP VIEW %s', given_up));
+	END IF;
 
 	FOR w IN SELECT * FROM qbsync.mapping_warnings(m) LOOP
 		RAISE WARNING '%', w.message USING DETAIL = w.detail, HINT = w.hint;

@@ -29,7 +29,7 @@ AS $fn$
 				WHEN 'emails' THEN ': all, ' || CASE WHEN s.s #> '{facts,flag}' IS NOT NULL THEN quote_ident(s.s #>> '{facts,flag}') || ' first' ELSE 'in the order of ' || replace(s.s ->> 'order', 'c.', '') END || ' (CAP-32, X-2)'
 				ELSE CASE WHEN s.s ->> 'where' IS NULL THEN ', the first in the order ' || replace(s.s ->> 'order', 'c.', '')
 					ELSE format(', by %I', s.s #>> '{facts,label}') || coalesce(': ' || nullif(array_to_string(qbsync.labels_of(ARRAY(SELECT jsonb_array_elements_text(s.s #> '{facts,labels}')), s.s ->> 'class'), ', '), ''), '') END
-					|| CASE WHEN s.s ->> 'class' = 'bill' AND s.s ->> 'where' LIKE '%NOT EXISTS%' THEN '; the first address where none is for billing or shipping (X-25, CAP-37)' ELSE '' END END
+					|| CASE WHEN s.s ->> 'class' = 'bill' AND s.s ->> 'where' LIKE '%NOT EXISTS%' THEN '; where none is, the first that is not for shipping (X-25, CAP-37)' ELSE '' END END
 		FROM jsonb_array_elements(model -> 'slots') WITH ORDINALITY s(s, n)
 		UNION ALL
 		SELECT 5, e.n, e.e, CASE WHEN c.not_null AND NOT c.has_default THEN 'the CRM''s own; it cannot be null and has no default, so rows from QuickBooks need one: see defaults below'
@@ -169,9 +169,9 @@ BEGIN
 			coalesce(E'\n\tlines => ' || quote_literal(model ->> 'line_view') || ',', ''))
 		|| format(E'\n\tkind => %L,', coalesce(model ->> 'kind', 'any'))
 		|| CASE WHEN jsonb_array_length(model -> 'extra') > 0 THEN format(E'\n\textra => ARRAY[%s],', (SELECT string_agg(quote_literal(e), ', ') FROM jsonb_array_elements_text(model -> 'extra') e))
-			|| coalesce(E'\n\t' || qbsync.as_comment('? ' || format('defaults => %L,', (
+			|| coalesce(E'\n\t' || qbsync.as_comment('? defaults => ' || quote_literal((
 				SELECT jsonb_object_agg(e, coalesce((qbsync.known_labels((model ->> 'oid')::oid::regclass, e))[1], '…')) FROM jsonb_array_elements_text(model -> 'extra') e, qbsync.table_columns((model ->> 'oid')::oid::regclass) t
-				WHERE t.name = e AND t.not_null AND NOT t.has_default))), '') ELSE '' END
+				WHERE t.name = e AND t.not_null AND NOT t.has_default)) || ','), '') ELSE '' END
 		|| CASE WHEN owner IS NOT NULL THEN format(E'\n\trole => %L,\t-- owner of the table', owner) ELSE E'\n\t-- ? role => …,' END
 		|| format(E'\n\tcrm_table => %L,\n\twatch => %L);', model ->> 'table', qbsync.suggest_watch(model)),
 		qbsync.as_comment(format('SELECT * FROM %s.qbsync_plan(%L);', '@extschema@', mapping)) || '	-- what would happen',
@@ -199,7 +199,7 @@ BEGIN
 		'view', qbsync.suffixed_name(model ->> 'name', CASE WHEN model ->> 'role' = 'lines' THEN '_lines_quickbooks' ELSE '_quickbooks' END),
 		'columns', (SELECT coalesce(jsonb_agg(c.c ORDER BY c.n), '[]') FROM jsonb_array_elements(model -> 'columns') WITH ORDINALITY c(c, n) WHERE c.c ->> 'view' <> ALL (keys)),
 		'extra', coalesce(to_jsonb(qbsync.suggest_unfilled(rel, filled || keys)), '[]'),
-		'key_values', (SELECT coalesce(jsonb_agg(jsonb_build_object('source', m, 'view', m, 'not_null', true, 'text', false) || CASE WHEN t.type = 'uuid' THEN '{"default": "gen_random_uuid()"}' ELSE '{}' END), '[]')
+		'key_values', (SELECT coalesce(jsonb_agg(jsonb_build_object('source', m, 'view', m, 'not_null', true, 'text', false) || CASE WHEN t.type = 'uuid' THEN '{"default": "gen_random_uuid()"}'::jsonb ELSE '{}' END), '[]')
 					   FROM unnest(missing) m JOIN qbsync.table_columns(rel) t ON t.name = m));
 END
 $fn$;
@@ -294,7 +294,7 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 				   WHERE c.oid = rel AND c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
 					AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'qbsync', 'pg_toast')) THEN
-		RAISE EXCEPTION '% cannot be suggested for', rel
+		RAISE EXCEPTION 'no mapping can be suggested for %', rel
 			USING ERRCODE = 'wrong_object_type', DETAIL = 'A suggestion starts from a table of the CRM.',
 				  HINT = 'A view with columns named as the catalogue names them needs no suggestion: declare it with qbsync_map.';
 	ELSIF qbsync.table_key(rel) IS NULL THEN
@@ -313,8 +313,7 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE
-	b2b jsonb := qbsync.suggest_finished(qbsync.suggest_model(organisation, 'customer', 'organisation', person, suggest_pair.connection), 'organisation',
-		', an organisation; its contact person comes from ' || person);
+	b2b jsonb := qbsync.suggest_finished(qbsync.suggest_model(organisation, 'customer', 'organisation', person, suggest_pair.connection), 'organisation', ', an organisation');
 	b2c jsonb := qbsync.suggest_model(person, 'customer', 'person', NULL, suggest_pair.connection);
 	link text[] := (SELECT l.child_columns FROM qbsync.table_links(person, organisation) l ORDER BY qbsync.says_organisation(l.child_columns[1]) DESC LIMIT 1);
 	result text[];

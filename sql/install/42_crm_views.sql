@@ -150,9 +150,8 @@ SELECT v.connection, v.connection_id, m.name AS mapping, m.mapping_id, m.crm_tab
 		WHEN e.problem IS NOT NULL THEN 'error'
 		WHEN k.n > 0 THEN 'candidate'
 		WHEN m.state <> 'enabled' THEN 'not_enabled'
-		WHEN o.pull = 'none' THEN 'policy'
-		WHEN o.pull = 'review' THEN 'review'
-		WHEN o.pull = 'since' AND r.create_time < o.since THEN 'policy'
+		WHEN p.pull = 'none' THEN 'policy'
+		WHEN p.pull = 'review' OR p.pull = 'since' AND (o.since IS NULL OR r.create_time < o.since) THEN 'review'
 		ELSE 'pending'
 	END AS reason,
 	d.kind AS decision, d.decision_id, d.decided_at, d.decided_by,
@@ -161,18 +160,25 @@ SELECT v.connection, v.connection_id, m.name AS mapping, m.mapping_id, m.crm_tab
 	format('SELECT qbsync_resolve_match(%L, ''create'', mapping => %L)', r.id, m.name) AS resolve
 FROM qbsync.visible_connection v
 JOIN (
-	SELECT x.*, g.page_path, CASE WHEN g.transaction THEN 'pull_new_documents' WHEN x.first_sync_done_at IS NULL THEN 'pull_new_first' ELSE 'pull_new' END AS pull_policy
+	SELECT x.*, g.page_path, CASE WHEN g.transaction THEN 'pull_new_documents' ELSE 'pull_new_first' END AS first_policy,
+		CASE WHEN g.transaction THEN 'pull_new_documents' ELSE 'pull_new' END AS later_policy
 	FROM qbsync.mapping x JOIN qbsync.catalogue g ON g.entity = x.entity
 	WHERE x.state IN ('declared', 'enabled')
 ) m ON m.connection_id = v.connection_id
 JOIN qbsync.connection n ON n.connection_id = m.connection_id
 CROSS JOIN LATERAL (
-	SELECT coalesce(m.policies ->> m.pull_policy, n.settings ->> m.pull_policy,
-					(SELECT p.default_value FROM qbsync.policy p WHERE p.name = m.pull_policy)) AS pull,
+	SELECT coalesce(m.policies ->> m.first_policy, n.settings ->> m.first_policy,
+					(SELECT p.default_value FROM qbsync.policy p WHERE p.name = m.first_policy)) AS pull_first,
+		coalesce(m.policies ->> m.later_policy, n.settings ->> m.later_policy,
+				 (SELECT p.default_value FROM qbsync.policy p WHERE p.name = m.later_policy)) AS pull_later,
 		coalesce(m.policies ->> 'pull_new_since', n.settings ->> 'pull_new_since')::timestamptz AS since
 	OFFSET 0
 ) o
 JOIN qbsync.mapped_record r ON r.mapping_id = m.mapping_id AND r.deleted_at IS NULL
+CROSS JOIN LATERAL (
+	-- as qbsync.unmatched_action() decides
+	SELECT CASE WHEN m.first_sync_done_at IS NULL OR r.create_time < m.first_sync_done_at THEN o.pull_first ELSE o.pull_later END AS pull
+) p
 LEFT JOIN qbsync.link l ON l.connection_id = r.connection_id AND l.entity = r.entity AND l.id = r.id AND l.family = m.family
 LEFT JOIN qbsync.standing_decision d ON d.mapping_id = m.mapping_id AND d.id = r.id
 LEFT JOIN qbsync.crm_error e ON e.mapping_id = m.mapping_id AND e.id = r.id AND e.crm_key = ''

@@ -17,7 +17,9 @@
 
 const Backoff failure_busy = {1, 60};
 const Backoff failure_refused = {5, 3600};
-const Backoff failure_waiting = {3600, 3600};
+
+/* Soon the first time: what it waits for may be linked by a transaction that does not see it waiting. */
+const Backoff failure_waiting = {2, 3600};
 
 /* A text or null. */
 static Datum

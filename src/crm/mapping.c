@@ -1,13 +1,19 @@
 /*
  * mapping.c
  *		Loading a mapping.  See mapping.h.
+ *
+ * Making the texts of a mapping's statements takes longer than a turn with them.  They are kept, with a stamp of all rows of ours
+ * that they follow from, until the stamp is another or a relation of the mapping was altered.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 
 #include "common/unit.h"
 #include "crm/mapping.h"
@@ -31,29 +37,125 @@ enum
 	COLUMN_SWEEP_AFTER
 };
 
+/* The statements made last. */
+typedef struct StatementCache
+{
+	MemoryContext context;
+	int32		mapping_id;		/* 0: none */
+	char	   *stamp;
+	bool		stale;			/* a relation was altered */
+	int			nrelations;
+	Oid		   *relations;		/* the views and the tables their columns come from */
+	MappingStatements statements;
+} StatementCache;
+
+static StatementCache cache;
+
+/* A relation was altered (InvalidOid: any may have been).  Runs at any moment: only notes it. */
+static void
+relation_altered(Datum arg, Oid relation)
+{
+	for (int i = 0; i < cache.nrelations; i++)
+		if (relation == InvalidOid || relation == cache.relations[i])
+			cache.stale = true;
+}
+
+/* What the statements follow from, as one word. */
+static char *
+statement_stamp(int32 mapping_id)
+{
+	static SqlStatement select = {
+		"SELECT pg_catalog.md5(pg_catalog.concat_ws('|', "
+		"pg_catalog.to_jsonb(m) OPERATOR(pg_catalog.-) '{sweep_after,problem,problem_detail,problem_since,attempts,next_attempt_at}'::pg_catalog.text[], "
+		"c.settings, "
+		"(SELECT pg_catalog.jsonb_agg(p ORDER BY p.column_name, p.policy) FROM qbsync.column_policy p WHERE p.mapping_id OPERATOR(pg_catalog.=) m.mapping_id), "
+		"(SELECT pg_catalog.jsonb_agg(r ORDER BY r.event_rule_id) FROM qbsync.event_rule r WHERE r.mapping_id OPERATOR(pg_catalog.=) m.mapping_id), "
+		"(SELECT pg_catalog.jsonb_agg(r ORDER BY r.rule) FROM qbsync.match_rule r WHERE r.mapping_id OPERATOR(pg_catalog.=) m.mapping_id))) "
+		"FROM qbsync.mapping m JOIN qbsync.connection c ON c.connection_id OPERATOR(pg_catalog.=) m.connection_id "
+		"WHERE m.mapping_id OPERATOR(pg_catalog.=) $1",
+		1, {INT4OID}
+	};
+	Datum		values[] = {Int32GetDatum(mapping_id)};
+	char	   *stamp;
+
+	if (sql_execute(&select, values, NULL) != 1)
+		elog(ERROR, "mapping %d is gone", mapping_id);
+	stamp = sql_text(0, 1, CurrentMemoryContext);
+	SPI_freetuptable(SPI_tuptable);
+	return stamp;
+}
+
+/* Whose alteration makes the statements stale. */
+static void
+load_relations(int32 mapping_id)
+{
+	static SqlStatement select = {
+		"SELECT DISTINCT r.r::pg_catalog.oid FROM qbsync.mapping m CROSS JOIN LATERAL (SELECT m.view UNION ALL SELECT m.line_view "
+		"UNION ALL SELECT v.relation FROM qbsync.view_columns(m.view) v UNION ALL SELECT v.relation FROM qbsync.view_columns(m.line_view) v) r(r) "
+		"WHERE m.mapping_id OPERATOR(pg_catalog.=) $1 AND r.r IS NOT NULL",
+		1, {INT4OID}
+	};
+	Datum		values[] = {Int32GetDatum(mapping_id)};
+	int			n = (int) sql_execute(&select, values, NULL);
+	Oid		   *relations = MemoryContextAlloc(cache.context, sizeof(Oid) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		relations[i] = DatumGetObjectId(sql_datum(i, 1, NULL));
+	SPI_freetuptable(SPI_tuptable);
+	cache.relations = relations;
+	cache.nrelations = n;
+}
+
 /* The texts of the statements. */
 static void
-load_statements(Mapping *mapping, MemoryContext context)
+make_statements(int32 mapping_id, MemoryContext context, MappingStatements *statements)
 {
 	static SqlStatement select = {
 		"SELECT s.read_rows, s.read_match, s.\"insert\", s.\"delete\", s.delete_lines, s.insert_lines, "
 		"s.linked, s.match, s.decide, s.sweep, s.reread FROM qbsync.mapping_statements($1) s",
 		1, {INT4OID}
 	};
-	MappingStatements *statements = &mapping->statements;
 	char	  **const texts[] = {
 		&statements->read_rows, &statements->read_match, &statements->insert, &statements->delete,
 		&statements->delete_lines, &statements->insert_lines,
 		&statements->linked, &statements->match, &statements->decide, &statements->sweep
 	};
-	Datum		values[] = {Int32GetDatum(mapping->mapping_id)};
+	Datum		values[] = {Int32GetDatum(mapping_id)};
 
 	if (sql_execute(&select, values, NULL) != 1)
-		elog(ERROR, "mapping %d has no statements", mapping->mapping_id);
+		elog(ERROR, "mapping %d has no statements", mapping_id);
 	for (int i = 0; i < lengthof(texts); i++)
 		*texts[i] = sql_text(0, i + 1, context);
 	statements->reread = DatumGetBool(sql_datum(0, lengthof(texts) + 1, NULL));
 	SPI_freetuptable(SPI_tuptable);
+}
+
+/* The statements, those kept or new ones. */
+static MappingStatements
+load_statements(int32 mapping_id)
+{
+	static bool registered = false;
+	char	   *stamp = statement_stamp(mapping_id);
+
+	if (!registered)
+	{
+		CacheRegisterRelcacheCallback(relation_altered, (Datum) 0);
+		registered = true;
+	}
+	if (cache.mapping_id != mapping_id || cache.stale || strcmp(cache.stamp, stamp) != 0)
+	{
+		cache.mapping_id = 0;	/* until all of it is there */
+		cache.nrelations = 0;
+		if (cache.context)
+			MemoryContextDelete(cache.context);
+		cache.context = AllocSetContextCreate(TopMemoryContext, "qbsync mapping statements", ALLOCSET_DEFAULT_SIZES);
+		cache.stale = false;
+		load_relations(mapping_id);
+		make_statements(mapping_id, cache.context, &cache.statements);
+		cache.stamp = MemoryContextStrdup(cache.context, stamp);
+		cache.mapping_id = mapping_id;
+	}
+	return cache.statements;
 }
 
 /* Raise an error if a view is gone; one that was made again under its name counts only once the mapping has taken it up. */
@@ -115,6 +217,6 @@ mapping_load(int32 mapping_id)
 		mapping->line_view = InvalidOid;
 	else
 		require_view(mapping->line_view, line_view_name ? line_view_name : view_name);
-	load_statements(mapping, context);
+	mapping->statements = load_statements(mapping_id);
 	return mapping;
 }

@@ -19,6 +19,7 @@ typedef struct RoleSetting
 	char	   *value;
 } RoleSetting;
 
+/* Texts that live until the next mapping_load() of this process. */
 typedef struct MappingStatements
 {
 	/* as the role */

@@ -29,6 +29,7 @@
 #include "compat.h"
 #include "common/unit.h"
 #include "crm/decide.h"
+#include "crm/event.h"
 #include "crm/mapping.h"
 #include "crm/plan_json.h"
 #include "crm/role.h"
@@ -116,6 +117,8 @@ typedef struct PlanRun
 	int64		counts[lengthof(action_names)];
 	Jsonb	   *addresses;		/* {unit: [column, …]} of the units that are addresses */
 	Rows	   *decided;		/* crm_keys that a row speaks of */
+	MemoryContext context;
+	List	   *eventful;		/* of Decision: those with events, which are looked at in the end */
 } PlanRun;
 
 /* Columns of PlanRun.decided. */
@@ -278,11 +281,17 @@ add_candidates(PlanRun *plan, const Decision *decision)
 	}
 }
 
-/* Everything that a decision means. */
-static void
-add_decision(const Decision *decision, void *arg)
+/* Does the next sync look at the CRM's row and compare? */
+static bool
+compares(const Decision *decision)
 {
-	PlanRun	   *plan = arg;
+	return decision->action == DECISION_LINK || decision->action == DECISION_UPDATE || decision->action == DECISION_NONE;
+}
+
+/* Everything that a decision means, its events applied. */
+static void
+show_decision(PlanRun *plan, const Decision *decision)
+{
 	PlanAction	action = action_of_decision[decision->action];
 	PlanRow		row = row_of(decision);
 
@@ -328,10 +337,87 @@ add_decision(const Decision *decision, void *arg)
 		add_row(plan, action, &row);
 	if (action == PLAN_LINK && decision->crm_key)
 		add_decided(plan, decision->crm_key);
-	if (decision->action == DECISION_LINK || decision->action == DECISION_UPDATE || decision->action == DECISION_NONE)
+	if (compares(decision))
 	{
 		add_conflicts(plan, decision);
 		add_address_differences(plan, decision);
+	}
+}
+
+/* Take a decision; one with events later, because the rules for them are read from a table. */
+static void
+add_decision(const Decision *decision, void *arg)
+{
+	PlanRun	   *plan = arg;
+	MemoryContext caller;
+	Decision   *copy;
+
+	if (decision->events == 0 || !compares(decision))
+	{
+		show_decision(plan, decision);
+		return;
+	}
+	caller = MemoryContextSwitchTo(plan->context);
+	copy = palloc(sizeof(Decision));
+	decision_copy(copy, decision);
+	plan->eventful = lappend(plan->eventful, copy);
+	MemoryContextSwitchTo(caller);
+}
+
+/* What events move, in words; NULL if nothing. */
+static char *
+moves_sentence(List *moves)
+{
+	StringInfoData sentence;
+	ListCell   *cell;
+
+	if (moves == NIL)
+		return NULL;
+	initStringInfo(&sentence);
+	foreach(cell, moves)
+	{
+		Move	   *move = lfirst(cell);
+
+		appendStringInfo(&sentence, "%sevent \"%s\" moves \"%s\" to \"%s\"",
+						 foreach_current_index(cell) > 0 ? ", " : "", move->event, move->column, move->to);
+	}
+	return sentence.data;
+}
+
+/* Show the decisions with events: what the rules write for them, and what they do not allow. */
+static void
+add_eventful(PlanRun *plan)
+{
+	int			n = list_length(plan->eventful);
+	Deed	   *deeds = palloc0(sizeof(Deed) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+	{
+		deeds[i].decision = list_nth(plan->eventful, i);
+		deeds[i].crm_key = deeds[i].decision->crm_key;
+		deeds[i].write = deeds[i].decision->write;
+	}
+	event_apply(plan->mapping, deeds, n, NULL);
+	for (int i = 0; i < n; i++)
+	{
+		Decision	decision = *deeds[i].decision;
+
+		decision.write = deeds[i].write;
+		decision.detail = moves_sentence(deeds[i].moves);
+		if (decision.action == DECISION_NONE && decision.write)
+		{
+			decision.action = DECISION_UPDATE;
+			decision.reason = pstrdup("something happened to it in QuickBooks");
+		}
+		show_decision(plan, &decision);
+		if (deeds[i].refusal)
+		{
+			PlanRow		row = row_of(&decision);
+
+			row.reason = deeds[i].refusal->problem;
+			row.detail = deeds[i].refusal->detail;
+			add_row(plan, PLAN_ERROR, &row);
+		}
 	}
 }
 
@@ -383,8 +469,10 @@ make_plan(PlanRun *plan)
 	SPI_freetuptable(SPI_tuptable);
 
 	plan->decided = rows_empty(lengthof(decided_names), decided_names, decided_types);
+	plan->context = context;
 	run = decide_begin(plan->mapping, 0);
 	decide_each(run, add_decision, plan);
+	add_eventful(plan);
 	add_crm_only(plan, crm_only, psprintf("push_new is %s", push_new));
 	decide_end(run);
 	rows_free(plan->decided);

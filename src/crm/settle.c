@@ -210,9 +210,7 @@ static void
 settle_candidates(int32 mapping_id, bool has_candidates, const Batch *looked_at, const Columns *found)
 {
 	static SqlStatement clean = {
-		/* what QuickBooks merged no matching finds; it stays until a person has decided (qbsync.note_merge) */
-		"DELETE FROM qbsync.match_candidate c WHERE c.mapping_id = $1 AND c.id = ANY ($2)"
-		" AND NOT 'merged in QuickBooks' = ANY (c.reasons) AND NOT EXISTS ("
+		"DELETE FROM qbsync.match_candidate c WHERE c.mapping_id = $1 AND c.id = ANY ($2) AND NOT EXISTS ("
 		"SELECT FROM unnest($3::text[], $4::jsonb[]) AS u(id, candidates)"
 		" WHERE u.id = c.id AND u.candidates @> jsonb_build_array(jsonb_build_object('crm_key', c.crm_key)))",
 		4, {INT4OID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID}
