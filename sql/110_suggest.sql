@@ -147,6 +147,7 @@ SELECT l FROM regexp_split_to_table(qbsync_map_suggest('b2b.organisation', conne
 UPDATE qbsync.connection SET settings = settings || '{"contact_person_rule": "none"}' WHERE connection_id = -1;
 SELECT count(*) FILTER (WHERE l ~ 'contact person|given_name') AS lines_about_persons
 FROM regexp_split_to_table(split_part(qbsync_map_suggest('b2b.organisation', connection => 'acme'), 'b2b.person: one row', 1), E'\n') l;
+UPDATE qbsync.connection SET settings = '{}' WHERE connection_id = -1;
 
 -- shape 4: documents
 \pset format unaligned

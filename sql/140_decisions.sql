@@ -203,19 +203,18 @@ SELECT qbsync.note_merge(-1, 'customer', '21', '22') AS neither;
 SELECT qbsync_merge('f', 'g') \g /dev/null
 SELECT qbsync.note_merge(-1, 'customer', '7', '6') AS alias_takes_over;
 SELECT * FROM pg_temp.links;
-SELECT id, crm_key, reasons FROM qbsync.match_candidate;
 SELECT crm_key, id, resolve FROM qbsync.duplicate;
 SELECT id, crm_key, kind, arguments FROM pg_temp.decisions WHERE arguments ? 'by';
 -- the CRM's people merge, too
-SELECT done FROM qbsync_merge('d', 'e');
-SELECT count(*) FROM qbsync.match_candidate;
+SELECT done, decision_id IS NOT NULL AS decision FROM qbsync_merge('d', 'e');
+SELECT count(*) FROM qbsync.duplicate;
 -- undone like any other
 SELECT qbsync_undo(decision_id) IS NOT NULL AS undone FROM qbsync.decision WHERE arguments ->> 'by' = 'quickbooks' AND id = '7';
 SELECT qbsync_undo(decision_id) IS NOT NULL AS undone FROM qbsync.decision WHERE arguments ->> 'by' = 'quickbooks' AND id = '3';
 SELECT * FROM pg_temp.links;
 -- by policy a person decides
 UPDATE qbsync.mapping SET policies = '{"on_qbo_merge": "review"}' WHERE mapping_id = -1;
-SELECT qbsync.note_merge(-1, 'customer', '8', '23') AS kept_unlinked, qbsync.note_merge(-1, 'customer', '3', '5') AS both_linked;
+SELECT qbsync.note_merge(-1, 'customer', '8', '23') AS kept_unlinked, qbsync.note_merge(-1, 'customer', '8', '23') AS again, qbsync.note_merge(-1, 'customer', '3', '5') AS both_linked;
 SELECT crm_key, id, resolve FROM qbsync.duplicate ORDER BY id;
 UPDATE qbsync.customer SET deleted_at = now() WHERE id IN ('3', '8');
 SELECT done FROM qbsync_resolve_match('23', 'link', 'h');

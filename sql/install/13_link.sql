@@ -50,6 +50,7 @@ CREATE TABLE qbsync.match_candidate (
 	found_at		timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (mapping_id, id, crm_key)
 );
+CREATE INDEX match_candidate_crm_key_idx ON qbsync.match_candidate (mapping_id, crm_key);
 COMMENT ON TABLE qbsync.match_candidate IS 'Pairs that may be the same and wait for a person. Read qbsync.duplicate instead';
 COMMENT ON COLUMN qbsync.match_candidate.crm_row IS 'the CRM record as it was when the pair was found, for people to compare';
 
@@ -124,6 +125,7 @@ CREATE TABLE qbsync.crm_error (
 	dismissed_by	name,
 	UNIQUE (mapping_id, id, crm_key)
 );
+CREATE INDEX crm_error_waits_for_idx ON qbsync.crm_error USING gin (waits_for) WHERE waits_for IS NOT NULL;
 CREATE INDEX crm_error_due_idx ON qbsync.crm_error (mapping_id, next_attempt_at);
 COMMENT ON TABLE qbsync.crm_error IS 'Records that the CRM would not take, or that wait for another; tried again at next_attempt_at, gone when it works. Read qbsync.error_open instead';
 COMMENT ON COLUMN qbsync.crm_error.waits_for IS 'records whose link it waits for, as entity:id; tried at once when one of them is linked';
@@ -162,4 +164,4 @@ CREATE TABLE qbsync.activity (
 CREATE INDEX activity_record_idx ON qbsync.activity (mapping_id, crm_key, activity_id);
 CREATE INDEX activity_at_idx ON qbsync.activity (at);
 COMMENT ON TABLE qbsync.activity IS 'What happened to CRM records and their links. Read qbsync.timeline instead; kept for qbsync.history_retention';
-COMMENT ON COLUMN qbsync.activity.kind IS 'created, updated, linked, unlinked, deleted, merged, event, conflict, resolved, undone, missing';
+COMMENT ON COLUMN qbsync.activity.kind IS 'updated, linked, unlinked, deleted, merged, event, conflict, resolved, decided, undone, missing; what was created is told from its link';

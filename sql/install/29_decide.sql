@@ -328,7 +328,7 @@ BEGIN
 				l.mapping_id AS linked_by, l.state AS link_state, l.crm_key AS linked_key, l.base, l.crm_base, l.unagreed, l.facts AS old_facts, l.events AS old_events,
 				a.crm_key AS auto_key, a.rule AS auto_rule, a.reasons AS auto_reasons, p.candidates
 			FROM qbsync.%9$I c
-			LEFT JOIN qbsync.link l ON l.connection_id = c.connection_id AND l.entity = %10$L AND l.id = c.id AND l.family = %11$s
+			LEFT JOIN LATERAL (SELECT k.* FROM qbsync.link k WHERE k.connection_id = c.connection_id AND k.entity = %10$L AND k.id = c.id AND k.family = %11$s LIMIT 1) l ON true
 			LEFT JOIN LATERAL (SELECT k.kind FROM qbsync.decision k WHERE k.mapping_id = %12$s AND k.id = c.id AND k.undone_at IS NULL
 							   AND k.kind IN ('create', 'hold', 'ignore') ORDER BY k.decision_id DESC LIMIT 1) d ON true
 			LEFT JOIN (SELECT * FROM match_pair x WHERE x.outcome = 'auto') a ON a.id = c.id AND l.id IS NULL

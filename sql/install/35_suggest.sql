@@ -214,7 +214,7 @@ RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	WITH catalogue AS (
+	WITH catalogue AS MATERIALIZED (
 		SELECT c."column" AS name, c.type, c.writable AND c."column" NOT IN ('type', 'job') AS by_name
 		FROM qbsync.catalogue_column c WHERE c."table" = column_meanings.entity
 		UNION ALL SELECT regexp_replace(c."column", '_id$', '_key'), 'key', true FROM qbsync.catalogue_column c
@@ -223,21 +223,21 @@ AS $fn$
 		SELECT v.name, v.type, true FROM (VALUES ('quickbooks_id', 'text', false), ('last_updated_time', 'timestamptz', false), ('more_emails', 'text', false),
 			('position', 'integer', true), ('invoice_key', 'key', true)) v(name, type, line)
 		WHERE v.line = (column_meanings.entity LIKE '%\_line')
-	), reading AS (
-		SELECT c.*, r.word, r.side, r.penalty, r.part
+	), word AS MATERIALIZED (
+		SELECT v.scope, v.meaning, w.word, w.rank::integer FROM qbsync.vocabulary() v, unnest(v.words) WITH ORDINALITY w(word, rank)
+		WHERE v.scope IN (column_meanings.entity, 'any', 'address')
+	), reading AS MATERIALIZED (
+		SELECT c.*, r.word, r.side, r.penalty, r.part, array_to_string(qbsync.name_words(c.name), '_') AS plain
 		FROM qbsync.table_columns(column_meanings."table") c,
 			qbsync.name_readings(c.name, (SELECT relname FROM pg_class WHERE oid = column_meanings."table")) r
 	), found AS (
-		SELECT v.meaning, r.*, r.penalty + array_position(v.words, r.word) AS rank
-		FROM reading r JOIN qbsync.vocabulary() v ON r.word = ANY (v.words) AND v.scope IN (column_meanings.entity, 'any') AND NOT r.part
-		UNION ALL
-		SELECT r.side || '_' || v.meaning, r.*, r.penalty + array_position(v.words, r.word)
-		FROM reading r JOIN qbsync.vocabulary() v ON r.word = ANY (v.words) AND v.scope = 'address' AND r.part
-			AND (r.penalty < 100 OR column_meanings.entity = 'customer')
+		SELECT CASE WHEN r.part THEN r.side || '_' ELSE '' END || w.meaning AS meaning, r.*, r.penalty + w.rank AS rank
+		FROM reading r JOIN word w ON w.word = r.word AND r.part = (w.scope = 'address')
+		WHERE NOT r.part OR r.penalty < 100 OR column_meanings.entity = 'customer'
 		UNION ALL
 		-- the catalogue's own name says it all, but for words that CRMs use otherwise
 		SELECT c.name, r.*, 0
-		FROM reading r JOIN catalogue c ON array_to_string(qbsync.name_words(r.name), '_') = c.name AND c.by_name AND NOT r.part AND r.penalty = 0
+		FROM reading r JOIN catalogue c ON c.name = r.plain AND c.by_name AND NOT r.part AND r.penalty = 0
 	)
 	SELECT f.meaning, f.name, f.attnum, f.writable, min(f.rank),
 		format('named %I%s%s', f.name,
@@ -261,20 +261,19 @@ DECLARE
 	m record;
 	taken text[] := '{}';
 	given text[] := '{}';
-	nom boolean;
 BEGIN
-	-- "Nom" beside "Prénom" is the family name
-	nom := guess_columns.entity = 'customer'
-		AND EXISTS (SELECT FROM qbsync.column_meanings(guess_columns."table", 'customer') c WHERE c.meaning = 'given_name')
-		AND NOT EXISTS (SELECT FROM qbsync.column_meanings(guess_columns."table", 'customer') c WHERE c.meaning = 'family_name');
 	FOR m IN
-		SELECT c.* FROM qbsync.column_meanings(guess_columns."table", guess_columns.entity) c
+		WITH meaning AS MATERIALIZED (SELECT c.* FROM qbsync.column_meanings(guess_columns."table", guess_columns.entity) c)
+		SELECT c.*, guess_columns.entity = 'customer' AND EXISTS (SELECT FROM meaning g WHERE g.meaning = 'given_name')
+			AND NOT EXISTS (SELECT FROM meaning f WHERE f.meaning = 'family_name') AS nom
+		FROM meaning c
 		WHERE c.meaning <> 'more_emails'
 		ORDER BY c.rank, c.attnum, c.meaning
 	LOOP
 		guess_columns.column_name := m.meaning;
 		guess_columns.reason := m.reason;
-		IF nom AND m.meaning = 'display_name' AND qbsync.name_words(m.source) <@ '{nom,name}' THEN
+		-- "Nom" beside "Prénom" is the family name
+		IF m.nom AND m.meaning = 'display_name' AND qbsync.name_words(m.source) <@ '{nom,name}' THEN
 			guess_columns.column_name := 'family_name';
 			guess_columns.reason := m.reason || ' beside a given name';
 		END IF;

@@ -55,15 +55,17 @@ BEGIN
 		found := qbsync.labels_of(ARRAY(SELECT jsonb_array_elements_text(facts -> 'labels')), label_condition.class);
 		RETURN CASE cardinality(found) WHEN 0 THEN NULL WHEN 1 THEN format('c.%I = %L', facts ->> 'label', found[1])
 			ELSE format('c.%I IN (%s)', facts ->> 'label', (SELECT string_agg(quote_literal(u.u), ', ') FROM unnest(found) u)) END;
-	ELSIF facts ? 'lookup' THEN
-		label := format('(SELECT l.%I::text FROM %s l WHERE l.%I = c.%I)', facts #>> '{lookup,name}', facts #>> '{lookup,table}', facts #>> '{lookup,key}', facts ->> 'label');
 	END IF;
+	label := CASE WHEN facts ? 'lookup' THEN format('l.%I::text', facts #>> '{lookup,name}') ELSE label END;
 	condition := format('%s ~* %L', label, '[[:<:]]' || s.stems);
 	IF s.before IS NOT NULL THEN
 		condition := condition || format(' AND %s !~* %L', label, '[[:<:]]' || s.before);
 	END IF;
+	IF facts ? 'lookup' THEN
+		condition := format('c.%I IN (SELECT l.%I FROM %s l WHERE %s)', facts ->> 'label', facts #>> '{lookup,key}', facts #>> '{lookup,table}', condition);
+	END IF;
 	IF label_condition.class = 'primary_phone' AND (facts ->> 'label_null')::boolean THEN
-		condition := format('(%s OR c.%I IS NULL)', condition, facts ->> 'label');
+		condition := format('%s OR c.%I IS NULL', condition, facts ->> 'label');
 	END IF;
 	RETURN condition;
 END
@@ -78,9 +80,10 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT CASE
 		WHEN label_value.facts ? 'labels' THEN quote_literal((qbsync.labels_of(ARRAY(SELECT jsonb_array_elements_text(label_value.facts -> 'labels')), label_value.class))[1])
-		WHEN label_value.facts ? 'lookup' THEN format('(SELECT l.%1$I FROM %2$s l WHERE l.%3$I ~* %4$L ORDER BY l.%3$I::text ~* %5$L DESC, 1 LIMIT 1)',
+		WHEN label_value.facts ? 'lookup' THEN format('(SELECT l.%1$I FROM %2$s l WHERE l.%3$I::text ~* %4$L%6$s ORDER BY l.%3$I::text ~* %5$L DESC, 1 LIMIT 1)',
 			label_value.facts #>> '{lookup,key}', label_value.facts #>> '{lookup,table}', label_value.facts #>> '{lookup,name}',
-			'[[:<:]]' || s.stems, '[[:<:]]' || coalesce(s.best, s.stems))
+			'[[:<:]]' || s.stems, '[[:<:]]' || coalesce(s.best, s.stems),
+			CASE WHEN s.before IS NULL THEN '' ELSE format(' AND l.%I::text !~* %L', label_value.facts #>> '{lookup,name}', '[[:<:]]' || s.before) END)
 		ELSE quote_literal(s.word) END
 	FROM qbsync.label_stems() s WHERE s.class = label_value.class;
 $fn$;
@@ -183,7 +186,8 @@ BEGIN
 			WHERE g.column_name LIKE 'bill\_%';
 		ELSE
 			-- the row goes when there is no value, so it is never written as an empty one
-			columns := jsonb_build_array(qbsync.suggest_column(child, facts ->> 'value', class, NULL) || jsonb_build_object('not_null', false, 'list', class = 'emails'));
+			columns := jsonb_build_array(qbsync.suggest_column(child, facts ->> 'value', class, NULL));
+			columns := jsonb_build_array(columns -> 0 || jsonb_build_object('not_null', false, 'nullable', NOT (columns #>> '{0,not_null}')::boolean, 'list', class = 'emails'));
 		END IF;
 		slot := qbsync.suggest_slot(CASE WHEN class = 'emails' AND NOT coalesce((facts ->> 'label_needed')::boolean, false) THEN facts - 'label' ELSE facts END,
 			CASE WHEN class = 'emails' THEN 'primary_phone' ELSE class END, owner, fk, columns, fallback AND class = 'bill');

@@ -94,7 +94,8 @@ AS $fn$
 		FROM jsonb_array_elements(model -> 'columns') WITH ORDINALITY c(c, n)
 		UNION ALL
 		SELECT 2, c.n, c.c ->> 'view',
-			CASE WHEN s ->> 'class' = 'emails' THEN format('ARRAY(SELECT c.%I::text %s)', c.c ->> 'source', qbsync.slot_choice(s, s ->> 'owner', false))
+			CASE WHEN s ->> 'class' = 'emails' THEN format('ARRAY(SELECT c.%I::text %s)', c.c ->> 'source',
+					qbsync.slot_choice(s, s ->> 'owner', false, CASE WHEN (c.c ->> 'nullable')::boolean THEN format('c.%I IS NOT NULL', c.c ->> 'source') END))
 				WHEN s ->> 'class' IN ('person', 'bill', 'ship') THEN format('%s.%I', s ->> 'class', c.c ->> 'source')
 				ELSE format('(SELECT c.%I %s)', c.c ->> 'source', qbsync.slot_choice(s, s ->> 'owner')) END,
 			CASE WHEN s ->> 'class' IN ('person', 'bill', 'ship') THEN c.c ->> 'source' END

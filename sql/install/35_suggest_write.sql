@@ -24,7 +24,7 @@ BEGIN
 		SELECT jsonb_build_object('view', 'emails', 'type', 'text', 'source', e.e, 'new', format('NEW.emails[%s]', e.n + 1)), 1000 + e.n
 		FROM jsonb_array_elements_text(CASE jsonb_typeof(model -> 'more_emails') WHEN 'array' THEN model -> 'more_emails' ELSE '[]' END) WITH ORDINALITY e(e, n)
 		UNION ALL
-		SELECT qbsync.suggest_column((model ->> 'oid')::oid::regclass, e.e, e.e, NULL), 2000 + e.n
+		SELECT qbsync.suggest_column((model ->> 'oid')::oid::regclass, e.e, e.e, NULL) || '{"not_null": false}', 2000 + e.n
 		FROM jsonb_array_elements_text(coalesce(model -> 'extra', '[]')) WITH ORDINALITY e(e, n)) c;
 	SELECT string_agg(format('r.%I', k.k), ', ' ORDER BY k.n), string_agg(format('NEW.%I', k.k), ', ' ORDER BY k.n),
 		string_agg(format('r.%I = OLD.%I', k.k, k.k), ' AND ' ORDER BY k.n)

@@ -51,11 +51,14 @@ DECLARE
 	class text := '';
 	rest text[];
 	used text[] := ARRAY(SELECT c ->> 'source' FROM jsonb_array_elements(model -> 'columns') c) || ARRAY(SELECT jsonb_array_elements_text(model -> 'keys'))
-		|| ARRAY(SELECT jsonb_array_elements_text(coalesce(model -> 'extra', '[]'))) || ARRAY(SELECT jsonb_array_elements_text(coalesce(nullif(model -> 'more_emails', 'null'), '[]')));
+		|| ARRAY(SELECT jsonb_array_elements_text(coalesce(model -> 'extra', '[]'))) || ARRAY(SELECT jsonb_array_elements_text(coalesce(nullif(model -> 'more_emails', 'null'), '[]')))
+		|| ARRAY(SELECT s ->> 'explicit' FROM jsonb_array_elements(model -> 'slots') s WHERE s ? 'explicit');
 BEGIN
 	IF NOT EXISTS (SELECT FROM qbsync.table_columns(rel) c WHERE c.name = ANY (ARRAY(SELECT jsonb_array_elements_text(model -> 'keys'))) AND c.has_default)
 		AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = rel AND NOT t.tgisinternal AND t.tgtype & 7 = 7) THEN
-		RETURN NEXT 'the key has no default: rows that come from QuickBooks need one from the CRM; give the column a default';
+		RETURN NEXT CASE WHEN EXISTS (SELECT FROM qbsync.table_columns(rel) c WHERE to_jsonb(c.name) = model #> '{keys,0}' AND c.type = 'uuid')
+			THEN 'the key has no default: a row that comes from QuickBooks gets gen_random_uuid(), if its view has triggers'
+			ELSE 'the key has no default: a row that comes from QuickBooks needs one from the CRM; give the column a default' END;
 	END IF;
 	FOR slot IN SELECT s FROM jsonb_array_elements(model -> 'slots') s LOOP
 		IF slot ? 'unfilled' THEN
@@ -77,7 +80,8 @@ BEGIN
 				RETURN NEXT format('%s with %s %s are not mapped: what are they?', class, slot #>> '{facts,label}', array_to_string(rest, ', '));
 			END IF;
 		ELSIF slot -> 'facts' ? 'label' AND slot ->> 'class' NOT IN ('emails', 'web_addr', 'person') THEN
-			RETURN NEXT format('%s: the catalogs do not say which words %I holds: they are recognised by how they begin; new rows get the words in the INSERT below', class, slot #>> '{facts,label}');
+			RETURN NEXT format('%s: the catalogs do not say which words %s holds: they are recognised by how they begin; new rows get those in the INSERT below', class,
+				coalesce((slot #>> '{facts,lookup,table}') || '.' || quote_ident(slot #>> '{facts,lookup,name}'), quote_ident(slot #>> '{facts,label}')));
 		ELSIF slot ->> 'class' IN ('bill', 'ship', 'primary_phone') THEN
 			RETURN NEXT format('%s has no column that tells its rows apart: only the first counts', class);
 		END IF;

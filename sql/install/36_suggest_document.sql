@@ -97,7 +97,7 @@ BEGIN
 		format(E'CREATE VIEW %I.%I WITH (security_invoker = true) AS\nSELECT\n%s\nFROM %s c;', schema, view,
 			concat_ws(E',\n', (SELECT string_agg(format(CASE WHEN c.c -> 'source' = c.c -> 'view' THEN E'\tc.%I' ELSE E'\tc.%I AS %I' END, c.c ->> 'source', c.c ->> 'view'), E',\n' ORDER BY c.n) FROM jsonb_array_elements(columns) WITH ORDINALITY c(c, n)),
 				CASE WHEN ordinal IS NULL THEN E'\t' || number || ' AS position' END), lines),
-		CASE WHEN ordinal IS NULL THEN qbsync.line_triggers_text(schema, view, lines, columns, row_key) END);
+		CASE WHEN ordinal IS NULL THEN E'\n' || qbsync.line_triggers_text(schema, view, lines, columns, row_key) END);
 	RETURN jsonb_build_object('line_view', format('%I.%I', schema, view), 'line_oid', lines::oid::text, 'line_text', result,
 		'watch', jsonb_build_object(lines::text, jsonb_build_object('key', link.child_columns)));
 END

@@ -29,18 +29,26 @@ ORDER BY d.mapping_id, d.id, d.crm_key, d.decision_id DESC;
 COMMENT ON VIEW qbsync.rejected_pair IS 'Pairs of which a person said that they are not the same; never linked by a rule and never proposed again';
 
 /*
- * Candidates that a person is asked about: of records that are not linked and not decided about; and what QuickBooks merged,
- * whatever is linked with it.
+ * What a person is asked about: candidates of records that are not linked and not decided about; and what QuickBooks merged
+ * (qbsync.note_merge), until a person has decided anything about that CRM record.
  */
 CREATE VIEW qbsync.open_candidate AS
-SELECT c.*, l.crm_key AS linked_key
+SELECT c.mapping_id, c.connection_id, c.entity, c.id, c.crm_key, c.score, c.reasons, c.crm_row, c.found_at, NULL::text COLLATE "C" AS linked_key
 FROM qbsync.match_candidate c
 JOIN qbsync.mapping m ON m.mapping_id = c.mapping_id
 LEFT JOIN qbsync.link l ON l.connection_id = c.connection_id AND l.entity = c.entity AND l.id = c.id AND l.family = m.family
-WHERE (l.id IS NULL
-	   AND NOT EXISTS (SELECT FROM qbsync.standing_decision s WHERE s.mapping_id = c.mapping_id AND s.id = c.id)
-	   OR 'merged in QuickBooks' = ANY (c.reasons))
-  AND NOT EXISTS (SELECT FROM qbsync.rejected_pair j WHERE j.mapping_id = c.mapping_id AND j.id = c.id AND j.crm_key = c.crm_key);
+WHERE l.id IS NULL
+  AND NOT EXISTS (SELECT FROM qbsync.standing_decision s WHERE s.mapping_id = c.mapping_id AND s.id = c.id)
+  AND NOT EXISTS (SELECT FROM qbsync.rejected_pair j WHERE j.mapping_id = c.mapping_id AND j.id = c.id AND j.crm_key = c.crm_key)
+UNION ALL
+SELECT d.mapping_id, d.connection_id, d.entity, (d.arguments ->> 'kept_id') COLLATE "C", d.crm_key, 1::real, ARRAY['merged in QuickBooks'], NULL::jsonb, d.decided_at, l.crm_key
+FROM qbsync.decision d
+JOIN qbsync.mapping m ON m.mapping_id = d.mapping_id
+LEFT JOIN qbsync.link l ON l.connection_id = d.connection_id AND l.entity = d.entity AND l.id = d.arguments ->> 'kept_id' AND l.family = m.family
+WHERE d.kind = 'merge' AND d.undone_at IS NULL AND d.arguments -> 'ask' = 'true'::jsonb
+  AND NOT EXISTS (SELECT FROM qbsync.decision k
+				  WHERE k.mapping_id = d.mapping_id AND k.crm_key = d.crm_key AND k.decision_id > d.decision_id AND k.undone_at IS NULL
+					AND k.arguments -> 'by' IS NULL);
 COMMENT ON VIEW qbsync.open_candidate IS 'Candidates that wait for a person, see qbsync.duplicate';
 COMMENT ON COLUMN qbsync.open_candidate.linked_key IS 'CRM record that the QuickBooks record is linked with already (after a merge in QuickBooks)';
 

@@ -13,7 +13,8 @@
  *	only the winner linked			nothing changes
  *	neither linked					nothing changes
  *
- * Aliases of the loser become the winner's in every case.  It does not matter whether the loser's row is gone already.
+ * Aliases of the loser become the winner's in every case.  It does not matter whether the loser's row is gone already.  Where
+ * people were asked to merge the two, because QuickBooks' people had (note_merge), that is answered.
  */
 CREATE FUNCTION @extschema@.qbsync_merge(
 	loser text DEFAULT NULL,
@@ -42,7 +43,12 @@ BEGIN
 	SELECT coalesce(jsonb_agg(to_jsonb(l)), '[]'), array_remove(array_agg(l.id) || its.id, NULL) INTO aliases, touched
 	FROM qbsync.link l WHERE l.mapping_id = m.mapping_id AND l.crm_key = qbsync_merge.loser AND l.state = 'alias';
 	DELETE FROM qbsync.match_candidate c WHERE c.mapping_id = m.mapping_id AND c.crm_key = qbsync_merge.loser;
-	IF touched = '{}' THEN
+	IF touched = '{}' AND EXISTS (SELECT FROM qbsync.open_candidate c WHERE c.mapping_id = m.mapping_id AND c.crm_key = qbsync_merge.loser) THEN
+		decision_id := qbsync.note_decision(m, coalesce(winners.id, ''), qbsync_merge.loser, 'merge',
+			jsonb_build_object('winner', qbsync_merge.winner, 'touched', '[]'::jsonb), NULL);
+		done := format('%s %s was merged into %s, as in QuickBooks', m.crm_table, qbsync_merge.loser, qbsync_merge.winner);
+		RETURN;
+	ELSIF touched = '{}' THEN
 		done := format('%s %s was not linked: nothing to do', m.crm_table, qbsync_merge.loser);
 		RETURN;
 	END IF;
@@ -62,18 +68,6 @@ BEGIN
 END
 $fn$;
 COMMENT ON FUNCTION @extschema@.qbsync_merge(text, text, text) IS 'Two CRM records were merged in the CRM: what is linked with the loser (its key) belongs to the winner from now on; when both were linked, the loser''s QuickBooks record counts for the winner as a second one. Returns the decision''s number (null when there was nothing to do) and what was done. SECURITY DEFINER: writes qbsync.decision and link';
-
-/* A pair for people to look at that no matching found: two CRM records of one QuickBooks record. */
-CREATE FUNCTION qbsync.note_candidate(m qbsync.mapping, record_id text, its_key text)
-RETURNS void
-LANGUAGE sql
-SET search_path = pg_catalog, pg_temp
-AS $fn$
-	INSERT INTO qbsync.match_candidate AS c (mapping_id, connection_id, entity, id, crm_key, score, reasons)
-	VALUES (m.mapping_id, m.connection_id, m.entity, record_id, its_key, 1, '{merged in QuickBooks}')
-	ON CONFLICT ON CONSTRAINT match_candidate_pkey DO UPDATE SET reasons = '{merged in QuickBooks}', score = 1;
-$fn$;
-COMMENT ON FUNCTION qbsync.note_candidate(qbsync.mapping, text, text) IS 'Shows a pair in qbsync.duplicate because QuickBooks merged; it stays until a person has decided, whatever matching finds';
 
 /*
  * QuickBooks merged lost_id into kept_id.  For each mapping (family) in which lost_id is linked with a CRM record K:
@@ -114,7 +108,11 @@ BEGIN
 			-- kept was an alias of this very CRM record: they change places
 			DELETE FROM qbsync.link l WHERE l.connection_id = kept.connection_id AND l.entity = kept.entity AND l.id = kept.id AND l.family = kept.family;
 		ELSIF qbsync.effective_policies(m.mapping_id) ->> 'on_qbo_merge' = 'review' OR kept.mapping_id <> its.mapping_id THEN
-			PERFORM qbsync.note_candidate(m, note_merge.kept_id, its.crm_key);
+			PERFORM qbsync.note_decision(m, its.id, its.crm_key, 'merge',
+				jsonb_build_object('by', 'quickbooks', 'kept_id', note_merge.kept_id, 'ask', true, 'touched', '[]'::jsonb), NULL)
+			WHERE NOT EXISTS (SELECT FROM qbsync.decision d
+							  WHERE d.mapping_id = m.mapping_id AND d.id = its.id AND d.kind = 'merge' AND d.undone_at IS NULL
+								AND d.arguments ->> 'kept_id' = note_merge.kept_id);
 			CONTINUE;
 		END IF;
 		IF kept.id IS NULL OR kept.crm_key = its.crm_key THEN
@@ -124,12 +122,12 @@ BEGIN
 			UPDATE qbsync.link l SET crm_key = kept.crm_key, state = 'alias', origin = 'merge', linked_at = now(), linked_by = NULL,
 				base = NULL, crm_base = NULL, unagreed = NULL
 			WHERE l.connection_id = its.connection_id AND l.entity = its.entity AND l.id = its.id AND l.family = its.family;
-			PERFORM qbsync.note_candidate(m, note_merge.kept_id, its.crm_key);
 		END IF;
 		DELETE FROM qbsync.conflict c WHERE c.mapping_id = m.mapping_id AND c.id = its.id;
 		DELETE FROM qbsync.crm_error e WHERE e.mapping_id = m.mapping_id AND e.id = its.id;
 		PERFORM qbsync.note_decision(m, its.id, its.crm_key, 'merge',
 			jsonb_build_object('by', 'quickbooks', 'winner', coalesce(kept.crm_key, its.crm_key), 'kept_id', note_merge.kept_id,
+				'ask', CASE WHEN kept.crm_key <> its.crm_key THEN true END,
 				'touched', CASE WHEN kept.id IS NULL OR kept.crm_key = its.crm_key THEN jsonb_build_array(note_merge.kept_id)
 								ELSE jsonb_build_array(its.id) END,
 				'more_before', CASE WHEN kept.crm_key = its.crm_key THEN jsonb_build_array(to_jsonb(kept)) END), its);

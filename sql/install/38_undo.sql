@@ -33,7 +33,7 @@ BEGIN
 	-- a resolved conflict stands on its link, not the reverse; of two, only those of one unit concern each other
 	SELECT k.* INTO later FROM qbsync.decision k
 	WHERE k.mapping_id = refuse_undo.d.mapping_id AND k.undone_at IS NULL AND k.decision_id > refuse_undo.d.decision_id
-	  AND k.kind <> 'reject' AND k.arguments -> 'of' IS DISTINCT FROM to_jsonb(refuse_undo.d.decision_id)
+	  AND k.kind <> 'reject' AND k.arguments -> 'touched' IS DISTINCT FROM '[]' AND k.arguments -> 'of' IS DISTINCT FROM to_jsonb(refuse_undo.d.decision_id)
 	  AND (k.kind = 'resolve') <= (refuse_undo.d.kind = 'resolve')
 	  AND (k.kind <> 'resolve' OR k.arguments ->> 'unit' = refuse_undo.d.arguments ->> 'unit')
 	  AND (k.id = refuse_undo.d.id OR k.arguments -> 'touched' ?| ARRAY(SELECT jsonb_array_elements_text(refuse_undo.d.arguments -> 'touched')))

@@ -16,7 +16,7 @@ COMMENT ON FUNCTION qbsync.unit_columns(text, text) IS 'Columns of a unit of qbs
 
 CREATE FUNCTION qbsync.only_columns(source jsonb, names text[])
 RETURNS jsonb
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT coalesce(jsonb_object_agg(e.key, e.value), '{}')

@@ -229,7 +229,7 @@ COMMENT ON COLUMN qbsync.conflict_open.take_quickbooks IS 'the call that writes 
 /* Entries of the timeline in words; by the details that are noted with each kind. */
 CREATE FUNCTION qbsync.timeline_text(kind text, entity text, id text, detail jsonb)
 RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT CASE timeline_text.kind

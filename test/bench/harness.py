@@ -72,7 +72,7 @@ class Simulator:
 
     def __init__(self, customers):
         self.process = subprocess.Popen(
-            [sys.executable, os.path.join(ROOT, "test", "simulator"), "--port", "0", "--no-limits",
+            [sys.executable, os.path.join(ROOT, "test", "simulator"), "--port", "0", "--no-limits", "--control",
              "--customers", str(customers), "--invoices", "0"],
             stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()

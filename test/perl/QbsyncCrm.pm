@@ -110,24 +110,22 @@ sub workers
 sub session
 {
 	my ($self, $sql, %arg) = @_;
-	my %session = (in => $sql, out => '', err => '');
-	$session{run} = IPC::Run::start(
-		[ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=0', '-d', $self->{node}->connstr('crm'), $arg{user} ? ('-U', $arg{user}) : () ],
-		'<', \$session{in}, '>', \$session{out}, '2>', \$session{err}, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+	my $file = PostgreSQL::Test::Utils::tempdir() . '/session-' . ++$self->{sessions} . '.sql';
+	my %session = (out => '', err => '');
+	append_to_file($file, $sql);
+	$session{run} = IPC::Run::start([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=0', '-d', $self->{node}->connstr('crm'), '-f', $file, $arg{user} ? ('-U', $arg{user}) : () ],
+		'>', \$session{out}, '2>', \$session{err}, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 	return bless \%session, 'QbsyncCrm::Session';
 }
 
 package QbsyncCrm::Session;
 
-# Wait for its end; (what it printed, its errors).
+# Wait for its end; what it printed, in a list its errors, too.
 sub finish
 {
 	my ($self) = @_;
 	$self->{run}->finish;
 	return wantarray ? ($self->{out}, $self->{err}) : $self->{out};
 }
-
-# Does it run still?
-sub running { my ($self) = @_; return $self->{run}->pumpable ? ($self->{run}->pump_nb, $self->{run}->pumpable)[1] : 0 }
 
 1;

@@ -26,7 +26,7 @@ SQL
 }
 sub contact { my ($id, $columns) = @_; return crm("SELECT $columns FROM crm.contacts WHERE id = $id") }
 sub contacts { return crm("SELECT string_agg(id || '=' || name, ' ' ORDER BY id) FROM crm.contacts") }
-sub linked { return crm("SELECT string_agg(concat_ws(' ', crm_key, CASE id WHEN $_[0] END, state), ', ' ORDER BY crm_key, state) FROM qbsync.matched WHERE id = '$_[0]'") }
+sub linked { return crm("SELECT string_agg(concat_ws(' ', crm_key, state), ', ' ORDER BY crm_key, state) FROM qbsync.matched WHERE id = '$_[0]'") }
 
 my $same_name = customer(DisplayName => 'Anne Roy', PrimaryEmailAddr => { Address => 'anne@quickbooks.example' }, PrimaryPhone => { FreeFormNumber => '555-1' });
 my $same_mail = customer(DisplayName => 'Bob (QuickBooks)', PrimaryEmailAddr => { Address => 'bob@example.com' });
@@ -45,13 +45,13 @@ SELECT qbsync_enable('contacts');
 SQL
 settled();
 is(crm("SELECT string_agg(id || ' ' || crm_key, ', ' ORDER BY id::int) FROM qbsync.duplicate"), "$same_name 101, $same_mail 102", 'KAR-19: partial matches wait for a person');
-is(crm("SELECT string_agg(id || ' ' || reason, ', ' ORDER BY id::int) FROM qbsync.unlinked WHERE reason <> 'candidate'"), "$nobody review, $second review", 'so do records that nothing resembles');
-my $untouched = contacts();
+crm("SELECT qbsync_resolve_matches('ignore', ids => array_agg(id)) FROM qbsync.unlinked WHERE id::int < $same_name");
+is(crm("SELECT string_agg(id || ' ' || reason, ', ' ORDER BY id::int) FROM qbsync.unlinked WHERE reason NOT IN ('candidate', 'ignored')"), "$nobody review, $second review", 'so do records that nothing resembles');
 
 # a candidate is linked by the call that the view shows: what is empty is filled, what differs waits, nothing is lost
 crm(crm("SELECT resolve FROM qbsync.duplicate WHERE id = '$same_name'"));
 settled();
-is(linked($same_name), "101 $same_name linked", 'KAR-23: linked');
+is(linked($same_name), '101 linked', 'KAR-23: linked');
 is(contact(101, 'email, phone'), 'anne@crm.example|555-1', 'what was empty is filled, what differs is left');
 is(crm('SELECT unit, kind FROM qbsync.conflict_open'), 'emails|differs', 'and waits');
 my $decision = crm("SELECT max(decision) FROM qbsync.timeline WHERE kind = 'linked' AND by IS NOT NULL");
@@ -85,7 +85,7 @@ isnt($new, $carl, 'PIP-38: unlinked, and a new one made, not the same again');
 is(crm("SELECT count(*) FROM crm.contacts WHERE name = 'Carl Alone'"), '2', 'the old one stays in the CRM');
 crm("SELECT qbsync_undo($decision)");
 settled();
-is(linked($nobody), "$carl $nobody linked", 'undone: linked as before');
+is(linked($nobody), "$carl linked", 'undone: linked as before');
 is(crm("SELECT count(*) FROM crm.contacts WHERE name = 'Carl Alone'"), '1', 'the one made meanwhile is gone');
 
 # EXT-30: two CRM records merged, both linked: documents count for the winner, and no sync moves anything back

@@ -15,11 +15,11 @@ use Time::HiRes qw(time);
 
 my $LOCK_WAIT = 0.2;		# qbsync.max_lock_wait
 my $MARGIN = 0.6;			# until the launcher looks, the worker is scheduled and rolls back, psql reads the answer
-my $ROWS = 96;
+my $CUSTOMERS = 96;
 my $CLIENTS = 4;
 
 # A session that waits longer than deadlock_timeout for a lock says so in the log.
-my $crm = QbsyncCrm->new('locks', customers => $ROWS, seed => 66, conf => <<'CONF');
+my $crm = QbsyncCrm->new('locks', customers => $CUSTOMERS, seed => 66, conf => <<'CONF');
 deadlock_timeout = 600ms
 log_lock_waits = on
 qbsync.max_lock_wait = 200ms
@@ -55,7 +55,8 @@ $crm->applied;
 
 # QuickBooks' customers and their rows here
 my @ids = split /\n/, $crm->sql("SELECT l.id FROM qbsync.link l JOIN qbsync.mapping m USING (mapping_id) WHERE m.name = 'contacts' ORDER BY length(l.id), l.id");
-is(scalar(@ids), $ROWS, 'every customer has a row in the CRM');
+my $ROWS = @ids;
+is($crm->sql('SELECT count(*) FROM qbsync.customer WHERE active'), $ROWS, 'every active customer has a row in the CRM');
 $crm->app('CREATE TABLE crm.slot AS SELECT row_number() OVER (ORDER BY id)::integer - 1 AS slot, id FROM crm.contact; ALTER TABLE crm.slot ADD PRIMARY KEY (slot)');
 
 sub contact_key { my ($id) = @_; return $crm->sql("SELECT l.crm_key FROM qbsync.link l JOIN qbsync.mapping m USING (mapping_id) WHERE m.name = 'contacts' AND l.id = '$id'") }
@@ -65,7 +66,7 @@ sub set_phone { my ($phone, @which) = @_; $crm->qb_all(map { { act => 'edit', en
 # --- the CRM's transactions beside a stream of changes ----------------------------------------------------------------------
 
 # Clients do not meet each other, so each wait and each deadlock is with the worker; the order of rows is random.
-my $per_client = $ROWS / $CLIENTS;
+my $per_client = int($ROWS / $CLIENTS);
 my $script = $crm->{node}->basedir . '/pgbench.sql';
 append_to_file($script, join("\n", (map { "\\set row$_ :client_id * $per_client + random(0, $per_client - 1)" } 1 .. 5), 'BEGIN;',
 	(map { "UPDATE crm.contact SET score = score + 1 WHERE id = (SELECT id FROM crm.slot WHERE slot = :row$_);\n\\sleep 4 ms" } 1 .. 5), 'COMMIT;') . "\n");
@@ -107,7 +108,15 @@ cmp_ok($crm->sql('SELECT sum(score) FROM crm.contact'), '==', 5 * $transactions,
 
 # --- a trigger that takes two seconds ---------------------------------------------------------------------------------------
 
-sub in_trigger { return $crm->sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'qbsync apply worker' AND wait_event = 'PgSleep' AND clock_timestamp() - xact_start > '0.3 s'") eq '1' }
+# The slow record is being written by itself, and has been for a while.
+sub in_trigger
+{
+	my ($id) = @_;
+	return $crm->sql(<<"SQL") eq '1';
+SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'qbsync apply worker' AND wait_event = 'PgSleep' AND clock_timestamp() - xact_start > '0.3 s'
+	AND EXISTS (SELECT FROM qbsync.crm_error WHERE id = '$id' AND problem = 'crm_slow')
+SQL
+}
 
 # Seconds that a CRM session needs for the row.
 sub want_row
@@ -121,32 +130,30 @@ my ($slow, $beside) = @ids[10, 20];
 my $slow_key = contact_key($slow);
 set_phone('slow 1', $slow);
 $crm->sync;
-await('the trigger', \&in_trigger, 20);
-my $waited = want_row($slow_key);
-cmp_ok($waited, '<', $LOCK_WAIT + $MARGIN, 'a session that wants the row waits no longer than the configured moment');
-note(sprintf 'waited %.0f ms', $waited * 1000);
-is(phone($slow), "555-$n", 'what held the row was given up');
-is($crm->sql("SELECT problem FROM qbsync.crm_error WHERE id = '$slow'"), 'crm_slow', 'and waits');
-
-# It is tried again, and again somebody wants the row, and meanwhile the others go on.
-my $worst = 0;
-$until = time + 6;
+await('the trigger', sub { in_trigger($slow) }, 30);
 set_phone('555-beside', $beside);
 my $asked = time;
 $crm->sync;
-my ($other_at, $beside_at);
-while (time < $until)
+
+# It is tried again and again, whenever it is somebody wants the row, and meanwhile the others go on.
+my ($worst, $times, $other_at, $beside_at) = (0, 0);
+$until = time + 30;
+while (time < $until && !($times >= 2 && $other_at && $beside_at))
 {
-	if (in_trigger())
+	if (in_trigger($slow))
 	{
-		my $took = want_row($slow_key);
-		$worst = $took if $took > $worst;
+		my $waited = want_row($slow_key);
+		$times++ if $waited > 0.02;
+		$worst = $waited if $waited > $worst;
 	}
 	$beside_at //= time if phone($beside) eq '555-beside';
 	$other_at //= time if $crm->sql("SELECT count(*) FROM crm.other WHERE phone IN ('slow 1', '555-beside')") eq '2';
-	last if $beside_at && $other_at && $worst > 0;
+	$crm->sql("SELECT qbsync_retry_all('contacts')") if $times < 2;
 }
-cmp_ok($worst, '<', $LOCK_WAIT + $MARGIN, 'nor the next time');
+is($times, 2, 'sessions of the CRM wanted the row while the trigger slept');
+cmp_ok($worst, '<', $LOCK_WAIT + $MARGIN, 'and waited no longer than the configured moment') and note(sprintf 'at most %.0f ms', $worst * 1000);
+is(phone($slow), "555-$n", 'what held the row was given up');
+is($crm->sql("SELECT problem FROM qbsync.crm_error WHERE id = '$slow'"), 'crm_slow', 'and waits');
 ok($other_at, 'another mapping went on') and note(sprintf 'after %.1f s', $other_at - $asked);
 ok($beside_at, 'and other records of the same one') and note(sprintf 'after %.1f s', $beside_at - $asked);
 
