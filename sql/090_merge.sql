@@ -297,3 +297,10 @@ CROSS JOIN LATERAL qbsync.merge(x.mirrored, m.base, NULL, m.unagreed, m.theirs, 
 WHERE (n.write, n.send) IS DISTINCT FROM (r.send, r.write)
 	OR (SELECT jsonb_agg(jsonb_set(jsonb_set(c, '{ours}', c -> 'theirs'), '{theirs}', c -> 'ours')) FROM jsonb_array_elements(n.conflict) c) IS DISTINCT FROM r.conflict ORDER BY m.i LIMIT 3;
 ROLLBACK;
+
+-- a person's decision under authority manual is carried out, and not asked again while one side moved (X-1)
+SELECT m.* FROM (VALUES ('{"n": "theirs"}'::jsonb, 'taken from QuickBooks', '{"n": "ours"}'::jsonb),
+	('{"n": "theirs"}', 'taken from the CRM, waits to be sent', '{"n": "theirs"}'),
+	('{"n": "newer"}', 'both moved since: asked again', '{"n": "theirs"}')) AS v(theirs, what, base)
+CROSS JOIN LATERAL qbsync.merge('{"units": {"n": {"columns": ["n"], "in": true, "out": true, "authority": "manual"}}}', v.base, NULL, '{n=resolved}',
+	'{"n": "ours"}', v.theirs, NULL, NULL) m;

@@ -316,3 +316,10 @@ SELECT string_agg(format('INSERT INTO %s (display_name, mobile) VALUES (''x'', '
 \pset format aligned
 \pset tuples_only off
 SELECT count(*) FROM flat.contacts;
+
+SET client_min_messages = warning;
+DROP EXTENSION qbsync CASCADE;
+SELECT format('DROP SCHEMA %I CASCADE', nspname) FROM pg_namespace WHERE nspname IN ('flat', 'b2b', 'exotic', 'documents', 'paid', 'odd') OR nspname LIKE 'evil%' \gexec
+DROP OWNED BY suggest_crm, suggest_admin, suggest_nobody CASCADE;
+DROP ROLE suggest_crm, suggest_admin, suggest_nobody;
+CREATE EXTENSION qbsync;

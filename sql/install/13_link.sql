@@ -33,7 +33,7 @@ COMMENT ON COLUMN qbsync.link.origin IS 'rule that linked them; decision: a pers
 COMMENT ON COLUMN qbsync.link.linked_by IS 'the person, null for rules';
 COMMENT ON COLUMN qbsync.link.base IS 'values both sides last agreed on, by column, as QuickBooks has them; what is empty is left out; null: nothing was agreed yet';
 COMMENT ON COLUMN qbsync.link.crm_base IS 'the same as the CRM showed them, only for columns where it shows them otherwise (a trigger rewrote them, a column holds less); null there means empty';
-COMMENT ON COLUMN qbsync.link.unagreed IS 'units (see qbsync.merge) never agreed on, such as a conflict at linking or a column mapped later';
+COMMENT ON COLUMN qbsync.link.unagreed IS 'units (see qbsync.merge) never agreed on, such as a conflict at linking or a column mapped later; "unit=resolved": a person has decided about it under authority manual';
 COMMENT ON COLUMN qbsync.link.facts IS 'what event rules compare with: state, payments, fingerprint of the content, e-mailed, overdue';
 COMMENT ON COLUMN qbsync.link.events IS 'events that happened and were not applied yet';
 COMMENT ON COLUMN qbsync.link.agreed_at IS 'when the two were last compared';

@@ -182,7 +182,9 @@ BEGIN
 			FROM qbsync.%7$I c
 			LEFT JOIN qbsync.link l ON l.connection_id = c.connection_id AND l.entity = %8$L AND l.id = c.id AND l.family = %9$s
 			WHERE c.connection_id = %10$s AND ($1::text[] IS NULL OR c.id = ANY ($1)) AND l.id IS NULL AND c.deleted_at IS NULL AND %11$s AND %12$s
-			  AND NOT EXISTS (SELECT FROM qbsync.decision d WHERE d.mapping_id = %3$s AND d.id = c.id AND d.kind IN ('create', 'ignore') AND d.undone_at IS NULL)
+			  AND NOT EXISTS (SELECT FROM qbsync.decision d WHERE d.mapping_id = %3$s AND d.id = c.id AND d.kind IN ('create', 'ignore') AND d.undone_at IS NULL
+							  AND NOT EXISTS (SELECT FROM qbsync.decision n WHERE n.mapping_id = d.mapping_id AND n.id = d.id AND n.kind IN ('create', 'hold', 'ignore')
+											  AND n.undone_at IS NULL AND n.decision_id > d.decision_id))
 		), sign AS (
 			SELECT q.id, k.crm_key, 'id' AS sign FROM record q JOIN crm k ON k.quickbooks_id = q.id
 			UNION ALL SELECT q.id, k.crm_key, 'tax_id' FROM record q JOIN crm k ON k.tax = q.tax
@@ -336,6 +338,8 @@ BEGIN
 			LEFT JOIN (SELECT x.id, jsonb_agg(jsonb_build_object('crm_key', x.crm_key, 'score', x.score, 'reasons', x.reasons, 'crm_row', x.crm_row)
 											  ORDER BY x.score DESC, x.crm_key) AS candidates
 					   FROM match_pair x WHERE x.outcome = 'review' AND NOT EXISTS (SELECT FROM qbsync.link t WHERE t.mapping_id = %12$s AND t.crm_key = x.crm_key)
+						 -- a CRM record that is about to be linked with another one is no question any more
+						 AND NOT EXISTS (SELECT FROM match_pair y WHERE y.outcome = 'auto' AND y.crm_key = x.crm_key)
 					   GROUP BY x.id) p ON p.id = c.id AND l.id IS NULL%13$s
 			WHERE c.connection_id = %14$s AND ($1::text[] IS NULL OR c.id = ANY ($1))
 		), judged AS (

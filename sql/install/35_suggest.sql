@@ -16,52 +16,14 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.name_words(text) IS 'Words of an identifier, without accents, in lower case';
 
-/*
- * Words by meaning.  scope: entity or line table of the catalogue, or address, or what qbsync_map_suggest looks for.  Of the
- * words of a meaning the earlier ones are the better signs.  To teach a word, add it here.
- */
-CREATE FUNCTION qbsync.vocabulary(OUT scope text, OUT meaning text, OUT words text[])
+/* Words by meaning, for everything but customers; see qbsync.vocabulary(). */
+CREATE FUNCTION qbsync.document_vocabulary(OUT scope text, OUT meaning text, OUT words text[])
 RETURNS SETOF record
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 45
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT v.scope, v.meaning, string_to_array(v.words, ' ')
 	FROM (VALUES
-		('customer', 'display_name', 'displayname name fullname customername clientname contactname personname accountname nomcomplet nomaffiche nomaffichage nomclient nomducontact nom'),
-		('customer', 'company_name', 'companyname company raisonsociale societe entreprise nomentreprise nomsociete nomcompagnie compagnie organisation organization organisationname organizationname denomination denominationsociale businessname legalname employer'),
-		('customer', 'given_name', 'givenname firstname prenom forename fname first prenoms'),
-		('customer', 'middle_name', 'middlename deuxiemeprenom secondprenom mname middle'),
-		('customer', 'family_name', 'familyname lastname surname nomdefamille nomfamille lname last'),
-		('customer', 'title', 'salutation civilite honorific nametitle courtesytitle personaltitle title titre'),
-		('customer', 'suffix', 'suffix namesuffix suffixe'),
-		('customer', 'emails', 'emails email courriel courriels emailaddress emailaddresses adressecourriel adresseemail adressemail mail mel primaryemail mainemail emailprincipal courrielprincipal email1 courriel1 workemail'),
-		('customer', 'more_emails', 'email2 courriel2 secondemail secondaryemail secondarymail otheremail alternateemail autrecourriel autreemail emailsecondaire courrielsecondaire email3 courriel3 homeemail personalemail courrielpersonnel'),
-		('customer', 'primary_phone', 'primaryphone phone telephone tel phonenumber telephonenumber numerotelephone numerodetelephone notelephone mainphone workphone businessphone officephone telephonebureau telbureau telephoneprincipal telprincipal phone1 telephone1 tel1'),
-		('customer', 'alternate_phone', 'alternatephone otherphone secondaryphone homephone phone2 telephone2 tel2 autretelephone telephonedomicile teldomicile telephonemaison telmaison telephonesecondaire'),
-		('customer', 'mobile', 'mobile mobilephone mobilenumber cell cellphone cellulaire cellular cellnumber portable gsm telephonemobile telmobile telephonecellulaire telcellulaire telephoneportable telportable'),
-		('customer', 'fax', 'fax faxnumber faxphone telecopieur telecopie numerofax'),
-		('customer', 'web_addr', 'webaddr website weburl siteweb web siteinternet webaddress homepage url www webpage site'),
-		('customer', 'notes', 'notes note comments comment commentaires commentaire remarques remarque remarks memo'),
-		('customer', 'tax_identifier', 'taxidentifier taxnumber taxid taxno vatnumber vatid vat numerodetaxe numerotaxe notaxe numerotva notva tvanumber tva gstnumber hstnumber numerofiscal siren siret neq ein'),
-		('customer', 'resale_num', 'resalenum resalenumber'),
-		('customer', 'business_number', 'businessnumber'),
-		('customer', 'currency', 'currency currencycode devise codedevise monnaie'),
-		('customer', 'active', 'active isactive actif estactif enabled isenabled'),
-		('customer', 'taxable', 'taxable istaxable'),
-		('customer', 'balance', 'balance solde openbalance'),
-		('customer', 'preferred_delivery_method', 'preferreddeliverymethod'),
-		('customer', 'print_on_check_name', 'printoncheckname'),
-		('customer', 'parent_key', 'parentid parent parentaccountid parentcustomerid parentorganisationid parentorganizationid'),
-		('customer', 'term_key', 'termid termsid paymenttermid paymenttermsid conditionid modalitepaiementid'),
-		('address', 'line1', 'line1 street street1 streetaddress streetline1 addressline1 address1 address adresse adresse1 adresseligne1 ligne1 rue voie addr addr1 streetname 1'),
-		('address', 'line2', 'line2 street2 streetline2 addressline2 address2 adresse2 adresseligne2 ligne2 complement complementadresse suite apartment unit addr2 2'),
-		('address', 'line3', 'line3 street3 addressline3 address3 adresse3 ligne3 3'),
-		('address', 'line4', 'line4 street4 addressline4 address4 adresse4 ligne4 4'),
-		('address', 'line5', 'line5 street5 addressline5 address5 adresse5 ligne5 5'),
-		('address', 'city', 'city ville town cite municipality municipalite locality localite commune'),
-		('address', 'region', 'region province state prov etat stateprovince provincestate provinceetat regioncode provincecode statecode codeprovince county departement canton'),
-		('address', 'postal_code', 'postalcode zip zipcode postcode codepostal cp pcode postal'),
-		('address', 'country', 'country pays countrycode codepays countryname'),
 		('item', 'name', 'name productname itemname servicename nom nomproduit title titre designation libelle'),
 		('item', 'sku', 'sku code productcode itemcode articlenumber numeroarticle reference codeproduit partnumber'),
 		('item', 'description', 'description salesdescription details descriptif'),
@@ -112,10 +74,62 @@ AS $fn$
 		('payment', 'customer_key', 'customerid customer clientid client accountid account organisationid organizationid companyid contactid personid payerid payeurid'),
 		('payment_line', 'position', 'position linenumber lineno sortorder sort seq sequence ordinal ordre rang'),
 		('payment_line', 'amount', 'amount amountapplied appliedamount applied montant montantapplique'),
-		('payment_line', 'invoice_key', 'invoiceid invoice factureid facture'),
+		('payment_line', 'invoice_key', 'invoiceid invoice factureid facture')
+	) v(scope, meaning, words);
+$fn$;
+COMMENT ON FUNCTION qbsync.document_vocabulary() IS 'The part of qbsync.vocabulary() that is about items, terms, invoices and payments';
+
+/*
+ * Words by meaning.  scope: entity or line table of the catalogue, or address, or what qbsync_map_suggest looks for.  Of the
+ * words of a meaning the earlier ones are the better signs.  To teach a word, add it here.
+ */
+CREATE FUNCTION qbsync.vocabulary(OUT scope text, OUT meaning text, OUT words text[])
+RETURNS SETOF record
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 80
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT v.scope, v.meaning, string_to_array(v.words, ' ')
+	FROM (VALUES
+		('customer', 'display_name', 'displayname name fullname customername clientname contactname personname accountname nomcomplet nomaffiche nomaffichage nomclient nomducontact nom'),
+		('customer', 'company_name', 'companyname company raisonsociale societe entreprise nomentreprise nomsociete nomcompagnie compagnie organisation organization organisationname organizationname denomination denominationsociale businessname legalname employer'),
+		('customer', 'given_name', 'givenname firstname prenom forename fname first prenoms'),
+		('customer', 'middle_name', 'middlename deuxiemeprenom secondprenom mname middle'),
+		('customer', 'family_name', 'familyname lastname surname nomdefamille nomfamille lname last'),
+		('customer', 'title', 'salutation civilite honorific nametitle courtesytitle personaltitle title titre'),
+		('customer', 'suffix', 'suffix namesuffix suffixe'),
+		('customer', 'emails', 'emails email courriel courriels emailaddress emailaddresses adressecourriel adresseemail adressemail mail mel primaryemail mainemail emailprincipal courrielprincipal email1 courriel1 workemail'),
+		('customer', 'more_emails', 'email2 courriel2 secondemail secondaryemail secondarymail otheremail alternateemail autrecourriel autreemail emailsecondaire courrielsecondaire email3 courriel3 homeemail personalemail courrielpersonnel'),
+		('customer', 'primary_phone', 'primaryphone phone telephone tel phonenumber telephonenumber numerotelephone numerodetelephone notelephone mainphone workphone businessphone officephone telephonebureau telbureau telephoneprincipal telprincipal phone1 telephone1 tel1'),
+		('customer', 'alternate_phone', 'alternatephone otherphone secondaryphone homephone phone2 telephone2 tel2 autretelephone telephonedomicile teldomicile telephonemaison telmaison telephonesecondaire'),
+		('customer', 'mobile', 'mobile mobilephone mobilenumber cell cellphone cellulaire cellular cellnumber portable gsm telephonemobile telmobile telephonecellulaire telcellulaire telephoneportable telportable'),
+		('customer', 'fax', 'fax faxnumber faxphone telecopieur telecopie numerofax'),
+		('customer', 'web_addr', 'webaddr website weburl siteweb web siteinternet webaddress homepage url www webpage site'),
+		('customer', 'notes', 'notes note comments comment commentaires commentaire remarques remarque remarks memo'),
+		('customer', 'tax_identifier', 'taxidentifier taxnumber taxid taxno vatnumber vatid vat numerodetaxe numerotaxe notaxe numerotva notva tvanumber tva gstnumber hstnumber numerofiscal siren siret neq ein'),
+		('customer', 'resale_num', 'resalenum resalenumber'),
+		('customer', 'business_number', 'businessnumber'),
+		('customer', 'currency', 'currency currencycode devise codedevise monnaie'),
+		('customer', 'active', 'active isactive actif estactif enabled isenabled'),
+		('customer', 'taxable', 'taxable istaxable'),
+		('customer', 'balance', 'balance solde openbalance'),
+		('customer', 'preferred_delivery_method', 'preferreddeliverymethod'),
+		('customer', 'print_on_check_name', 'printoncheckname'),
+		('customer', 'parent_key', 'parentid parent parentaccountid parentcustomerid parentorganisationid parentorganizationid'),
+		('customer', 'term_key', 'termid termsid paymenttermid paymenttermsid conditionid modalitepaiementid'),
+		('address', 'line1', 'line1 street street1 streetaddress streetline1 addressline1 address1 address adresse adresse1 adresseligne1 ligne1 rue voie addr addr1 streetname 1'),
+		('address', 'line2', 'line2 street2 streetline2 addressline2 address2 adresse2 adresseligne2 ligne2 complement complementadresse suite apartment unit addr2 2'),
+		('address', 'line3', 'line3 street3 addressline3 address3 adresse3 ligne3 3'),
+		('address', 'line4', 'line4 street4 addressline4 address4 adresse4 ligne4 4'),
+		('address', 'line5', 'line5 street5 addressline5 address5 adresse5 ligne5 5'),
+		('address', 'city', 'city ville town cite municipality municipalite locality localite commune'),
+		('address', 'region', 'region province state prov etat stateprovince provincestate provinceetat regioncode provincecode statecode codeprovince county departement canton'),
+		('address', 'postal_code', 'postalcode zip zipcode postcode codepostal cp pcode postal'),
+		('address', 'country', 'country pays countrycode codepays countryname'),
 		('any', 'quickbooks_id', 'quickbooksid qbid qboid quickbooksonlineid quickbooksref qboref qbcustomerid qbocustomerid quickbookscustomerid qbinvoiceid qboinvoiceid idquickbooks'),
 		('any', 'last_updated_time', 'lastupdatedtime updatedat updatedon lastmodified lastmodifiedat lastmodifieddate modifiedat modifiedon dateupdated datemodified updatetime datemodification modifiele misajourle')
-	) v(scope, meaning, words);
+	) v(scope, meaning, words)
+	UNION ALL
+	SELECT d.scope, d.meaning, d.words FROM qbsync.document_vocabulary() d;
 $fn$;
 COMMENT ON FUNCTION qbsync.vocabulary() IS 'English and French words by which columns of a CRM are recognised, joined and without accents, the better signs first';
 
@@ -135,7 +149,7 @@ COMMENT ON FUNCTION qbsync.address_side(text) IS 'bill or ship, for a word of a 
 CREATE FUNCTION qbsync.table_columns("table" regclass, OUT attnum smallint, OUT name text, OUT type text, OUT category "char",
 	OUT is_enum boolean, OUT not_null boolean, OUT has_default boolean, OUT writable boolean, OUT is_key boolean, OUT refers_to regclass)
 RETURNS SETOF record
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE ROWS 25
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), t.typcategory, t.typcategory = 'E',
@@ -170,7 +184,7 @@ COMMENT ON FUNCTION qbsync.types_fit(text, "char") IS 'Whether a column of a typ
 /* The ways a column's name can be read: as it is, without the table's own name before it, as a part of an address. */
 CREATE FUNCTION qbsync.name_readings(name text, table_name text, OUT word text, OUT side text, OUT penalty integer, OUT part boolean)
 RETURNS SETOF record
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql IMMUTABLE ROWS 4
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	WITH whole AS (
@@ -206,13 +220,14 @@ COMMENT ON FUNCTION qbsync.name_readings(text, text) IS 'Words a column''s name 
 
 /*
  * Everything that columns of a table can mean for an entity or line table, the best sign first (rank).  more_emails is no
- * column of the catalogue: further e-mails beside the first.
+ * column of the catalogue: further e-mails beside the first.  Compiling the query takes ten times as long as running it: no JIT.
  */
 CREATE FUNCTION qbsync.column_meanings("table" regclass, entity text,
 	OUT meaning text, OUT source text, OUT attnum smallint, OUT writable boolean, OUT rank integer, OUT reason text)
 RETURNS SETOF record
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE ROWS 20
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $fn$
 	WITH catalogue AS MATERIALIZED (
 		SELECT c."column" AS name, c.type, c.writable AND c."column" NOT IN ('type', 'job') AS by_name
@@ -254,7 +269,7 @@ COMMENT ON FUNCTION qbsync.column_meanings(regclass, text) IS 'What the columns 
 
 CREATE FUNCTION qbsync.guess_columns("table" regclass, entity text, OUT column_name text, OUT source text, OUT reason text)
 RETURNS SETOF record
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE ROWS 15
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE

@@ -22,7 +22,7 @@ COMMENT ON FUNCTION qbsync.table_key(regclass) IS 'Columns that tell the rows of
 /* Foreign keys from one table to another; indexed: some index begins with these columns. */
 CREATE FUNCTION qbsync.table_links(child regclass, parent regclass, OUT child_columns text[], OUT parent_columns text[], OUT indexed boolean, OUT cascades boolean)
 RETURNS SETOF record
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE ROWS 1
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT (SELECT array_agg(a.attname::text ORDER BY u.position) FROM unnest(k.conkey) WITH ORDINALITY u(attnum, position)
@@ -149,7 +149,7 @@ COMMENT ON FUNCTION qbsync.known_labels(regclass, text) IS 'Values of a column t
  */
 CREATE FUNCTION qbsync.label_stems(OUT class text, OUT stems text, OUT before text, OUT best text, OUT word text)
 RETURNS SETOF record
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 6
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	VALUES

@@ -162,7 +162,7 @@ COMMENT ON FUNCTION qbsync.suggest_link(jsonb, text, text) IS 'Condition that a 
 /* The slots that one child table gives, for those columns of the view that nothing gives yet. */
 CREATE FUNCTION qbsync.suggest_child_slots(child regclass, kind text, owner text, fk jsonb, taken text[], fallback boolean)
 RETURNS SETOF jsonb
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE ROWS 3
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE

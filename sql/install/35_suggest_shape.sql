@@ -79,7 +79,7 @@ COMMENT ON FUNCTION qbsync.suggest_contact(regclass, regclass, text[], text) IS 
 /* What hangs on a table by foreign keys and has a place in the catalogue: e-mails, phones, addresses, web sites. */
 CREATE FUNCTION qbsync.suggest_children(parent regclass, owner text, taken text[], fallback boolean)
 RETURNS SETOF jsonb
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE ROWS 8
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE

@@ -42,7 +42,7 @@ COMMENT ON FUNCTION qbsync.suggest_reasons(jsonb) IS 'Comment lines of a suggest
 /* What could not be told from the catalogs, for people to look at. */
 CREATE FUNCTION qbsync.suggest_questions(model jsonb)
 RETURNS SETOF text
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE ROWS 5
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE
@@ -52,13 +52,19 @@ DECLARE
 	rest text[];
 	used text[] := ARRAY(SELECT c ->> 'source' FROM jsonb_array_elements(model -> 'columns') c) || ARRAY(SELECT jsonb_array_elements_text(model -> 'keys'))
 		|| ARRAY(SELECT jsonb_array_elements_text(coalesce(model -> 'extra', '[]'))) || ARRAY(SELECT jsonb_array_elements_text(coalesce(nullif(model -> 'more_emails', 'null'), '[]')))
-		|| ARRAY(SELECT s ->> 'explicit' FROM jsonb_array_elements(model -> 'slots') s WHERE s ? 'explicit');
+		|| ARRAY(SELECT s ->> 'explicit' FROM jsonb_array_elements(model -> 'slots') s WHERE s ? 'explicit') || array_remove(ARRAY[model ->> 'own_invoice'], NULL);
 BEGIN
 	IF NOT EXISTS (SELECT FROM qbsync.table_columns(rel) c WHERE c.name = ANY (ARRAY(SELECT jsonb_array_elements_text(model -> 'keys'))) AND c.has_default)
 		AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = rel AND NOT t.tgisinternal AND t.tgtype & 7 = 7) THEN
 		RETURN NEXT CASE WHEN EXISTS (SELECT FROM qbsync.table_columns(rel) c WHERE to_jsonb(c.name) = model #> '{keys,0}' AND c.type = 'uuid')
 			THEN 'the key has no default: a row that comes from QuickBooks gets gen_random_uuid(), if its view has triggers'
 			ELSE 'the key has no default: a row that comes from QuickBooks needs one from the CRM; give the column a default' END;
+	END IF;
+	SELECT array_agg(k."column" ORDER BY k.ordinal) INTO rest FROM qbsync.catalogue_column k
+	WHERE k."table" = model ->> 'entity' AND k.required AND k."column" <> 'type'
+		AND NOT EXISTS (SELECT FROM jsonb_array_elements((model -> 'columns') || (model -> 'computed')) c WHERE c ->> 'view' IN (k."column", regexp_replace(k."column", '_id$', '_key')));
+	IF rest IS NOT NULL THEN
+		RETURN NEXT format('nothing was found for %s, which QuickBooks demands of every %s', array_to_string(rest, ', '), model ->> 'entity');
 	END IF;
 	FOR slot IN SELECT s FROM jsonb_array_elements(model -> 'slots') s LOOP
 		IF slot ? 'unfilled' THEN
@@ -212,7 +218,7 @@ COMMENT ON FUNCTION qbsync.suggest_finished(jsonb, text, text) IS 'A model of qb
 /* Tables of the CRM that may stand for an entity, the best first. */
 CREATE FUNCTION qbsync.suggest_candidates(entity text, OUT rel regclass, OUT score integer)
 RETURNS SETOF record
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT c.oid::regclass, g.found + CASE WHEN n.named THEN 10 ELSE 0 END + CASE WHEN n.child THEN -20 ELSE 0 END
@@ -240,6 +246,7 @@ CREATE FUNCTION @extschema@.qbsync_map_suggest("table" regclass DEFAULT NULL, en
 RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $fn$
 DECLARE
 	root regclass := qbsync_map_suggest."table";

@@ -115,9 +115,9 @@ DECLARE
 	view text := qbsync.suffixed_name(model ->> 'name', '_lines_quickbooks');
 	key text := model #>> '{keys,0}';
 BEGIN
-	RETURN jsonb_build_object('line_view', format('%I.%I', schema, view), 'line_text', concat_ws(E'\n',
+	RETURN jsonb_build_object('line_view', format('%I.%I', schema, view), 'own_invoice', invoice, 'line_text', concat_ws(E'\n',
 		qbsync.as_comment(format('%s names its invoice itself (%I): a payment of several invoices keeps the last of them', model ->> 'table', invoice)),
-		format(E'CREATE VIEW %I.%I WITH (security_invoker = true) AS\nSELECT\n\tc.%I AS payment_key,\n\t1 AS position,\n\tc.%I AS amount,\n\tc.%I AS invoice_key\nFROM %s c\nWHERE c.%5$I IS NOT NULL;',
+		format(E'CREATE VIEW %1$I.%2$I WITH (security_invoker = true) AS\nSELECT\n\tc.%3$I AS payment_key,\n\t1 AS position,\n\tc.%4$I AS amount,\n\tc.%5$I AS invoice_key\nFROM %6$s c\nWHERE c.%5$I IS NOT NULL;\n',
 			schema, view, key, amount, invoice, model ->> 'table'),
 		format(E'CREATE FUNCTION %I.%I()\nRETURNS trigger\nLANGUAGE plpgsql\nSET search_path = pg_catalog, %1$I, pg_temp\nAS %3$s;', schema, qbsync.suffixed_name(view, '_write'), qbsync.dollar_quoted(concat_ws(E'\n',
 			'BEGIN', E'\tIF TG_OP = ''DELETE'' THEN', format(E'\t\tUPDATE %s c SET %I = NULL WHERE c.%I = OLD.payment_key;\n\t\tRETURN OLD;', model ->> 'table', invoice, key), E'\tEND IF;',

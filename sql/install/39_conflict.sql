@@ -24,6 +24,15 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.only_columns(jsonb, text[]) IS 'The named members of an object';
 
+CREATE FUNCTION qbsync.unit_authority(mapping_id integer, unit text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT qbsync.merge_rules(unit_authority.mapping_id) -> 'units' -> unit_authority.unit ->> 'authority';
+$fn$;
+COMMENT ON FUNCTION qbsync.unit_authority(integer, text) IS 'Authority that counts for a unit of a mapping';
+
 /*
  * The base is set to what makes the next merge take one side: to what the CRM shows, so that only QuickBooks counts as
  * moved; or to what QuickBooks shows, so that only the CRM does.  Should a value have changed that is not shown yet, both
@@ -52,7 +61,10 @@ BEGIN
 	SET base = (k.base - names) || qbsync.strip(qbsync.only_columns(
 			CASE settle_conflict.take WHEN 'quickbooks' THEN settle_conflict.c.ours ELSE settle_conflict.c.theirs END, names)),
 		crm_base = nullif(k.crm_base - names, '{}'),
-		unagreed = nullif(array_remove(k.unagreed, settle_conflict.c.unit), '{}')
+		-- the mark keeps authority manual from asking again until it is carried out
+		unagreed = nullif(array_remove(array_remove(k.unagreed, settle_conflict.c.unit), settle_conflict.c.unit || '=resolved')
+						  || CASE WHEN qbsync.unit_authority(m.mapping_id, settle_conflict.c.unit) = 'manual'
+							 THEN ARRAY[settle_conflict.c.unit || '=resolved'] END, '{}')
 	WHERE k.connection_id = l.connection_id AND k.entity = l.entity AND k.id = l.id AND k.family = l.family;
 	number := qbsync.note_decision(m, l.id, l.crm_key, 'resolve',
 		jsonb_build_object('unit', settle_conflict.c.unit, 'take', settle_conflict.take, 'columns', to_jsonb(names),

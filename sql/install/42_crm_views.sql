@@ -146,6 +146,7 @@ CREATE VIEW qbsync.unlinked AS
 SELECT v.connection, v.connection_id, m.name AS mapping, m.mapping_id, m.crm_table, r.entity, r.id, r.name, r.emails, r.active AS quickbooks_active,
 	CASE
 		WHEN d.kind = 'ignore' THEN 'ignored'
+		WHEN r.active IS FALSE THEN 'inactive'
 		WHEN d.kind IN ('hold', 'create') THEN d.kind
 		WHEN e.problem IS NOT NULL THEN 'error'
 		WHEN k.n > 0 THEN 'candidate'
@@ -191,7 +192,7 @@ COMMENT ON COLUMN qbsync.unlinked.mapping IS 'name of the mapping';
 COMMENT ON COLUMN qbsync.unlinked.crm_table IS 'table where the CRM record would be';
 COMMENT ON COLUMN qbsync.unlinked.id IS 'QuickBooks'' id';
 COMMENT ON COLUMN qbsync.unlinked.name IS 'what the record is called in QuickBooks';
-COMMENT ON COLUMN qbsync.unlinked.reason IS 'review: a person must decide; candidate: see qbsync.duplicate; hold, ignored: a person decided so; create: it is about to be made; error: the CRM does not take it, see qbsync.error_open; not_enabled: nothing moves before qbsync_enable; policy: pull_new says not to; pending: it is about to be looked at';
+COMMENT ON COLUMN qbsync.unlinked.reason IS 'review: a person must decide; candidate: see qbsync.duplicate; hold, ignored: a person decided so; create: it is about to be made; error: the CRM does not take it, see qbsync.error_open; not_enabled: nothing moves before qbsync_enable; inactive: made inactive in QuickBooks, and looked at again when it is not; policy: pull_new says not to; pending: it is about to be looked at';
 COMMENT ON COLUMN qbsync.unlinked.decision IS 'what a person decided: hold, create or ignore';
 COMMENT ON COLUMN qbsync.unlinked.decision_id IS 'for qbsync_undo';
 COMMENT ON COLUMN qbsync.unlinked.candidates IS 'CRM records it may be';

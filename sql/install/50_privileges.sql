@@ -157,7 +157,7 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.qbsync_map_suggest(regclass, text, text, text),
 	qbsync.address_side(text), qbsync.as_comment(text, text), qbsync.child_facts(regclass, text), qbsync.child_kind(regclass),
 	qbsync.child_value(regclass, text), qbsync.column_meanings(regclass, text), qbsync.customer_role(regclass),
-	qbsync.delete_children_text(jsonb), qbsync.dollar_quoted(text), qbsync.guess_columns(regclass, text),
+	qbsync.delete_children_text(jsonb), qbsync.document_vocabulary(), qbsync.dollar_quoted(text), qbsync.guess_columns(regclass, text),
 	qbsync.known_labels(regclass, text), qbsync.label_condition(jsonb, text), qbsync.label_order(jsonb, text), qbsync.label_stems(),
 	qbsync.label_value(jsonb, text), qbsync.labels_of(text[], text), qbsync.line_table_of(regclass, text),
 	qbsync.line_triggers_text(text, text, regclass, jsonb, jsonb), qbsync.name_readings(text, text), qbsync.name_words(text),

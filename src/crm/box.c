@@ -91,11 +91,18 @@ box_was_over(void)
 	return cancels > 0;
 }
 
+static void
+set_local(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+}
+
 void
-box_lock_timeout(int milliseconds)
+box_settings(int lock_timeout_ms)
 {
 	char		value[32];
 
-	snprintf(value, sizeof(value), "%d", Max(milliseconds, 1));
-	(void) set_config_option("lock_timeout", value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+	snprintf(value, sizeof(value), "%d", Max(lock_timeout_ms, 1));
+	set_local("lock_timeout", value);
+	set_local("plan_cache_mode", "force_custom_plan");
 }

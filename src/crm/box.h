@@ -20,7 +20,10 @@ extern void box_begin(int milliseconds, void (*at_death) (void));
 /* Has the box begun last been cancelled? */
 extern bool box_was_over(void);
 
-/* Lock waits of this transaction last no longer than that. */
-extern void box_lock_timeout(int milliseconds);
+/*
+ * Settings of this transaction: lock waits last no longer than that; statements are planned for the arrays they get, which
+ * have one element in one turn and thousands in the next.
+ */
+extern void box_settings(int lock_timeout_ms);
 
 #endif							/* QBSYNC_BOX_H */

@@ -54,6 +54,9 @@ enum
 	OUT_WRITE, OUT_SEND, OUT_CONFLICT, OUT_BASE, OUT_CRM_BASE, OUT_UNAGREED, OUT_COLUMNS
 };
 
+/* Mark of a unit in unagreed: a person has decided, see qbsync.settle_conflict(). */
+#define RESOLVED "=resolved"
+
 /* What is to become of a unit. */
 typedef enum MergeWish
 {
@@ -80,6 +83,7 @@ typedef struct MergeCache
 	bool	   *rebased;
 	/* By unit. */
 	bool	   *unagreed;
+	bool	   *resolved;		/* a person decided: authority manual does not ask again while one side moved */
 } MergeCache;
 
 /* One call. */
@@ -104,7 +108,7 @@ static MergeCache *get_cache(FunctionCallInfo fcinfo);
 static void read_arguments(FunctionCallInfo fcinfo, Merge *merge);
 static void read_unagreed(FunctionCallInfo fcinfo, Merge *merge);
 static void merge_unit(Merge *merge, int number);
-static MergeWish wish_of(const Merge *merge, const MergeUnit *unit, bool agreed);
+static MergeWish wish_of(const Merge *merge, const MergeUnit *unit, bool agreed, bool resolved);
 static MergeWish wish_by_authority(const Merge *merge, const MergeUnit *unit);
 static void apply_wish(Merge *merge, int number, MergeWish wish, bool agreed);
 static void rebase_unit(Merge *merge, const MergeUnit *unit, bool keep_ours);
@@ -192,6 +196,7 @@ get_cache(FunctionCallInfo fcinfo)
 	cache->has_crm_base = palloc(sizeof(bool) * columns);
 	cache->rebased = palloc(sizeof(bool) * columns);
 	cache->unagreed = palloc(sizeof(bool) * Max(cache->rules->nunits, 1));
+	cache->resolved = palloc(sizeof(bool) * Max(cache->rules->nunits, 1));
 	cache->json = json;
 	MemoryContextSwitchTo(old);
 	return cache;
@@ -223,7 +228,32 @@ read_arguments(FunctionCallInfo fcinfo, Merge *merge)
 	}
 }
 
-/* Which units were never agreed on; names that the rules do not have are kept for the result. */
+/* The number of a unit, -1 if the rules do not have it. */
+static int
+find_unit(const MergeRules *rules, const char *name, int len)
+{
+	int			low = 0;
+	int			high = rules->nunits - 1;
+
+	while (low <= high)
+	{
+		int			middle = (low + high) / 2;
+		int			order = merge_compare_keys(name, len, rules->units[middle].name, rules->units[middle].len);
+
+		if (order == 0)
+			return middle;
+		if (order < 0)
+			high = middle - 1;
+		else
+			low = middle + 1;
+	}
+	return -1;
+}
+
+/*
+ * Which units were never agreed on, and which ("unit=resolved") a person has decided about; names that the rules do not have
+ * are kept for the result.
+ */
 static void
 read_unagreed(FunctionCallInfo fcinfo, Merge *merge)
 {
@@ -233,36 +263,30 @@ read_unagreed(FunctionCallInfo fcinfo, Merge *merge)
 	int			count;
 
 	memset(merge->cache->unagreed, 0, sizeof(bool) * rules->nunits);
+	memset(merge->cache->resolved, 0, sizeof(bool) * rules->nunits);
 	if (PG_ARGISNULL(ARG_UNAGREED))
 		return;
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(ARG_UNAGREED), TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &count);
 	merge->foreign = names;
 	for (int i = 0; i < count; i++)
 	{
-		int			low = 0;
-		int			high = rules->nunits - 1;
+		const char *name;
+		int			len;
+		bool		resolved;
+		int			unit;
 
 		if (nulls[i])
 			continue;
-		while (low <= high)
-		{
-			int			middle = (low + high) / 2;
-			int			order = merge_compare_keys(VARDATA_ANY(DatumGetPointer(names[i])),
-												   VARSIZE_ANY_EXHDR(DatumGetPointer(names[i])),
-												   rules->units[middle].name, rules->units[middle].len);
-
-			if (order == 0)
-			{
-				merge->cache->unagreed[middle] = true;
-				break;
-			}
-			if (order < 0)
-				high = middle - 1;
-			else
-				low = middle + 1;
-		}
-		if (low > high)
+		name = VARDATA_ANY(DatumGetPointer(names[i]));
+		len = VARSIZE_ANY_EXHDR(DatumGetPointer(names[i]));
+		resolved = len > (int) strlen(RESOLVED) && memcmp(name + len - strlen(RESOLVED), RESOLVED, strlen(RESOLVED)) == 0;
+		unit = find_unit(rules, name, resolved ? len - (int) strlen(RESOLVED) : len);
+		if (unit < 0)
 			merge->foreign[merge->nforeign++] = names[i];
+		else if (resolved)
+			merge->cache->resolved[unit] = true;
+		else
+			merge->cache->unagreed[unit] = true;
 	}
 }
 
@@ -271,15 +295,18 @@ merge_unit(Merge *merge, int number)
 {
 	const MergeUnit *unit = &merge->cache->rules->units[number];
 	bool		agreed = merge->base != NULL && !merge->cache->unagreed[number];
+	MergeWish	wish = wish_of(merge, unit, agreed, merge->cache->resolved[number]);
 
-	/* What is pending is told anew by each merge. */
+	/* What is pending is told anew by each merge; a decision counts until it is carried out. */
 	merge->cache->unagreed[number] = false;
-	apply_wish(merge, number, wish_of(merge, unit, agreed), agreed);
+	if (wish != WISH_SEND)
+		merge->cache->resolved[number] = false;
+	apply_wish(merge, number, wish, agreed);
 }
 
 /* The table at the top of this file, without the directions. */
 static MergeWish
-wish_of(const Merge *merge, const MergeUnit *unit, bool agreed)
+wish_of(const Merge *merge, const MergeUnit *unit, bool agreed, bool resolved)
 {
 	const MergeCache *cache = merge->cache;
 	bool		equal = true;
@@ -307,7 +334,7 @@ wish_of(const Merge *merge, const MergeUnit *unit, bool agreed)
 	if (equal)
 		return WISH_AGREED;
 	if (agreed && crm_moved != qbo_moved)
-		return unit->authority == AUTHORITY_MANUAL ? WISH_CONFLICT : qbo_moved ? WISH_WRITE : WISH_SEND;
+		return unit->authority == AUTHORITY_MANUAL && !resolved ? WISH_CONFLICT : qbo_moved ? WISH_WRITE : WISH_SEND;
 	if (!agreed && ours_empty)
 		return WISH_WRITE;
 	if (!agreed && theirs_empty)
@@ -517,13 +544,15 @@ static Datum
 new_unagreed(Merge *merge, bool *isnull)
 {
 	const MergeRules *rules = merge->cache->rules;
-	Datum	   *names = palloc(sizeof(Datum) * (rules->nunits + merge->nforeign + 1));
+	Datum	   *names = palloc(sizeof(Datum) * (rules->nunits * 2 + merge->nforeign + 1));
 	int			count = 0;
 
 	for (int i = 0; i < rules->nunits; i++)
 	{
 		if (merge->cache->unagreed[i])
 			names[count++] = PointerGetDatum(cstring_to_text_with_len(rules->units[i].name, rules->units[i].len));
+		if (merge->cache->resolved[i])
+			names[count++] = CStringGetTextDatum(psprintf("%.*s" RESOLVED, rules->units[i].len, rules->units[i].name));
 	}
 	for (int i = 0; i < merge->nforeign; i++)
 		names[count++] = merge->foreign[i];

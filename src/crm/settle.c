@@ -129,21 +129,24 @@ insert_links(int32 mapping_id, const Columns *columns)
 	sql_execute(&insert, values, NULL);
 }
 
-/* Links there are; what a decision has no word about (base of a record deleted in QuickBooks, facts) stays. */
+/*
+ * Links there are, each found by its key: a planner without statistics must not think of anything else.  What a decision
+ * has no word about (base of a record deleted in QuickBooks, facts) stays.
+ */
 static void
 update_links(int32 mapping_id, const Columns *columns)
 {
 	static SqlStatement update = {
 		"UPDATE qbsync.link l SET state = v.state, base = v.base, crm_base = v.crm_base, unagreed = v.unagreed, facts = v.facts,"
 		" events = v.events, agreed_at = now()"
-		" FROM (SELECT o.connection_id, o.entity, o.id, o.family, CASE o.state WHEN 'crm_missing' THEN 'linked' ELSE o.state END AS state,"
+		" FROM (SELECT o.ctid AS place, CASE o.state WHEN 'crm_missing' THEN 'linked' ELSE o.state END AS state,"
 		" coalesce(u.base, o.base) AS base, CASE WHEN u.base IS NULL THEN o.crm_base ELSE " LINK_CRM_BASE " END AS crm_base,"
 		" CASE WHEN u.base IS NULL THEN o.unagreed ELSE u.unagreed::text[] END AS unagreed,"
 		" coalesce(u.facts, o.facts) AS facts, u.events::text[] AS events"
 		" FROM qbsync.mapping m CROSS JOIN " LINK_UNNEST
-		" JOIN qbsync.link o ON o.connection_id = m.connection_id AND o.entity = m.entity AND o.id = u.id AND o.family = m.family"
-		" WHERE m.mapping_id = $1 AND o.mapping_id = $1) v"
-		" WHERE l.connection_id = v.connection_id AND l.entity = v.entity AND l.id = v.id AND l.family = v.family"
+		" CROSS JOIN LATERAL (SELECT k.*, k.ctid FROM qbsync.link k WHERE k.connection_id = m.connection_id AND k.entity = m.entity"
+		" AND k.id = u.id AND k.family = m.family AND k.mapping_id = $1 LIMIT 1) o WHERE m.mapping_id = $1) v"
+		" WHERE l.ctid = v.place"
 		" AND (l.state, l.base, l.crm_base, l.unagreed, l.facts, l.events)"
 		" IS DISTINCT FROM (v.state, v.base, v.crm_base, v.unagreed, v.facts, v.events)",
 		11, LINK_TYPES
@@ -633,6 +636,29 @@ gather(Settlement *all, Deed *deeds, int ndeeds)
 	}
 }
 
+static int
+compare_ids(const void *id, const void *deed)
+{
+	return strcmp(id, ((const Deed *) deed)->decision->id);
+}
+
+/* Records that nothing was decided about are not QuickBooks' (any more): nothing waits for them. */
+static void
+gather_unknown(Settlement *all, const Claim *claim, const Deed *deeds, int ndeeds)
+{
+	for (int i = 0; i < claim->n; i++)
+	{
+		Datum		id;
+
+		/* decisions are in order of id */
+		if (ndeeds > 0 && bsearch(claim->ids[i], deeds, ndeeds, sizeof(Deed), compare_ids))
+			continue;
+		id = CStringGetTextDatum(claim->ids[i]);
+		batch_add(&all->looked_at, id);
+		batch_add(&all->good, id);
+	}
+}
+
 int
 settle_turn(const Mapping *mapping, const MappingState *state, const Claim *claim, Deed *deeds, int ndeeds)
 {
@@ -640,6 +666,7 @@ settle_turn(const Mapping *mapping, const MappingState *state, const Claim *clai
 	Settlement	all = {0};
 
 	gather(&all, deeds, ndeeds);
+	gather_unknown(&all, claim, deeds, ndeeds);
 	insert_links(mapping_id, &all.fresh);
 	update_links(mapping_id, &all.known);
 	mark_missing(mapping_id, &all.missing, true);

@@ -219,7 +219,6 @@ begin_writing(Attempt *attempt)
 	attempt->stage = STAGE_WRITE;
 	attempt->boxed_at = GetCurrentTimestamp();
 	box_begin(attempt->mode == CLAIM_SLOW ? SLOW_LIMIT_MS : box_length(), at_death);
-	unit_commit_as(attempt->mapping->role);
 }
 
 /* Decide, write, settle. */
@@ -286,16 +285,18 @@ prepare(Attempt *attempt)
 		attempt->next_due = attempt->state->waits_until;
 		return false;
 	}
-	/* migrations drop views and make them again */
-	if (attempt->state->problem)
-		claim_refresh(attempt->mapping_id);
 	/* a new process that meets a problem does not begin with many */
 	if (memory.batch == 0)
 		memory.batch = attempt->state->problem ? 1 : BATCH_BEGIN;
 	attempt->mapping = mapping_load(attempt->mapping_id);
 	if (attempt->mapping == NULL)
+	{
 		attempt->result = TURN_GONE;
-	return attempt->mapping != NULL;
+		return false;
+	}
+	/* from here on code of the CRM may run, and put something off until commit */
+	unit_commit_as(attempt->mapping->role);
+	return true;
 }
 
 /* Unit: a turn. */
@@ -316,7 +317,7 @@ attempt_work(void *arg)
 									  memory.undo_after <= GetCurrentTimestamp(), &slow);
 	MemoryContextSwitchTo(unit);
 
-	box_lock_timeout(attempt->mode == CLAIM_SLOW ? Min(qbsync_max_lock_wait, DeadlockTimeout / 4) : box_length() / 2);
+	box_settings(attempt->mode == CLAIM_SLOW ? Min(qbsync_max_lock_wait, DeadlockTimeout / 4) : box_length() / 2);
 	attempt->result = TURN_WORKED;
 	if (attempt->claim->undo_arrival != 0)
 	{
@@ -339,7 +340,7 @@ run_attempt(Attempt *attempt, UnitError *error)
 	UnitResult	result;
 
 	current = attempt;
-	write_forget();
+	write_begin();
 	watched_begin();
 	result = unit_run_with(&options, "qbsync: applying to the CRM", attempt_work, attempt, error);
 	watched_end();
@@ -517,7 +518,7 @@ probe_work(void *arg)
 {
 	Attempt    *attempt = arg;
 
-	box_lock_timeout(box_length() / 2);
+	box_settings(box_length() / 2);
 	attempt->mapping = mapping_load(attempt->mapping_id);
 	if (attempt->mapping)
 	{
@@ -624,6 +625,9 @@ static TurnResult
 failed(Attempt *attempt, UnitError *error, TimestampTz *next_due)
 {
 	bool		busy = failure_is_busy(error->sqlerrcode);
+
+	if (!busy)
+		write_forget();
 
 	/* a link that somebody made at the same moment */
 	if (attempt->stage == STAGE_SETTLE && error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION &&

@@ -32,6 +32,28 @@
 static char *begun_text = NULL;
 static int	begun_nargs = 0;
 
+/*
+ * Texts of UPDATEs by the columns they write, kept as long as the mapping's other statements stay the same; making one takes
+ * longer than running it.
+ */
+#define UPDATES_MAX 32
+
+typedef struct KeptUpdate
+{
+	char	   *columns;		/* as in UpdateGroup */
+	int			length;
+	char	   *statement;
+} KeptUpdate;
+
+static struct
+{
+	MemoryContext context;
+	char	   *read_rows;		/* of the mapping they are for */
+	char	   *insert;
+	int			n;
+	KeptUpdate	updates[UPDATES_MAX];
+} kept;
+
 /* A row that a statement of the view gave: crm_key, ours. */
 typedef struct ShownRow
 {
@@ -287,6 +309,21 @@ compare_groups(const void *a, const void *b)
 	return strcmp(x->deed->crm_key, y->deed->crm_key);
 }
 
+/* Forget the texts unless they are for the mapping as it is. */
+static void
+check_kept(const Mapping *mapping)
+{
+	const char *insert = mapping->statements.insert ? mapping->statements.insert : "";
+
+	if (kept.context && kept.n < UPDATES_MAX && strcmp(kept.read_rows, mapping->statements.read_rows) == 0 &&
+		strcmp(kept.insert, insert) == 0)
+		return;
+	write_forget();
+	kept.context = AllocSetContextCreate(TopMemoryContext, "qbsync update statements", ALLOCSET_SMALL_SIZES);
+	kept.read_rows = MemoryContextStrdup(kept.context, mapping->statements.read_rows);
+	kept.insert = MemoryContextStrdup(kept.context, insert);
+}
+
 /* The text of the UPDATE that writes the columns of a group. */
 static char *
 update_statement(const Mapping *mapping, const UpdateGroup *group)
@@ -297,18 +334,28 @@ update_statement(const Mapping *mapping, const UpdateGroup *group)
 	Datum		values[2];
 	Batch		names = {0};
 	char	   *statement;
+	KeptUpdate *update;
 
+	check_kept(mapping);
+	for (int i = 0; i < kept.n; i++)
+		if (kept.updates[i].length == group->length && memcmp(kept.updates[i].columns, group->columns, group->length) == 0)
+			return kept.updates[i].statement;
 	for (const char *name = group->columns; name < group->columns + group->length; name += strlen(name) + 1)
 		batch_add(&names, CStringGetTextDatum(name));
 	values[0] = Int32GetDatum(mapping->mapping_id);
 	values[1] = batch_array(&names, TEXTOID);
 	sql_execute(&select, values, NULL);
-	statement = sql_text(0, 1, CurrentMemoryContext);
+	statement = sql_text(0, 1, kept.context);
 	SPI_freetuptable(SPI_tuptable);
 	if (statement == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("column \"%s\" of the view of mapping \"%s\" cannot be written", group->columns, mapping->name)));
+	update = &kept.updates[kept.n++];
+	update->columns = MemoryContextAlloc(kept.context, group->length);
+	memcpy(update->columns, group->columns, group->length);
+	update->length = group->length;
+	update->statement = statement;
 	return statement;
 }
 
@@ -539,7 +586,7 @@ write_sees_rows(const Mapping *mapping)
 
 	if (schema == NULL || name == NULL)
 		return true;			/* what is wrong is said elsewhere */
-	rows = statement_rows_as_role(mapping, psprintf("SELECT true FROM %s LIMIT 1", quote_qualified_identifier(schema, name)),
+	rows = statement_read_as_role(mapping, psprintf("SELECT true FROM %s LIMIT 1", quote_qualified_identifier(schema, name)),
 								  0, NULL, NULL, NULL);
 	return rows->n > 0;
 }
@@ -547,20 +594,36 @@ write_sees_rows(const Mapping *mapping)
 void
 write_probe(const Mapping *mapping)
 {
-	char	   *statement = begun_text ? pstrdup(begun_text) : mapping->statements.read_rows;
-	int			nargs = begun_text ? begun_nargs : 1;
 	Batch		nothing = {0};
+	char	   *statement;
 
-	if (nargs == 0)
+	if (begun_text == NULL)
+	{
+		Oid			types[] = {TEXTARRAYOID};
+		Datum		values[] = {batch_array(&nothing, TEXTOID)};
+
+		(void) statement_read_as_role(mapping, mapping->statements.read_rows, lengthof(types), types, values, NULL);
+		return;
+	}
+	statement = pstrdup(begun_text);
+	if (begun_nargs == 0)
 		(void) run(mapping, statement, &nothing, JSONBARRAYOID, NULL);
 	else
-		(void) run(mapping, statement, &nothing, TEXTARRAYOID, nargs == 2 ? &nothing : NULL);
+		(void) run(mapping, statement, &nothing, TEXTARRAYOID, begun_nargs == 2 ? &nothing : NULL);
+}
+
+void
+write_begin(void)
+{
+	if (begun_text)
+		pfree(begun_text);
+	begun_text = NULL;
 }
 
 void
 write_forget(void)
 {
-	if (begun_text)
-		pfree(begun_text);
-	begun_text = NULL;
+	if (kept.context)
+		MemoryContextDelete(kept.context);
+	memset(&kept, 0, sizeof(kept));
 }

@@ -63,9 +63,12 @@ extern bool write_sees_rows(const Mapping *mapping);
 
 /*
  * Run the statement that was begun last once more, on no record: an error then is the mapping's, and not a record's.  Without
- * one since write_forget() it is the statement that reads.
+ * one since write_begin() it is the statement that reads.
  */
 extern void write_probe(const Mapping *mapping);
+extern void write_begin(void);
+
+/* Forget what is kept of the view: something failed, and it may have changed. */
 extern void write_forget(void);
 
 #endif							/* QBSYNC_WRITE_H */

@@ -33,7 +33,12 @@ sub new
 }
 
 # A statement as superuser; its rows as safe_psql gives them.
-sub sql { my ($self, $sql) = @_; return $self->{node}->safe_psql('crm', $sql) }
+sub sql
+{
+	my ($self, $sql) = @_;
+	utf8::encode($sql) if utf8::is_utf8($sql);
+	return $self->{node}->safe_psql('crm', $sql);
+}
 
 # The same as the role of the CRM.
 sub app { my ($self, $sql) = @_; return $self->sql("SET ROLE crm_app;\n$sql") }
