@@ -180,7 +180,7 @@ BEGIN
 		), record AS MATERIALIZED (
 			SELECT c.id, qbsync.normalize_name(%4$s) AS name, %5$s AS marks, %6$s AS tax
 			FROM qbsync.%7$I c
-			LEFT JOIN qbsync.link l ON l.connection_id = c.connection_id AND l.entity = %8$L AND l.id = c.id AND l.family = %9$s
+			LEFT JOIN LATERAL (SELECT k.id FROM qbsync.link k WHERE k.connection_id = c.connection_id AND k.entity = %8$L AND k.id = c.id AND k.family = %9$s LIMIT 1) l ON true
 			WHERE c.connection_id = %10$s AND ($1::text[] IS NULL OR c.id = ANY ($1)) AND l.id IS NULL AND c.deleted_at IS NULL AND %11$s AND %12$s
 			  AND NOT EXISTS (SELECT FROM qbsync.decision d WHERE d.mapping_id = %3$s AND d.id = c.id AND d.kind IN ('create', 'ignore') AND d.undone_at IS NULL
 							  AND NOT EXISTS (SELECT FROM qbsync.decision n WHERE n.mapping_id = d.mapping_id AND n.id = d.id AND n.kind IN ('create', 'hold', 'ignore')
@@ -446,8 +446,9 @@ BEGIN
 			qbsync.qualified(m.line_view), m.entity || '_key');
 		mapping_statements.insert_lines := qbsync.insert_lines_statement(m.mapping_id);
 	END IF;
-	mapping_statements.linked := format('SELECT i.id, l.crm_key FROM unnest($1::text[]) AS i(id) LEFT JOIN qbsync.link l '
-		'ON l.connection_id = %s AND l.entity = %L AND l.id = i.id AND l.family = %s AND l.mapping_id = %s AND l.state <> ''alias''',
+	-- each by its key: a planner without statistics would rather read all links
+	mapping_statements.linked := format('SELECT i.id, l.crm_key FROM unnest($1::text[]) AS i(id) LEFT JOIN LATERAL (SELECT k.crm_key FROM qbsync.link k '
+		'WHERE k.connection_id = %s AND k.entity = %L AND k.id = i.id AND k.family = %s AND k.mapping_id = %s AND k.state <> ''alias'' LIMIT 1) l ON true',
 		m.connection_id, m.entity, m.family, m.mapping_id);
 	mapping_statements.match := qbsync.match_statement(m.mapping_id);
 	mapping_statements.decide := qbsync.decide_statement(m.mapping_id);
