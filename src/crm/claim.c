@@ -78,6 +78,16 @@ claim_look(int32 mapping_id)
 	return state;
 }
 
+void
+claim_refresh(int32 mapping_id)
+{
+	static SqlStatement refresh = {"SELECT qbsync.mapping_refresh($1)", 1, {INT4OID}};
+	Datum		values[] = {Int32GetDatum(mapping_id)};
+
+	sql_execute(&refresh, values, NULL);
+	SPI_freetuptable(SPI_tuptable);
+}
+
 /* The ids as text[]. */
 static Datum
 slow_array(const SlowIds *slow)

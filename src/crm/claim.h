@@ -66,6 +66,9 @@ extern bool claim_lock(int32 mapping_id);
 /* The state of a mapping; NULL: there is none with that number. */
 extern MappingState *claim_look(int32 mapping_id);
 
+/* Takes up views and tables of the mapping that were made anew under their names, or renamed. */
+extern void claim_refresh(int32 mapping_id);
+
 /*
  * Choose up to limit records: what is to be undone, arrivals oldest first, errors that are due, the sweep.  undo: may
  * something be undone now?  In the snapshot of a REPEATABLE READ transaction that also settles.

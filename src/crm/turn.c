@@ -285,6 +285,9 @@ prepare(Attempt *attempt)
 		attempt->next_due = attempt->state->waits_until;
 		return false;
 	}
+	/* migrations drop views and make them again */
+	if (attempt->state->problem)
+		claim_refresh(attempt->mapping_id);
 	/* a new process that meets a problem does not begin with many */
 	if (memory.batch == 0)
 		memory.batch = attempt->state->problem ? 1 : BATCH_BEGIN;
