@@ -207,14 +207,17 @@ BEGIN
 				count(*) OVER (PARTITION BY r.id, r.tier) AS rivals, count(*) OVER (PARTITION BY r.crm_key, r.tier) AS crm_rivals
 			FROM ruled r
 		)
-		SELECT r.id, r.crm_key, r.rule,
-			CASE WHEN r.outcome = 'auto' AND r.tier = r.best AND r.tier = r.crm_best AND r.rivals = 1 AND r.crm_rivals = 1 THEN 'auto' ELSE 'review' END AS outcome,
-			(ARRAY[1.0, 0.99, 0.95, 0.7, 0.6])[r.tier]::real AS score,
+		SELECT r.id, r.crm_key, r.rule, CASE WHEN r.links THEN 'auto' ELSE 'review' END AS outcome, r.score,
 			ARRAY(SELECT CASE s.s WHEN 'id' THEN 'same QuickBooks id' WHEN 'tax_id' THEN 'same tax number' WHEN 'name' THEN %14$L ELSE %15$L END
 				  FROM unnest(r.signs) AS s(s) ORDER BY s.s)
-				|| CASE WHEN r.outcome = 'auto' AND (r.rivals > 1 OR r.crm_rivals > 1) THEN ARRAY['several match'] ELSE '{}' END AS reasons,
+				|| CASE WHEN r.outcome = 'auto' AND (r.rivals > 1 OR r.crm_rivals > 1 OR r.asked) THEN ARRAY['several match'] ELSE '{}' END AS reasons,
 			k.ours AS crm_row
-		FROM ranked r JOIN crm k ON k.crm_key = r.crm_key
+		FROM (SELECT l.*, bool_or(l.links) OVER (PARTITION BY l.crm_key) AS crm_links
+			  FROM (SELECT a.*, a.outcome = 'auto' AND a.tier = a.best AND a.tier = a.crm_best AND a.rivals = 1 AND a.crm_rivals = 1 AND NOT a.asked AS links
+					FROM (SELECT x.*, %20$s AS asked FROM (SELECT y.*, (ARRAY[1.0, 0.99, 0.95, 0.7, 0.6])[y.tier]::real AS score FROM ranked y) x) a) l) r
+		JOIN crm k ON k.crm_key = r.crm_key
+		-- a CRM record that is about to be linked is no question for others any more
+		WHERE r.links OR NOT r.crm_links
 		$sql$,
 		qbsync.match_name(m.entity, 'm.ours'), qbsync.match_marks(m.entity, 'm.ours'), m.mapping_id,
 		qbsync.match_name(m.entity, NULL), qbsync.match_marks(m.entity, NULL),
@@ -225,7 +228,10 @@ BEGIN
 		qbsync.kind_condition(m.mapping_id), outcome ->> 'name_only',
 		CASE WHEN m.entity IN ('invoice', 'payment') THEN 'same number' ELSE 'same name' END,
 		CASE m.entity WHEN 'customer' THEN 'same e-mail' WHEN 'item' THEN 'same article number' ELSE 'same amount and date' END,
-		outcome ->> 'id', outcome ->> 'tax_id', outcome ->> 'name_and_email', outcome ->> 'email_only');
+		outcome ->> 'id', outcome ->> 'tax_id', outcome ->> 'name_and_email', outcome ->> 'email_only',
+		-- rivals that are not looked at now are known by the question that a person was asked about them
+		format('($1::text[] IS NOT NULL AND EXISTS (SELECT FROM qbsync.match_candidate q WHERE q.mapping_id = %s AND q.crm_key = x.crm_key'
+			   ' AND q.id <> ALL ($1) AND q.score >= x.score))', m.mapping_id));
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.match_statement(integer) IS 'Statement that finds pairs of QuickBooks records ($1 ids, null: all) and CRM rows (tuplestore crm_match) that are or may be the same';
@@ -338,8 +344,6 @@ BEGIN
 			LEFT JOIN (SELECT x.id, jsonb_agg(jsonb_build_object('crm_key', x.crm_key, 'score', x.score, 'reasons', x.reasons, 'crm_row', x.crm_row)
 											  ORDER BY x.score DESC, x.crm_key) AS candidates
 					   FROM match_pair x WHERE x.outcome = 'review' AND NOT EXISTS (SELECT FROM qbsync.link t WHERE t.mapping_id = %12$s AND t.crm_key = x.crm_key)
-						 -- a CRM record that is about to be linked with another one is no question any more
-						 AND NOT EXISTS (SELECT FROM match_pair y WHERE y.outcome = 'auto' AND y.crm_key = x.crm_key)
 					   GROUP BY x.id) p ON p.id = c.id AND l.id IS NULL%13$s
 			WHERE c.connection_id = %14$s AND ($1::text[] IS NULL OR c.id = ANY ($1))
 		), judged AS (

@@ -319,3 +319,25 @@ BEGIN
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.new_events(jsonb, jsonb) IS 'Events that happened between two states of facts (qbsync.invoice_facts), in order; none when one of them is not known: what was so when a document was linked is no event';
+
+/* An invoice becomes overdue because a day has passed: nothing arrives that would tell. */
+CREATE FUNCTION qbsync.note_overdue()
+RETURNS bigint
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	WITH noted AS (
+		INSERT INTO qbsync.arrival (mapping_id, id)
+		SELECT m.mapping_id, i.id
+		FROM qbsync.mapping m
+		JOIN qbsync.visible_connection v ON v.connection_id = m.connection_id
+		JOIN qbsync.link l ON l.mapping_id = m.mapping_id AND l.state = 'linked' AND l.facts -> 'overdue' = 'false'
+		JOIN qbsync.invoice i ON i.connection_id = l.connection_id AND i.id = l.id
+		WHERE m.state = 'enabled' AND m.entity = 'invoice'
+		  AND EXISTS (SELECT FROM qbsync.event_rule r WHERE r.mapping_id = m.mapping_id AND r.event = 'overdue')
+		  AND i.deleted_at IS NULL AND i.balance > 0 AND i.due_date < qbsync.today(v.time_zone)
+		  AND NOT EXISTS (SELECT FROM qbsync.arrival a WHERE a.mapping_id = m.mapping_id AND a.id = i.id)
+		RETURNING 1)
+	SELECT count(*) FROM noted;
+$fn$;
+COMMENT ON FUNCTION qbsync.note_overdue() IS 'Lets apply workers look at invoices that became overdue since they last did, where a rule is about that; returns how many. The gateway calls it every hour';

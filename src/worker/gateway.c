@@ -38,6 +38,7 @@
 #include "quickbooks/flow.h"
 #include "quickbooks/token.h"
 #include "security/secret.h"
+#include "worker/calendar.h"
 #include "worker/connect.h"
 #include "worker/demand.h"
 #include "worker/gateway.h"
@@ -61,6 +62,7 @@
 
 static TimestampTz next_look = 1;	/* a time in the past: now; 0: when something wakes us */
 static TimestampTz last_look = 0;
+static bool mapped = false;		/* some company has an enabled mapping */
 
 /* Asks nothing: only whether the extension is here. */
 static void
@@ -112,7 +114,8 @@ look_at_tables(void)
 	last_look = GetCurrentTimestamp();
 	if (roster_look(&found, &error) == UNIT_DONE)
 	{
-		demand_looked(found.mapped);
+		mapped = found.mapped;
+		demand_looked(mapped);
 		if (found.leases_missing)
 			next_look = last_look + LOOK_RETRY_US;
 		else
@@ -248,6 +251,18 @@ serve_all(void)
 	return appointment_earlier(again, housekeeping_due());
 }
 
+/* Everything apply workers are needed for; when to come back. */
+static TimestampTz
+serve_mappings(void)
+{
+	bool		found;
+	TimestampTz again = calendar_serve(mapped && !qbsync_paused, &found);
+
+	if (found)
+		demand_looked(mapped);
+	return appointment_earlier(again, demand_serve());
+}
+
 /* Milliseconds until a time, for the wait. */
 static long
 wait_until(TimestampTz when)
@@ -289,7 +304,7 @@ run_loop(void)
 		if (next_look != 0 && next_look <= GetCurrentTimestamp())
 			look_at_tables();
 		again = serve_all();
-		again = appointment_earlier(again, demand_serve());
+		again = appointment_earlier(again, serve_mappings());
 		check_extension();
 		if (shared_gateway_take_wake())
 			next_look = again = GetCurrentTimestamp();

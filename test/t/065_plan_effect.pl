@@ -290,6 +290,24 @@ foreach my $walk (1 .. 3)
 		plan_and_compare($mapping);
 	}
 }
+# --- one arrival beside questions that are open -----------------------------------------------------------------------------
+
+# Two customers that may be the same firm; a change of one of them does not answer the question.
+$crm->app("INSERT INTO crm.firm (name, company, email) VALUES ('Rivals inc.', 'Rivals inc.', 'rivals\@example.com')");
+my @rivals = map { $crm->customer(DisplayName => $_, CompanyName => 'Rivals inc.', PrimaryEmailAddr => { Address => 'rivals@example.com' }) } 'Rivals inc.', 'Rivals Inc';
+$crm->sync;
+$label = 'rivals';
+plan_and_compare('firms');
+$crm->sql("SELECT qbsync_enable('firms')");
+$crm->applied;
+my $asked = "SELECT string_agg(id, ' ' ORDER BY id) FROM qbsync.match_candidate WHERE id IN ('$rivals[0]', '$rivals[1]')";
+is($crm->sql($asked), join(' ', sort @rivals), 'two customers match one firm: a person is asked');
+$crm->edit($rivals[1], PrimaryPhone => { FreeFormNumber => '555-9' });
+$crm->sync;
+$crm->applied;
+is($crm->sql($asked), join(' ', sort @rivals), 'one of them changes: the question stays');
+is($crm->sql("SELECT count(*) FROM qbsync.link WHERE id IN ('$rivals[0]', '$rivals[1]')"), '0', 'and neither is linked');
+
 note('seen: ' . join(', ', sort keys %seen));
 my %actions = map { (split)[1] => 1 } keys %seen;
 is(join(' ', grep { !$actions{$_} } qw(create link update candidate review ignore wait missing delete detach crm_only)), '', 'the data had something of everything');
