@@ -29,6 +29,12 @@ LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
 AS 'MODULE_PATHNAME', 'qbsync_strip';
 COMMENT ON FUNCTION qbsync.strip(jsonb) IS 'A canonical row: without members that are empty (null, empty text, empty list)';
 
+CREATE FUNCTION qbsync.canonical(VARIADIC pairs "any")
+RETURNS jsonb
+LANGUAGE c STABLE PARALLEL SAFE COST 5
+AS 'MODULE_PATHNAME', 'qbsync_canonical';
+COMMENT ON FUNCTION qbsync.canonical("any") IS 'A canonical row of names (literals) and values, those that are empty left out; times as the session''s TimeZone has them';
+
 CREATE FUNCTION qbsync.normalize_name(name text)
 RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5

@@ -128,9 +128,25 @@ $fn$;
 COMMENT ON FUNCTION qbsync.crm_read(text, text, text, boolean) IS 'Expression that reads a column of a mapped view as a canonical value';
 
 /*
- * A canonical value as a value of the view's column: an SQL expression over a jsonb object named by source.  A column that
- * cannot be null gets its default, a text without one the empty string: to QuickBooks, empty and missing are the same.
+ * A column that cannot be null gets its default, a text without one the empty string: to QuickBooks, empty and missing are
+ * the same.
  */
+CREATE FUNCTION qbsync.crm_not_null(value text, view_type text, not_null boolean, default_expression text)
+RETURNS text
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT CASE
+		WHEN crm_not_null.not_null AND crm_not_null.default_expression IS NOT NULL THEN
+			format('COALESCE(%s, %s)', crm_not_null.value, crm_not_null.default_expression)
+		-- only where an empty string is a value: keys and references have other types
+		WHEN crm_not_null.not_null AND crm_not_null.view_type ~ '^([^.]+\.)?(text|citext|character varying|character)(\([0-9]+\))?$' THEN
+			format('COALESCE(%s, ''''::%s)', crm_not_null.value, crm_not_null.view_type)
+		ELSE crm_not_null.value END;
+$fn$;
+COMMENT ON FUNCTION qbsync.crm_not_null(text, text, boolean, text) IS 'Expression of a value as a column of the view can take it, which may not know null';
+
+/* A canonical value as a value of the view's column: an SQL expression over a jsonb object named by source. */
 CREATE FUNCTION qbsync.crm_write(source text, name text, type text, is_array boolean, view_type text, not_null boolean, default_expression text)
 RETURNS text
 LANGUAGE plpgsql IMMUTABLE
@@ -149,13 +165,7 @@ BEGIN
 	ELSE
 		value := format('(%s OPERATOR(pg_catalog.->>) %L)::%s', crm_write.source, crm_write.name, crm_write.view_type);
 	END IF;
-	IF crm_write.not_null AND crm_write.default_expression IS NOT NULL THEN
-		RETURN format('COALESCE(%s, %s)', value, crm_write.default_expression);
-	ELSIF crm_write.not_null AND crm_write.view_type ~ '^([^.]+\.)?(text|citext|character varying|character)(\([0-9]+\))?$' THEN
-		-- only where an empty string is a value: keys and references have other types
-		RETURN format('COALESCE(%s, ''''::%s)', value, crm_write.view_type);
-	END IF;
-	RETURN value;
+	RETURN qbsync.crm_not_null(value, crm_write.view_type, crm_write.not_null, crm_write.default_expression);
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.crm_write(text, text, text, boolean, text, boolean, text) IS 'Expression that makes a value of a mapped view''s column from a canonical row';
@@ -296,8 +306,10 @@ DECLARE
 BEGIN
 	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = their_expression.mapping_id;
 	IF their_expression.role = 'reference' THEN
-		RETURN format('(SELECT r.crm_key FROM qbsync.link r WHERE r.connection_id = %s AND r.entity = %L AND r.id = %s.%I AND r.family = 0)',
-					  m.connection_id, their_expression.ref_entity, their_expression.alias, their_expression.ref_column);
+		-- a record of the same entity (a parent) is one of the same CRM table
+		RETURN format('(SELECT r.crm_key FROM qbsync.link r WHERE r.connection_id = %s AND r.entity = %L AND r.id = %s.%I AND r.family = %s)',
+					  m.connection_id, their_expression.ref_entity, their_expression.alias, their_expression.ref_column,
+					  CASE WHEN their_expression.ref_entity = m.entity THEN m.family ELSE 0 END);
 	ELSIF their_expression.name = 'quickbooks_id' AND their_expression.role = 'special' THEN
 		RETURN format('%s.id', their_expression.alias);
 	ELSIF map_name IS NOT NULL THEN
@@ -323,13 +335,13 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 BEGIN
-	SELECT 'qbsync.strip(' || coalesce(string_agg(p.pairs, ' || ' ORDER BY p.part), '''{}''::jsonb') || ')',
-		'array_remove(ARRAY[' || coalesce(string_agg(p.waits, ', ') , '') || ']::text[], NULL)',
-		'array_remove(ARRAY[' || coalesce(string_agg(p.unmapped, ', '), '') || ']::text[], NULL)'
+	SELECT coalesce(string_agg(p.pairs, ' || ' ORDER BY p.part), '''{}''::jsonb'),
+		coalesce('array_remove(ARRAY[' || string_agg(p.waits, ', ') || ']::text[], NULL)', '''{}''::text[]'),
+		coalesce('array_remove(ARRAY[' || string_agg(p.unmapped, ', ') || ']::text[], NULL)', '''{}''::text[]')
 	INTO their_row.value, their_row.waits_for, their_row.unmapped
 	FROM (
 		SELECT (c.position - 1) / 40 AS part,
-			'jsonb_build_object(' || string_agg(format('%L, %s', c.name, e.expression), ', ' ORDER BY c.position) || ')' AS pairs,
+			'qbsync.canonical(' || string_agg(format('%L, %s', c.name, e.expression), ', ' ORDER BY c.position) || ')' AS pairs,
 			string_agg(format('CASE WHEN %1$s AND %2$s IS NULL THEN %3$L || %4$s.%5$I END',
 				CASE WHEN c.name = 'invoice_key' THEN format('%s.txn_type = ''Invoice''', their_row.alias)
 					ELSE format('%1$s.%2$I ~ ''^[0-9]+$''', their_row.alias, c.ref_column) END,

@@ -288,6 +288,18 @@ END
 $fn$;
 COMMENT ON FUNCTION qbsync.unmatched_action(integer) IS 'Expression over mirror row c and decision d: action and reason, with a colon between, for a record that matches nothing';
 
+/* What is taken from QuickBooks, but never written. */
+CREATE FUNCTION qbsync.closed_columns(rules jsonb)
+RETURNS text[]
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT coalesce(array_agg(c.c ORDER BY c.c), '{}')
+	FROM jsonb_each(closed_columns.rules -> 'units') u CROSS JOIN LATERAL jsonb_array_elements_text(u.value -> 'columns') c(c)
+	WHERE u.value -> 'in' = 'false';
+$fn$;
+COMMENT ON FUNCTION qbsync.closed_columns(jsonb) IS 'Columns that nothing comes into, by the rules of merging';
+
 /*
  * One row per record: what the next sync does with it, and why.  This is all there is to know; the plan shows it, the
  * apply worker does it.
@@ -310,20 +322,20 @@ DECLARE
 BEGIN
 	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = decide_statement.mapping_id;
 	SELECT * INTO STRICT e FROM qbsync.catalogue k WHERE k.entity = m.entity;
-	SELECT coalesce(array_agg(c.c ORDER BY c.c), '{}') INTO closed
-	FROM jsonb_each(rules -> 'units') u CROSS JOIN LATERAL jsonb_array_elements_text(u.value -> 'columns') c(c)
-	WHERE u.value -> 'in' = 'false';
+	closed := qbsync.closed_columns(rules);
 	them := qbsync.their_row(m.mapping_id, 'c', false);
 	IF m.line_view IS NOT NULL THEN
 		their_lines := qbsync.their_row(m.mapping_id, 'n', true);
 		-- an application to an invoice that is not linked waits, or is left out, by policy (ORD-12)
 		lines := format($sql$
 			LEFT JOIN LATERAL (SELECT jsonb_agg(x.line ORDER BY x.position)%6$s AS lines, array_agg(w.w) FILTER (WHERE w.w IS NOT NULL) AS waits_for, array_agg(u.u) FILTER (WHERE u.u IS NOT NULL) AS unmapped
-				FROM (SELECT n.position, %1$s AS line, %2$s AS waits_for, %3$s AS unmapped FROM qbsync.%4$I n WHERE n.connection_id = c.connection_id AND n.%5$I = c.id OFFSET 0) x
+				FROM (SELECT n.position, %1$s AS line, %2$s AS waits_for, %3$s AS unmapped FROM qbsync.%4$I n WHERE n.connection_id = c.connection_id AND n.%5$I = c.id%7$s OFFSET 0) x
 				LEFT JOIN LATERAL unnest(x.waits_for) w(w) ON true LEFT JOIN LATERAL unnest(x.unmapped) u(u) ON true) y ON true$sql$,
 			their_lines.value, CASE WHEN m.entity = 'payment' AND policy ->> 'unlinked_payment' = 'ignore' THEN '''{}''::text[]' ELSE their_lines.waits_for END,
 			their_lines.unmapped, e.line_table, m.entity || '_id',
-			CASE WHEN m.entity = 'payment' AND policy ->> 'unlinked_payment' = 'ignore' THEN ' FILTER (WHERE x.line ? ''invoice_key'')' ELSE '' END);
+			CASE WHEN m.entity = 'payment' AND policy ->> 'unlinked_payment' = 'ignore' THEN ' FILTER (WHERE x.line ? ''invoice_key'')' ELSE '' END,
+			-- computed by QuickBooks; whoever adds up lines would count it twice
+			CASE WHEN m.entity <> 'payment' THEN ' AND n.detail_type IS DISTINCT FROM ''SubTotalLineDetail''' ELSE '' END);
 	END IF;
 	IF m.entity = 'invoice' AND EXISTS (SELECT FROM qbsync.event_rule r WHERE r.mapping_id = m.mapping_id) THEN
 		facts := '(SELECT f.facts FROM qbsync.invoice_facts f WHERE f.connection_id = c.connection_id AND f.id = c.id)';
@@ -426,7 +438,7 @@ COMMENT ON FUNCTION qbsync.must_reread(integer) IS 'Must rows be read again afte
 
 CREATE FUNCTION qbsync.mapping_statements(mapping_id integer,
 	OUT read_rows text, OUT read_match text, OUT insert text, OUT delete text, OUT delete_lines text, OUT insert_lines text,
-	OUT linked text, OUT match text, OUT decide text, OUT sweep text, OUT reread boolean)
+	OUT linked text, OUT match text, OUT decide text, OUT sweep text, OUT reread boolean, OUT create_rows text, OUT insert_created text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
@@ -458,6 +470,8 @@ BEGIN
 	mapping_statements.decide := qbsync.decide_statement(m.mapping_id);
 	mapping_statements.sweep := format('SELECT c.id FROM qbsync.%I c WHERE c.connection_id = %s AND c.id > $1 ORDER BY c.id LIMIT $2', m.entity, m.connection_id);
 	mapping_statements.reread := qbsync.must_reread(m.mapping_id);
+	SELECT c.* INTO mapping_statements.create_rows, mapping_statements.insert_created
+	FROM qbsync.create_statements(m.mapping_id, qbsync.closed_columns(qbsync.merge_rules(m.mapping_id))) c;
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.mapping_statements(integer) IS 'All statements of a mapping, for the apply worker and the plan';

@@ -202,23 +202,16 @@ qbsync_strip(PG_FUNCTION_ARGS)
 	PG_RETURN_JSONB_P(canonical_finish(&object));
 }
 
-/*
- * qbsync.crm_shown(written jsonb, shown jsonb, crm_base jsonb) RETURNS jsonb: crm_base after written was written and the
- * CRM showed shown.  For what was written only what came of it counts; what was not written stays as it is.
- */
-Datum
-qbsync_crm_shown(PG_FUNCTION_ARGS)
+/* For what was written only what came of it counts; what was not written stays as it is. */
+Jsonb *
+canonical_shown(Jsonb *written, Jsonb *shown, Jsonb *crm_base)
 {
-	Jsonb	   *written = canonical_argument(fcinfo, 0, "written");
-	Jsonb	   *shown = canonical_argument(fcinfo, 1, "shown");
-	Jsonb	   *crm_base = canonical_argument(fcinfo, 2, "crm_base");
 	CanonicalObject object = {0};
 	CanonicalReader reader;
 	const char *name;
 	int			len;
 	JsonbValue	value;
 	JsonbValue	other;
-	Jsonb	   *result;
 
 	canonical_reader(&reader, crm_base);
 	while (canonical_next(&reader, &name, &len, &value))
@@ -235,7 +228,16 @@ qbsync_crm_shown(PG_FUNCTION_ARGS)
 		if (!canonical_same(&value, &other))
 			canonical_put(&object, name, len, &other);
 	}
-	result = canonical_finish(&object);
+	return canonical_finish(&object);
+}
+
+/* qbsync.crm_shown(written jsonb, shown jsonb, crm_base jsonb) RETURNS jsonb */
+Datum
+qbsync_crm_shown(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *result = canonical_shown(canonical_argument(fcinfo, 0, "written"), canonical_argument(fcinfo, 1, "shown"),
+										 canonical_argument(fcinfo, 2, "crm_base"));
+
 	if (result == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_JSONB_P(result);

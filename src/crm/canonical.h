@@ -52,4 +52,10 @@ extern void canonical_put(CanonicalObject *object, const char *name, int len, co
 /* The finished object, NULL when nothing was ever put into it. */
 extern Jsonb *canonical_finish(CanonicalObject *object);
 
+/*
+ * crm_base after written was written and the CRM showed shown: of what was written, that which is shown otherwise, as it is
+ * shown; the rest as in crm_base.  Objects, each may be NULL, also the result when it is empty.
+ */
+extern Jsonb *canonical_shown(Jsonb *written, Jsonb *shown, Jsonb *crm_base);
+
 #endif							/* QBSYNC_CANONICAL_H */

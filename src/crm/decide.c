@@ -19,6 +19,7 @@
 
 #include "crm/batch.h"
 #include "crm/decide.h"
+#include "crm/decide_parts.h"
 
 /* Columns of what the CRM shows: a row whole, or what matching needs of it. */
 static const char *const row_names[] = {"crm_key", "ours", "crm_time"};
@@ -27,10 +28,6 @@ static const Oid row_types[] = {TEXTOID, JSONBOID, TIMESTAMPTZOID};
 /* Columns of pairs that match. */
 static const char *const pair_names[] = {"id", "crm_key", "rule", "outcome", "score", "reasons", "crm_row"};
 static const Oid pair_types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, FLOAT4OID, TEXTARRAYOID, JSONBOID};
-
-#define PAIR_ID 1
-#define PAIR_CRM_KEY 2
-#define PAIR_OUTCOME 4
 
 /* Names of actions as the statement gives them, in the order of DecisionAction. */
 static const char *const action_names[] = {
@@ -82,15 +79,6 @@ typedef struct DecisionReceiver
 	MemoryContext context;
 	int			attributes[NCOLUMNS];
 } DecisionReceiver;
-
-/* Matching of a sweep; lives across transactions. */
-static struct
-{
-	MemoryContext context;		/* NULL: no sweep */
-	int32		mapping_id;
-	Rows	   *pairs;			/* in order of id */
-	char	   *last_id;		/* pairs up to this id were read; NULL: none */
-}			sweep;
 
 /* Where the columns of the decide statement are. */
 static void
@@ -244,59 +232,38 @@ read_match(const Mapping *mapping)
 }
 
 /* For qsort and bsearch of texts. */
-static int
-compare_texts(const void *a, const void *b)
+int
+decide_compare_texts(const void *a, const void *b)
 {
 	return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
-/* The texts of a batch, sorted. */
-static char **
-sorted_texts(const Batch *batch)
+char	  **
+decide_sorted_texts(const Batch *batch)
 {
 	char	  **texts = palloc(sizeof(char *) * Max(batch->n, 1));
 
 	for (int i = 0; i < batch->n; i++)
 		texts[i] = TextDatumGetCString(batch->values[i]);
-	qsort(texts, batch->n, sizeof(char *), compare_texts);
+	qsort(texts, batch->n, sizeof(char *), decide_compare_texts);
 	return texts;
 }
 
-/* The pairs of the sweep that are about those ids.  Ids come in ascending order, so the pairs are read once, on and on. */
-static Rows *
-swept_pairs(const Batch *ids)
+Rows *
+decide_no_pairs(void)
 {
-	Rows	   *pairs = rows_empty(lengthof(pair_names), pair_names, pair_types);
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(sweep.pairs->tupdesc, &TTSOpsMinimalTuple);
-	char	  **sorted = sorted_texts(ids);
-	const char *last = sorted[ids->n - 1];
+	return rows_empty(lengthof(pair_names), pair_names, pair_types);
+}
 
-	/* a batch that failed comes again */
-	if (sweep.last_id && strcmp(sorted[0], sweep.last_id) <= 0)
-		tuplestore_rescan(sweep.pairs->store);
-	while (tuplestore_gettupleslot(sweep.pairs->store, true, false, slot))
-	{
-		bool		isnull;
-		char	   *id = TextDatumGetCString(slot_getattr(slot, PAIR_ID, &isnull));
+Rows *
+decide_match_all(const Mapping *mapping)
+{
+	Rows	   *crm_match = read_match(mapping);
 
-		if (strcmp(id, last) > 0)
-		{
-			/* one step back: it belongs to the next batch */
-			(void) tuplestore_advance(sweep.pairs->store, false);
-			break;
-		}
-		if (bsearch(&id, sorted, ids->n, sizeof(char *), compare_texts))
-		{
-			tuplestore_puttupleslot(pairs->store, slot);
-			pairs->n++;
-		}
-		pfree(id);
-	}
-	ExecDropSingleTupleTableSlot(slot);
-	if (sweep.last_id)
-		pfree(sweep.last_id);
-	sweep.last_id = MemoryContextStrdup(sweep.context, last);
-	return pairs;
+	/* most often nothing is there yet when a CRM is filled from QuickBooks */
+	if (crm_match->n == 0)
+		return decide_no_pairs();
+	return match(psprintf("SELECT * FROM (%s) AS p ORDER BY p.id COLLATE pg_catalog.\"C\"", mapping->statements.match), 0, crm_match);
 }
 
 /* Append the keys of pairs that link by themselves. */
@@ -322,7 +289,7 @@ add_automatic_keys(Batch *crm_keys, Rows *pairs)
 static Datum
 distinct_array(const Batch *batch)
 {
-	char	  **sorted = sorted_texts(batch);
+	char	  **sorted = decide_sorted_texts(batch);
 	Batch		distinct = {0};
 
 	for (int i = 0; i < batch->n; i++)
@@ -354,19 +321,19 @@ split_linked(const Mapping *mapping, Datum ids, Batch *crm_keys, Batch *unlinked
 	rows_free(linked);
 }
 
-/* Read and match for some ids; swept: with the pairs of the sweep, if there is one. */
+/* Read and match for some ids; pairs: what matching has found before, NULL: nothing. */
 static void
-gather(DecideRun *run, bool swept)
+gather(DecideRun *run, Rows *pairs)
 {
 	const Mapping *mapping = run->mapping;
 	Batch		crm_keys = {0};
 	Batch		unlinked = {0};
 
 	split_linked(mapping, run->ids, &crm_keys, &unlinked);
-	if (unlinked.n == 0)
-		run->match_pair = rows_empty(lengthof(pair_names), pair_names, pair_types);
-	else if (swept && decide_in_sweep(mapping->mapping_id))
-		run->match_pair = swept_pairs(&unlinked);
+	if (pairs)
+		run->match_pair = pairs;
+	else if (unlinked.n == 0)
+		run->match_pair = decide_no_pairs();
 	else
 	{
 		Rows	   *crm_match = read_match(mapping);
@@ -381,9 +348,9 @@ gather(DecideRun *run, bool swept)
 		run->crm_row = rows_empty(lengthof(row_names), row_names, row_types);
 }
 
-/* decide_begin(); swept: see gather(). */
+/* decide_begin(); pairs: see gather(). */
 static DecideRun *
-begin(const Mapping *mapping, Datum ids, bool swept)
+begin(const Mapping *mapping, Datum ids, Rows *pairs)
 {
 	DecideRun  *run = palloc0(sizeof(DecideRun));
 
@@ -392,7 +359,7 @@ begin(const Mapping *mapping, Datum ids, bool swept)
 	/* one moment for all that follows, with what this transaction has written so far */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (ids)
-		gather(run, swept);
+		gather(run, pairs);
 	else
 	{
 		/* all rows are read anyway, and what matching needs is in them */
@@ -407,7 +374,7 @@ begin(const Mapping *mapping, Datum ids, bool swept)
 DecideRun *
 decide_begin(const Mapping *mapping, Datum ids)
 {
-	return begin(mapping, ids, false);
+	return begin(mapping, ids, NULL);
 }
 
 void
@@ -501,16 +468,15 @@ keep_decision(const Decision *decision, void *arg)
 	MemoryContextSwitchTo(caller);
 }
 
-/* decide_run() and decide_run_swept(). */
-static Decisions *
-run_all(const Mapping *mapping, Datum ids, bool swept)
+Decisions *
+decide_run_with(const Mapping *mapping, Datum ids, Rows *pairs)
 {
 	DecisionList list = {.allocated = 64, .context = CurrentMemoryContext};
 	DecideRun  *run;
 
 	list.decisions = palloc0(sizeof(Decisions));
 	list.decisions->decisions = palloc(sizeof(Decision) * list.allocated);
-	run = begin(mapping, ids, swept);
+	run = begin(mapping, ids, pairs);
 	decide_each(run, keep_decision, &list);
 	decide_end(run);
 	return list.decisions;
@@ -519,71 +485,5 @@ run_all(const Mapping *mapping, Datum ids, bool swept)
 Decisions *
 decide_run(const Mapping *mapping, Datum ids)
 {
-	return run_all(mapping, ids, false);
-}
-
-Decisions *
-decide_run_swept(const Mapping *mapping, Datum ids)
-{
-	return run_all(mapping, ids, true);
-}
-
-bool
-decide_in_sweep(int32 mapping_id)
-{
-	return sweep.context != NULL && sweep.pairs != NULL && sweep.mapping_id == mapping_id;
-}
-
-void
-decide_end_sweep(void)
-{
-	if (sweep.context == NULL)
-		return;
-	if (sweep.pairs)
-		tuplestore_end(sweep.pairs->store);
-	MemoryContextDelete(sweep.context);
-	memset(&sweep, 0, sizeof(sweep));
-}
-
-/* The unit of work of decide_begin_sweep(): match all records that are not linked and keep the pairs beyond it. */
-static void
-match_sweep(void *arg)
-{
-	Mapping    *mapping = mapping_load(*(int32 *) arg);
-	Rows	   *crm_match;
-	Rows	   *found;
-	Rows	   *pairs;
-	MemoryContext caller;
-
-	if (mapping == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("mapping %d does not exist", *(int32 *) arg)));
-	crm_match = read_match(mapping);
-	found = match(psprintf("SELECT * FROM (%s) AS p ORDER BY p.id COLLATE pg_catalog.\"C\"", mapping->statements.match), 0, crm_match);
-
-	caller = MemoryContextSwitchTo(sweep.context);
-	pairs = palloc0(sizeof(Rows));
-	pairs->tupdesc = CreateTupleDescCopy(found->tupdesc);
-	/* its temporary file, if there is one, outlives the transaction */
-	pairs->store = tuplestore_begin_heap(true, true, work_mem);
-	sweep.pairs = pairs;
-	sweep.mapping_id = mapping->mapping_id;
-	MemoryContextSwitchTo(caller);
-	rows_append(pairs, found);
-	tuplestore_rescan(pairs->store);
-}
-
-UnitResult
-decide_begin_sweep(int32 mapping_id, UnitError *error)
-{
-	UnitOptions options = {.repeatable_read = true};
-	UnitResult	result;
-
-	decide_end_sweep();
-	sweep.context = AllocSetContextCreate(TopMemoryContext, "qbsync sweep", ALLOCSET_DEFAULT_SIZES);
-	result = unit_run_with(&options, "matching", match_sweep, &mapping_id, error);
-	if (result != UNIT_DONE)
-		decide_end_sweep();
-	return result;
+	return decide_run_with(mapping, ids, NULL);
 }

@@ -59,6 +59,11 @@ typedef struct Decision
 	char	   *detail;
 	TimestampTz theirs_at;		/* 0: not known */
 	TimestampTz ours_at;		/* 0: not known */
+	/*
+	 * A record that goes the short way: the rows for insert_created, of which each decision that has them is one, in the same
+	 * order; write and ours are null then.  NULL: what is created is what write says.
+	 */
+	Rows	   *created;
 } Decision;
 
 typedef struct Decisions
@@ -78,7 +83,7 @@ extern Decisions *decide_run(const Mapping *mapping, Datum ids);
  * A sweep looks at all records in order of id, some at a time, and matching reads every row of the CRM: so it is done once,
  * for all records that are not linked, in a unit of its own.  decide_run_swept() is decide_run() with those pairs; what was
  * linked since is left out as usual, and the CRM rows are as they are now.  It matches live when no sweep of that mapping was
- * begun in this process.  decide_begin_sweep() is called without a transaction, on a mapping that is there; a sweep begun
+ * begun in this process.  ids: all there are from the first to the last of them.  decide_begin_sweep() is called without a transaction, on a mapping that is there; a sweep begun
  * before ends.
  */
 extern UnitResult decide_begin_sweep(int32 mapping_id, UnitError *error);

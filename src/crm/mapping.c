@@ -34,7 +34,8 @@ enum
 	COLUMN_SETTINGS,
 	COLUMN_ENABLED,
 	COLUMN_FIRST_SYNC,
-	COLUMN_SWEEP_AFTER
+	COLUMN_SWEEP_AFTER,
+	COLUMN_FAMILY
 };
 
 /* The statements made last. */
@@ -112,13 +113,14 @@ make_statements(int32 mapping_id, MemoryContext context, MappingStatements *stat
 {
 	static SqlStatement select = {
 		"SELECT s.read_rows, s.read_match, s.\"insert\", s.\"delete\", s.delete_lines, s.insert_lines, "
-		"s.linked, s.match, s.decide, s.sweep, s.reread FROM qbsync.mapping_statements($1) s",
+		"s.linked, s.match, s.decide, s.sweep, s.create_rows, s.insert_created, s.reread FROM qbsync.mapping_statements($1) s",
 		1, {INT4OID}
 	};
 	char	  **const texts[] = {
 		&statements->read_rows, &statements->read_match, &statements->insert, &statements->delete,
 		&statements->delete_lines, &statements->insert_lines,
-		&statements->linked, &statements->match, &statements->decide, &statements->sweep
+		&statements->linked, &statements->match, &statements->decide, &statements->sweep,
+		&statements->create_rows, &statements->insert_created
 	};
 	Datum		values[] = {Int32GetDatum(mapping_id)};
 
@@ -158,6 +160,12 @@ load_statements(int32 mapping_id)
 	return cache.statements;
 }
 
+bool
+mapping_is_stale(void)
+{
+	return cache.stale;
+}
+
 /* Raise an error if a view is gone; one that was made again under its name counts only once the mapping has taken it up. */
 static void
 require_view(Oid view, const char *view_name)
@@ -177,7 +185,7 @@ mapping_load(int32 mapping_id)
 		"SELECT m.connection_id, m.name, m.entity, m.view::pg_catalog.oid, m.view_name, m.line_view::pg_catalog.oid, m.line_view_name, "
 		"m.role, m.crm_search_path, m.crm_settings, "
 		"m.state OPERATOR(pg_catalog.=) 'enabled' AND c.state OPERATOR(pg_catalog.=) 'live', "
-		"m.first_sync_done_at IS NULL, m.sweep_after "
+		"m.first_sync_done_at IS NULL, m.sweep_after, m.family "
 		"FROM qbsync.mapping m JOIN qbsync.connection c ON c.connection_id OPERATOR(pg_catalog.=) m.connection_id "
 		"WHERE m.mapping_id OPERATOR(pg_catalog.=) $1",
 		1, {INT4OID}
@@ -209,6 +217,7 @@ mapping_load(int32 mapping_id)
 	mapping->enabled = DatumGetBool(sql_datum(0, COLUMN_ENABLED, NULL));
 	mapping->first_sync = DatumGetBool(sql_datum(0, COLUMN_FIRST_SYNC, NULL));
 	mapping->sweep_after = sql_text(0, COLUMN_SWEEP_AFTER, context);
+	mapping->family = DatumGetInt32(sql_datum(0, COLUMN_FAMILY, NULL));
 	SPI_freetuptable(SPI_tuptable);
 
 	mapping->role = role_usable(mapping->role_name);

@@ -34,6 +34,9 @@ typedef struct MappingStatements
 	char	   *match;			/* $1 text[] of ids or null, tuplestore crm_match */
 	char	   *decide;			/* $1 text[] of ids or null, tuplestores crm_row, match_pair */
 	char	   *sweep;			/* $1 text (after), $2 integer (limit): id text, in order */
+	/* the short way of creating; NULL: there is none */
+	char	   *create_rows;	/* as the owner; $1, $2 first and last id, $3 text[] of ids left out: id, name, theirs, crm_base, values */
+	char	   *insert_created; /* as the role; tuplestore qbsync_created, which those rows are: crm_key text, in order */
 	bool		reread;			/* what RETURNING shows is not to be believed: triggers of the user */
 } MappingStatements;
 
@@ -43,6 +46,7 @@ typedef struct Mapping
 	int32		connection_id;
 	char	   *name;
 	char	   *entity;
+	int32		family;
 	Oid			view;
 	Oid			line_view;		/* or InvalidOid */
 	Oid			role;
@@ -61,5 +65,8 @@ typedef struct Mapping
  * and when the view, or the line view, is gone (ERRCODE_UNDEFINED_TABLE).
  */
 extern Mapping *mapping_load(int32 mapping_id);
+
+/* Was a relation of the mapping altered since mapping_load(), so that its statements may not be right any more? */
+extern bool mapping_is_stale(void);
 
 #endif							/* QBSYNC_MAPPING_H */

@@ -19,6 +19,7 @@
 #include "crm/batch.h"
 #include "crm/failure.h"
 #include "crm/settle.h"
+#include "crm/settle_links.h"
 
 /* What is noted about records, as lists that become arrays. */
 typedef struct Columns
@@ -108,26 +109,6 @@ link_values(int32 mapping_id, const Columns *columns, Datum *values)
 	" AS u(id, crm_key, origin, base, crm_base, unagreed, facts, events, written, shown)"
 
 #define LINK_CRM_BASE "CASE WHEN u.written IS NULL THEN u.crm_base ELSE qbsync.crm_shown(u.written, u.shown, u.crm_base) END"
-
-/* New links. */
-static void
-insert_links(int32 mapping_id, const Columns *columns)
-{
-	static SqlStatement insert = {
-		"INSERT INTO qbsync.link (connection_id, entity, id, family, mapping_id, crm_key, origin, base, crm_base, unagreed, facts,"
-		" events, agreed_at)"
-		" SELECT m.connection_id, m.entity, u.id, m.family, m.mapping_id, u.crm_key, u.origin, u.base, " LINK_CRM_BASE ","
-		" u.unagreed::text[], u.facts, u.events::text[], now()"
-		" FROM qbsync.mapping m CROSS JOIN " LINK_UNNEST " WHERE m.mapping_id = $1",
-		11, LINK_TYPES
-	};
-	Datum		values[11];
-
-	if (columns->ids.n == 0)
-		return;
-	link_values(mapping_id, columns, values);
-	sql_execute(&insert, values, NULL);
-}
 
 /*
  * Links there are, each found by its key: a planner without statistics must not think of anything else.  What a decision
@@ -450,7 +431,7 @@ delete_errors(int32 mapping_id, const Batch *ids)
 
 /* Records that wait for those linked now are tried at once; their workers are woken by the one who calls. */
 static void
-release_waiting(const Mapping *mapping, const Columns *linked)
+release_waiting(const Mapping *mapping, const Deed **linked, int n)
 {
 	static SqlStatement release = {
 		"SELECT qbsync.release_waiting($1, $2)", 2, {INT4OID, TEXTARRAYOID}
@@ -458,8 +439,8 @@ release_waiting(const Mapping *mapping, const Columns *linked)
 	Batch		refs = {0};
 	Datum		values[2];
 
-	for (int i = 0; i < linked->ids.n; i++)
-		batch_add(&refs, CStringGetTextDatum(psprintf("%s:%s", mapping->entity, TextDatumGetCString(linked->ids.values[i]))));
+	for (int i = 0; i < n; i++)
+		batch_add(&refs, CStringGetTextDatum(psprintf("%s:%s", mapping->entity, linked[i]->decision->id)));
 	values[0] = Int32GetDatum(mapping->connection_id);
 	values[1] = batch_array(&refs, TEXTOID);
 	sql_execute(&release, values, NULL);
@@ -565,7 +546,8 @@ settle_undo(const Mapping *mapping, const Claim *claim, Deed *deeds, int ndeeds)
 /* Everything a turn has to say, table by table. */
 typedef struct Settlement
 {
-	Columns		fresh;			/* new links */
+	const Deed **fresh;			/* new links */
+	int			nfresh;
 	Columns		known;			/* links there are */
 	Columns		before;			/* history */
 	Columns		happened;		/* activity */
@@ -588,7 +570,7 @@ gather_present(Settlement *all, const Deed *deed)
 	Datum		id = CStringGetTextDatum(decision->id);
 
 	if (decision->action == DECISION_CREATE || decision->action == DECISION_LINK)
-		add_link(&all->fresh, deed);
+		all->fresh[all->nfresh++] = deed;
 	else if (decision->action == DECISION_NONE || decision->action == DECISION_UPDATE)
 		add_link(&all->known, deed);
 	else if (decision->action == DECISION_DETACH)
@@ -608,7 +590,7 @@ gather_present(Settlement *all, const Deed *deed)
 		batch_add(&all->conflicts.ours_at, time_text(decision->ours_at));
 		batch_add(&all->conflicts.theirs_at, time_text(decision->theirs_at));
 	}
-	if (deed->shown != (Datum) 0 || decision->action == DECISION_DELETE)
+	if (deed->shown != (Datum) 0 || decision->created || decision->action == DECISION_DELETE)
 		all->written++;
 	note_deed(deed, &all->before, &all->happened);
 }
@@ -665,9 +647,10 @@ settle_turn(const Mapping *mapping, const MappingState *state, const Claim *clai
 	int32		mapping_id = mapping->mapping_id;
 	Settlement	all = {0};
 
+	all.fresh = palloc(sizeof(Deed *) * Max(ndeeds, 1));
 	gather(&all, deeds, ndeeds);
 	gather_unknown(&all, claim, deeds, ndeeds);
-	insert_links(mapping_id, &all.fresh);
+	settle_links(mapping, all.fresh, all.nfresh);
 	update_links(mapping_id, &all.known);
 	mark_missing(mapping_id, &all.missing, true);
 	mark_missing(mapping_id, &all.deleted, false);
@@ -679,8 +662,8 @@ settle_turn(const Mapping *mapping, const MappingState *state, const Claim *clai
 	if (state->has_errors)
 		delete_errors(mapping_id, &all.good);
 	failure_write(mapping_id, &all.errors);
-	if (state->has_waiting && all.fresh.ids.n > 0)
-		release_waiting(mapping, &all.fresh);
+	if (state->has_waiting && all.nfresh > 0)
+		release_waiting(mapping, all.fresh, all.nfresh);
 	settle_claim(mapping, state, claim);
 	if (all.written > 0 && !state->first_sync)
 		notify(state, all.written);

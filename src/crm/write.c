@@ -24,6 +24,7 @@
 #include "crm/role.h"
 #include "crm/statement.h"
 #include "crm/write.h"
+#include "crm/write_parts.h"
 
 /* The document's lines are not a column of its view. */
 #define LINES "lines"
@@ -110,6 +111,15 @@ write_wanted(const Deed *deeds, int ndeeds)
 	return false;
 }
 
+void
+write_begins(const char *statement, int nargs)
+{
+	if (begun_text)
+		pfree(begun_text);
+	begun_text = MemoryContextStrdup(TopMemoryContext, statement);
+	begun_nargs = nargs;
+}
+
 /* Run a statement of arrays as the role. */
 static Rows *
 run(const Mapping *mapping, const char *statement, const Batch *first, Oid first_type, const Batch *second)
@@ -118,9 +128,7 @@ run(const Mapping *mapping, const char *statement, const Batch *first, Oid first
 	Datum		values[2];
 	int			nargs = 1;
 
-	if (begun_text)
-		pfree(begun_text);
-	begun_text = MemoryContextStrdup(TopMemoryContext, statement);
+	write_begins(statement, first_type == JSONBARRAYOID ? 0 : second ? 2 : 1);
 	types[0] = first_type;
 	values[0] = batch_array(first, first_type == JSONBARRAYOID ? JSONBOID : TEXTOID);
 	if (second)
@@ -128,7 +136,6 @@ run(const Mapping *mapping, const char *statement, const Batch *first, Oid first
 		types[nargs] = JSONBARRAYOID;
 		values[nargs++] = batch_array(second, JSONBOID);
 	}
-	begun_nargs = first_type == JSONBARRAYOID ? 0 : nargs;
 	return statement_rows_as_role(mapping, statement, nargs, types, values, NULL);
 }
 
@@ -169,8 +176,8 @@ record_name(const Deed *deed)
 	return deed->decision->record_name ? deed->decision->record_name : deed->decision->id;
 }
 
-static void
-raise_no_key(const Deed *deed)
+void
+write_no_key(const Deed *deed)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_CRM_NO_KEY),
@@ -179,8 +186,8 @@ raise_no_key(const Deed *deed)
 			 errhint("An INSTEAD OF INSERT trigger must set the key column of NEW and return NEW.")));
 }
 
-static void
-raise_returned_nothing(const Deed *deed)
+void
+write_returned_nothing(const Deed *deed)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_CRM_RETURNED_NOTHING),
@@ -219,9 +226,8 @@ key_find(const KeyIndex *index, char *crm_key)
 	return found ? *found : NULL;
 }
 
-/* Raise unless every new record has a key of its own. */
-static void
-check_new_keys(Deed **made, int n)
+void
+write_check_new_keys(Deed **made, int n)
 {
 	Deed	  **copy = palloc(sizeof(Deed *) * n);
 	KeyIndex	index;
@@ -230,7 +236,7 @@ check_new_keys(Deed **made, int n)
 	index = key_index(copy, n);
 	for (int i = 1; i < n; i++)
 		if (strcmp(index.deeds[i - 1]->crm_key, index.deeds[i]->crm_key) == 0)
-			raise_no_key(index.deeds[i]);
+			write_no_key(index.deeds[i]);
 }
 
 /* Make the new records. */
@@ -244,7 +250,7 @@ write_creates(const Mapping *mapping, Deed *deeds, int ndeeds)
 	int			n = 0;
 
 	for (int i = 0; i < ndeeds; i++)
-		if (deeds[i].decision->action == DECISION_CREATE)
+		if (deeds[i].decision->action == DECISION_CREATE && deeds[i].decision->created == NULL)
 		{
 			if (deeds[i].write == (Datum) 0)
 				deeds[i].write = DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
@@ -261,15 +267,15 @@ write_creates(const Mapping *mapping, Deed *deeds, int ndeeds)
 	result = run(mapping, mapping->statements.insert, &rows, JSONBARRAYOID, NULL);
 	shown = shown_rows(result);
 	if (result->n != n)
-		raise_returned_nothing(made[0]);
+		write_returned_nothing(made[0]);
 	for (int i = 0; i < n; i++)
 	{
 		if (shown[i].crm_key == NULL)
-			raise_no_key(made[i]);
+			write_no_key(made[i]);
 		made[i]->crm_key = shown[i].crm_key;
 		made[i]->shown = shown[i].shown;
 	}
-	check_new_keys(made, n);
+	write_check_new_keys(made, n);
 }
 
 /* The columns that a deed writes, without its lines; *lines: are they written, too? */
@@ -383,7 +389,7 @@ check_unreturned(const Mapping *mapping, Deed **missing, int n)
 		Deed	   *deed = key_find(&index, shown[i].crm_key);
 
 		if (deed)
-			raise_returned_nothing(deed);
+			write_returned_nothing(deed);
 	}
 }
 
@@ -512,7 +518,7 @@ write_deletes(const Mapping *mapping, Deed *deeds, int ndeeds)
 	(void) run(mapping, mapping->statements.delete, &keys, TEXTARRAYOID, NULL);
 	left = run(mapping, mapping->statements.read_rows, &keys, TEXTARRAYOID, NULL);
 	if (left->n > 0)
-		raise_returned_nothing(last);
+		write_returned_nothing(last);
 }
 
 /* Whatever the CRM has put off until commit happens now, so that it is seen and is inside the time box. */
@@ -562,13 +568,14 @@ read_again(const Mapping *mapping, Deed *deeds, int ndeeds)
 	/* a row that our own change moved out of the view is found missing next time; a new one must be there */
 	for (int i = 0; i < n; i++)
 		if (written[i]->decision->action == DECISION_CREATE && !seen[written[i] - deeds])
-			raise_returned_nothing(written[i]);
+			write_returned_nothing(written[i]);
 }
 
 void
 write_run(const Mapping *mapping, Deed *deeds, int ndeeds)
 {
 	write_creates(mapping, deeds, ndeeds);
+	write_created(mapping, deeds, ndeeds);
 	write_updates(mapping, deeds, ndeeds);
 	write_lines(mapping, deeds, ndeeds);
 	write_deletes(mapping, deeds, ndeeds);

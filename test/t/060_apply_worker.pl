@@ -68,7 +68,7 @@ SELECT qbsync.wake();
 SQL
 }
 sub rows { my ($name) = @_; return crm("SELECT count(*) FROM crm.$name") }
-sub customers { return crm('SELECT count(*) FROM qbsync.customer WHERE deleted_at IS NULL') }
+sub customers { return crm('SELECT count(*) FROM qbsync.customer WHERE deleted_at IS NULL AND active') }
 sub pace { my ($seconds, $stubborn) = @_; crm("UPDATE crm.pace SET seconds = $seconds, stubborn = " . ($stubborn // 'false')) }
 sub sleeping { return $node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'qbsync apply worker' AND wait_event = 'PgSleep'") }
 

@@ -1,0 +1,245 @@
+/*
+ * decide_sweep.c
+ *		Deciding about all records of a company, some at a time.  See decide.h.
+ *
+ * Pairs that match are found once for a whole sweep.  Records that match nothing, are linked with nothing and are to be
+ * created go a short way, where the mapping has one (29_decide_create.sql): one statement gives them as the INSERT will take
+ * them, and nothing else is asked about them.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/tuptable.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "miscadmin.h"
+
+#include "crm/batch.h"
+#include "crm/decide.h"
+#include "crm/decide_parts.h"
+
+/* Columns of the statement create_rows, before those with values. */
+enum
+{
+	COLUMN_ID = 1,
+	COLUMN_NAME,
+	COLUMN_THEIRS,
+	COLUMN_CRM_BASE
+};
+
+/* Matching of a sweep; lives across transactions. */
+static struct
+{
+	MemoryContext context;		/* NULL: no sweep */
+	int32		mapping_id;
+	Rows	   *pairs;			/* in order of id */
+	char	   *last_id;		/* pairs up to this id were read; NULL: none */
+}			sweep;
+
+/* The pairs of the sweep that are about those ids, in order.  Ids ascend from call to call, so the pairs are read once. */
+static Rows *
+swept_pairs(char **ids, int n, Batch *paired)
+{
+	Rows	   *pairs = decide_no_pairs();
+	TupleTableSlot *slot;
+
+	if (sweep.pairs->n == 0)
+		return pairs;
+	slot = MakeSingleTupleTableSlot(sweep.pairs->tupdesc, &TTSOpsMinimalTuple);
+	/* a batch that failed comes again */
+	if (sweep.last_id && strcmp(ids[0], sweep.last_id) <= 0)
+		tuplestore_rescan(sweep.pairs->store);
+	while (tuplestore_gettupleslot(sweep.pairs->store, true, false, slot))
+	{
+		bool		isnull;
+		char	   *id = TextDatumGetCString(slot_getattr(slot, PAIR_ID, &isnull));
+
+		if (strcmp(id, ids[n - 1]) > 0)
+		{
+			/* one step back: it belongs to the next batch */
+			(void) tuplestore_advance(sweep.pairs->store, false);
+			break;
+		}
+		if (bsearch(&id, ids, n, sizeof(char *), decide_compare_texts))
+		{
+			tuplestore_puttupleslot(pairs->store, slot);
+			pairs->n++;
+			batch_add(paired, CStringGetTextDatum(id));
+		}
+		pfree(id);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	if (sweep.last_id)
+		pfree(sweep.last_id);
+	sweep.last_id = MemoryContextStrdup(sweep.context, ids[n - 1]);
+	return pairs;
+}
+
+/* A column of a row, copied; 0 if null. */
+static Datum
+row_datum(TupleTableSlot *slot, int column)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, column, &isnull);
+
+	return isnull ? (Datum) 0 : PointerGetDatum(PG_DETOAST_DATUM_COPY(value));
+}
+
+/* The same as text. */
+static char *
+row_text(TupleTableSlot *slot, int column)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+/* Decisions about those of the records between two ids that go the short way. */
+static Decisions *
+short_way(const Mapping *mapping, char *first, char *last, Datum left_out)
+{
+	Oid			types[] = {TEXTOID, TEXTOID, TEXTARRAYOID};
+	Datum		values[] = {CStringGetTextDatum(first), CStringGetTextDatum(last), left_out};
+	Decisions  *decisions = palloc0(sizeof(Decisions));
+	Rows	   *rows = statement_read(mapping->statements.create_rows, lengthof(types), types, values, NULL);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(rows->tupdesc, &TTSOpsMinimalTuple);
+
+	decisions->decisions = palloc0(sizeof(Decision) * Max(rows->n, 1));
+	while (tuplestore_gettupleslot(rows->store, true, false, slot))
+	{
+		Decision   *decision = &decisions->decisions[decisions->n++];
+
+		decision->id = row_text(slot, COLUMN_ID);
+		decision->action = DECISION_CREATE;
+		decision->origin = "created_in_crm";
+		decision->reason = "matches nothing";
+		decision->record_name = row_text(slot, COLUMN_NAME);
+		decision->theirs = decision->base = row_datum(slot, COLUMN_THEIRS);
+		decision->crm_base = row_datum(slot, COLUMN_CRM_BASE);
+		decision->created = rows;
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	tuplestore_rescan(rows->store);
+	return decisions;
+}
+
+/* Two lists in order of id as one. */
+static Decisions *
+merge_decisions(const Decisions *a, const Decisions *b)
+{
+	Decisions  *all = palloc0(sizeof(Decisions));
+	int			i = 0;
+	int			j = 0;
+
+	all->decisions = palloc(sizeof(Decision) * (a->n + b->n));
+	while (i < a->n || j < b->n)
+	{
+		bool		from_a = j == b->n || (i < a->n && strcmp(a->decisions[i].id, b->decisions[j].id) < 0);
+
+		all->decisions[all->n++] = from_a ? a->decisions[i++] : b->decisions[j++];
+	}
+	return all;
+}
+
+/* The texts of an array that has no nulls, in order. */
+static char **
+sorted_ids(Datum ids, int *n)
+{
+	Batch		batch = {0};
+
+	deconstruct_array(DatumGetArrayTypeP(ids), TEXTOID, -1, false, TYPALIGN_INT, &batch.values, NULL, &batch.n);
+	*n = batch.n;
+	return decide_sorted_texts(&batch);
+}
+
+Decisions *
+decide_run_swept(const Mapping *mapping, Datum ids)
+{
+	int			n;
+	char	  **sorted = sorted_ids(ids, &n);
+	Batch		paired = {0};
+	Batch		others = {0};
+	Rows	   *pairs;
+	Decisions  *created;
+	int			next = 0;
+
+	if (n == 0 || !decide_in_sweep(mapping->mapping_id))
+		return decide_run(mapping, ids);
+	pairs = swept_pairs(sorted, n, &paired);
+	if (mapping->statements.create_rows == NULL)
+		return decide_run_with(mapping, ids, pairs);
+	created = short_way(mapping, sorted[0], sorted[n - 1], batch_array(&paired, TEXTOID));
+	for (int i = 0; i < n; i++)
+	{
+		if (next < created->n && strcmp(created->decisions[next].id, sorted[i]) == 0)
+			next++;
+		else
+			batch_add(&others, CStringGetTextDatum(sorted[i]));
+	}
+	if (next < created->n)
+		elog(ERROR, "the sweep left out records");
+	if (others.n == 0)
+		return created;
+	return merge_decisions(created, decide_run_with(mapping, batch_array(&others, TEXTOID), pairs));
+}
+
+bool
+decide_in_sweep(int32 mapping_id)
+{
+	return sweep.context != NULL && sweep.pairs != NULL && sweep.mapping_id == mapping_id;
+}
+
+void
+decide_end_sweep(void)
+{
+	if (sweep.context == NULL)
+		return;
+	if (sweep.pairs)
+		tuplestore_end(sweep.pairs->store);
+	MemoryContextDelete(sweep.context);
+	memset(&sweep, 0, sizeof(sweep));
+}
+
+/* The unit of work of decide_begin_sweep(): match all records that are not linked and keep the pairs beyond it. */
+static void
+match_sweep(void *arg)
+{
+	Mapping    *mapping = mapping_load(*(int32 *) arg);
+	Rows	   *found;
+	Rows	   *pairs;
+	MemoryContext caller;
+
+	if (mapping == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("mapping %d does not exist", *(int32 *) arg)));
+	found = decide_match_all(mapping);
+
+	caller = MemoryContextSwitchTo(sweep.context);
+	pairs = palloc0(sizeof(Rows));
+	pairs->tupdesc = CreateTupleDescCopy(found->tupdesc);
+	/* its temporary file, if there is one, outlives the transaction */
+	pairs->store = tuplestore_begin_heap(true, true, work_mem);
+	sweep.pairs = pairs;
+	sweep.mapping_id = mapping->mapping_id;
+	MemoryContextSwitchTo(caller);
+	rows_append(pairs, found);
+	tuplestore_rescan(pairs->store);
+}
+
+UnitResult
+decide_begin_sweep(int32 mapping_id, UnitError *error)
+{
+	UnitOptions options = {.repeatable_read = true};
+	UnitResult	result;
+
+	decide_end_sweep();
+	sweep.context = AllocSetContextCreate(TopMemoryContext, "qbsync sweep", ALLOCSET_DEFAULT_SIZES);
+	result = unit_run_with(&options, "matching", match_sweep, &mapping_id, error);
+	if (result != UNIT_DONE)
+		decide_end_sweep();
+	return result;
+}

@@ -1,0 +1,223 @@
+/*
+ * settle_links.c
+ *		New links go into qbsync.link below the executor, page by page, as the mirror's rows do (inbound/mirror_table.c): a first
+ *		sync makes one for each record, and the arrays of a statement cost more than the rows.
+ *
+ * qbsync.link has no triggers, no row-level security and no defaults that are not written here; its checks name what this
+ * library writes.  Unique indexes are looked at as ever.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "executor/executor.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "crm/canonical.h"
+#include "crm/settle_links.h"
+
+/* Rows written together, at most, and their size. */
+#define BATCH_ROWS	64
+#define BATCH_BYTES	(128 * 1024)
+
+/* Columns that are written; the others are null. */
+typedef enum LinkColumn
+{
+	LINK_CONNECTION_ID,
+	LINK_ENTITY,
+	LINK_ID,
+	LINK_FAMILY,
+	LINK_MAPPING_ID,
+	LINK_CRM_KEY,
+	LINK_STATE,
+	LINK_ORIGIN,
+	LINK_LINKED_AT,
+	LINK_BASE,
+	LINK_CRM_BASE,
+	LINK_UNAGREED,
+	LINK_FACTS,
+	LINK_EVENTS,
+	LINK_AGREED_AT,
+	NCOLUMNS
+} LinkColumn;
+
+static const char *const column_names[NCOLUMNS] = {
+	"connection_id", "entity", "id", "family", "mapping_id", "crm_key", "state", "origin", "linked_at", "base", "crm_base",
+	"unagreed", "facts", "events", "agreed_at"
+};
+
+/* The table, open. */
+typedef struct LinkTable
+{
+	Relation	rel;
+	EState	   *estate;
+	ResultRelInfo *result;
+	BulkInsertState bulk;
+	int			columns[NCOLUMNS];	/* from 0 */
+	TupleTableSlot *batch[BATCH_ROWS];
+	int			nslots;
+	int			nbatch;
+	Size		bytes;
+	/* the same for all rows */
+	Datum		entity;
+	Datum		state;
+} LinkTable;
+
+static void
+open_table(LinkTable *table, const Mapping *mapping)
+{
+	Oid			relid = get_relname_relid("link", get_namespace_oid("qbsync", false));
+
+	if (!OidIsValid(relid))
+		elog(ERROR, "table qbsync.link does not exist");
+	memset(table, 0, sizeof(LinkTable));
+	table->rel = table_open(relid, RowExclusiveLock);
+	for (int i = 0; i < NCOLUMNS; i++)
+	{
+		int			attnum = SPI_fnumber(RelationGetDescr(table->rel), column_names[i]);
+
+		if (attnum <= 0)
+			elog(ERROR, "table qbsync.link has no column \"%s\"", column_names[i]);
+		table->columns[i] = attnum - 1;
+	}
+	table->estate = CreateExecutorState();
+	table->result = makeNode(ResultRelInfo);
+	InitResultRelInfo(table->result, table->rel, 0, NULL, 0);
+	ExecOpenIndices(table->result, false);
+	table->bulk = GetBulkInsertState();
+	table->entity = CStringGetTextDatum(mapping->entity);
+	table->state = CStringGetTextDatum("linked");
+}
+
+/* Write the rows that wait, and their index entries. */
+static void
+flush(LinkTable *table)
+{
+	if (table->nbatch == 0)
+		return;
+	table_multi_insert(table->rel, table->batch, table->nbatch, GetCurrentCommandId(true), 0, table->bulk);
+	for (int i = 0; i < table->nbatch; i++)
+	{
+		(void) qbsync_insert_index_entries(table->result, table->batch[i], table->estate);
+		ResetPerTupleExprContext(table->estate);
+		ExecClearTuple(table->batch[i]);
+	}
+	table->nbatch = 0;
+	table->bytes = 0;
+}
+
+static void
+close_table(LinkTable *table)
+{
+	flush(table);
+	for (int i = 0; i < table->nslots; i++)
+		ExecDropSingleTupleTableSlot(table->batch[i]);
+	FreeBulkInsertState(table->bulk);
+	ExecCloseIndices(table->result);
+	FreeExecutorState(table->estate);
+	/* the lock is kept until the transaction ends */
+	table_close(table->rel, NoLock);
+}
+
+/* Put a value into a row; 0: null. */
+static void
+put(LinkTable *table, TupleTableSlot *slot, LinkColumn column, Datum value)
+{
+	slot->tts_values[table->columns[column]] = value;
+	slot->tts_isnull[table->columns[column]] = value == (Datum) 0;
+}
+
+/* The same for a number, of which 0 is one. */
+static void
+put_number(LinkTable *table, TupleTableSlot *slot, LinkColumn column, int32 value)
+{
+	slot->tts_values[table->columns[column]] = Int32GetDatum(value);
+	slot->tts_isnull[table->columns[column]] = false;
+}
+
+/* crm_base of a new link. */
+static Datum
+shown_otherwise(const Deed *deed)
+{
+	Datum		crm_base = deed->decision->crm_base;
+	Jsonb	   *shown;
+
+	if (deed->write == (Datum) 0 || deed->shown == (Datum) 0)
+		return crm_base;
+	shown = canonical_shown(DatumGetJsonbP(deed->write), DatumGetJsonbP(deed->shown), crm_base ? DatumGetJsonbP(crm_base) : NULL);
+	return shown ? JsonbPGetDatum(shown) : (Datum) 0;
+}
+
+/* An empty row. */
+static TupleTableSlot *
+next_slot(LinkTable *table)
+{
+	TupleTableSlot *slot;
+
+	if (table->nbatch == BATCH_ROWS || table->bytes >= BATCH_BYTES)
+		flush(table);
+	if (table->nbatch == table->nslots)
+		table->batch[table->nslots++] = table_slot_create(table->rel, NULL);
+	slot = table->batch[table->nbatch];
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, true, sizeof(bool) * slot->tts_tupleDescriptor->natts);
+	return slot;
+}
+
+static void
+insert_link(LinkTable *table, const Mapping *mapping, const Deed *deed)
+{
+	const Decision *decision = deed->decision;
+	TupleTableSlot *slot = next_slot(table);
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	bool		should_free;
+
+	if (deed->crm_key == NULL || decision->origin == NULL)
+		elog(ERROR, "the new link of \"%s\" has no CRM record or no origin", decision->id);
+	put_number(table, slot, LINK_CONNECTION_ID, mapping->connection_id);
+	put(table, slot, LINK_ENTITY, table->entity);
+	put(table, slot, LINK_ID, CStringGetTextDatum(decision->id));
+	put_number(table, slot, LINK_FAMILY, mapping->family);
+	put_number(table, slot, LINK_MAPPING_ID, mapping->mapping_id);
+	put(table, slot, LINK_CRM_KEY, CStringGetTextDatum(deed->crm_key));
+	put(table, slot, LINK_STATE, table->state);
+	put(table, slot, LINK_ORIGIN, CStringGetTextDatum(decision->origin));
+	put(table, slot, LINK_LINKED_AT, TimestampTzGetDatum(now));
+	put(table, slot, LINK_BASE, decision->base);
+	put(table, slot, LINK_CRM_BASE, shown_otherwise(deed));
+	put(table, slot, LINK_UNAGREED, decision->unagreed);
+	put(table, slot, LINK_FACTS, decision->facts);
+	put(table, slot, LINK_EVENTS, deed->events_left);
+	put(table, slot, LINK_AGREED_AT, TimestampTzGetDatum(now));
+	ExecStoreVirtualTuple(slot);
+	ExecMaterializeSlot(slot);
+	table->bytes += ExecFetchSlotHeapTuple(slot, false, &should_free)->t_len;
+	table->nbatch++;
+}
+
+void
+settle_links(const Mapping *mapping, const Deed **deeds, int n)
+{
+	LinkTable	table;
+
+	if (n == 0)
+		return;
+	open_table(&table, mapping);
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		insert_link(&table, mapping, deeds[i]);
+	}
+	close_table(&table);
+	/* what follows sees them */
+	CommandCounterIncrement();
+}
