@@ -41,6 +41,19 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.equality_operator(oid) IS 'How to write "equals" for a type, whatever the search_path';
 
+/* pg_column_is_updatable() is not enough: it wants DELETE to be possible, too, which INSTEAD OF triggers need not do. */
+CREATE FUNCTION qbsync.has_instead_of(view oid, event text)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT EXISTS (
+		SELECT FROM pg_trigger t
+		WHERE t.tgrelid = has_instead_of.view AND t.tgenabled IN ('O', 'A') AND t.tgtype::integer & 64 <> 0
+		  AND t.tgtype::integer & CASE has_instead_of.event WHEN 'INSERT' THEN 4 WHEN 'DELETE' THEN 8 ELSE 16 END <> 0);
+$fn$;
+COMMENT ON FUNCTION qbsync.has_instead_of(oid, text) IS 'Has a view an INSTEAD OF trigger for INSERT, UPDATE or DELETE that fires?';
+
 /* Addresses are merged as wholes: BillAddr.City belongs to unit bill_addr; every other column is its own unit. */
 CREATE FUNCTION qbsync.unit_of(column_name text, path text)
 RETURNS text
@@ -62,16 +75,19 @@ CREATE FUNCTION qbsync.mapping_columns(mapping_id integer, lines boolean DEFAULT
 	OUT ref_entity text, OUT ref_column text, OUT sendable boolean, OUT updatable boolean, OUT not_null boolean,
 	OUT default_expression text)
 RETURNS SETOF record
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE			-- its plan is kept: making the statements of a mapping asks often
 SET search_path = pg_catalog, pg_temp
 AS $fn$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
 	WITH m AS (
 		SELECT k.*, CASE WHEN mapping_columns.lines THEN k.line_view ELSE k.view END AS relation,
 			CASE WHEN mapping_columns.lines THEN coalesce(e.line_table, '') ELSE k.entity END AS catalogue_table,
 			CASE WHEN mapping_columns.lines THEN array_remove(array_remove(k.line_columns, 'position'), k.entity || '_key')
 				ELSE k.columns || k.extra_columns END AS names,
-			EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = CASE WHEN mapping_columns.lines THEN k.line_view ELSE k.view END
-					AND t.tgtype::integer & 64 <> 0 AND t.tgtype::integer & 16 <> 0) AS has_trigger
+			-- lines are never updated, but made anew
+			CASE WHEN mapping_columns.lines THEN qbsync.has_instead_of(k.line_view, 'INSERT') ELSE qbsync.has_instead_of(k.view, 'UPDATE') END AS has_trigger
 		FROM qbsync.mapping k JOIN qbsync.catalogue e ON e.entity = k.entity
 		WHERE k.mapping_id = mapping_columns.mapping_id
 	), known AS MATERIALIZED (
@@ -82,8 +98,8 @@ AS $fn$
 			WHEN n.name IN ('quickbooks_id', 'last_updated_time') AND NOT mapping_columns.lines THEN 'special'
 			WHEN n.name LIKE '%\_key' AND (r."column" IS NOT NULL OR m.catalogue_table = 'payment_line' AND n.name = 'invoice_key') THEN 'reference'
 			ELSE 'extra' END,
-		-- without a length: a value that is too long is refused, not cut
-		format_type(a.atttypid, NULL),
+		-- without a length (-1: null would mean character(1)): a value that is too long is refused, not cut
+		format_type(a.atttypid, -1),
 		t.typcategory = 'A',
 		c.type,
 		coalesce(c.path, r.path),
@@ -91,7 +107,7 @@ AS $fn$
 		CASE WHEN r."column" IS NOT NULL THEN r.refers_to WHEN n.name = 'invoice_key' THEN 'invoice' END,
 		CASE WHEN r."column" IS NOT NULL THEN r."column" WHEN n.name = 'invoice_key' THEN 'txn_id' END,
 		coalesce(c.writable, r.writable, false),
-		pg_column_is_updatable(m.relation, a.attnum, true) AND (m.has_trigger OR coalesce(b.attgenerated = '' AND b.attidentity <> 'a', true)),
+		m.has_trigger OR pg_column_is_updatable(m.relation, a.attnum, true) AND coalesce(b.attgenerated = '' AND b.attidentity <> 'a', true),
 		coalesce(b.attnotnull, false),
 		pg_get_expr(d.adbin, d.adrelid)
 	FROM m
@@ -106,6 +122,7 @@ AS $fn$
 		AND r.refers_to IS NOT NULL AND n.name LIKE '%\_key' AND c."column" IS NULL
 	WHERE n.name <> ALL (m.key_columns) OR mapping_columns.lines
 	ORDER BY n.position;
+END
 $fn$;
 COMMENT ON FUNCTION qbsync.mapping_columns(integer, boolean) IS 'Columns of a mapping''s view, or line view, with their part in it; columns that are gone from the view are left out';
 
@@ -140,30 +157,51 @@ AS $fn$
 		WHEN crm_not_null.not_null AND crm_not_null.default_expression IS NOT NULL THEN
 			format('COALESCE(%s, %s)', crm_not_null.value, crm_not_null.default_expression)
 		-- only where an empty string is a value: keys and references have other types
-		WHEN crm_not_null.not_null AND crm_not_null.view_type ~ '^([^.]+\.)?(text|citext|character varying|character)(\([0-9]+\))?$' THEN
+		WHEN crm_not_null.not_null AND crm_not_null.view_type ~ '^([^.]+\.)?(text|citext|character varying|character|bpchar)(\([0-9]+\))?$' THEN
 			format('COALESCE(%s, ''''::%s)', crm_not_null.value, crm_not_null.view_type)
 		ELSE crm_not_null.value END;
 $fn$;
 COMMENT ON FUNCTION qbsync.crm_not_null(text, text, boolean, text) IS 'Expression of a value as a column of the view can take it, which may not know null';
 
+/*
+ * Nor is a value cut to the length of a domain's type: it is cast to that type without a length, and becomes the domain's
+ * when it is assigned.
+ */
+CREATE FUNCTION qbsync.cast_type(view_type text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	WITH RECURSIVE base AS (
+		SELECT t.oid, t.typtype, t.typbasetype FROM pg_type t WHERE t.oid = cast_type.view_type::regtype
+		UNION ALL
+		SELECT t.oid, t.typtype, t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.typbasetype WHERE b.typtype = 'd'
+	)
+	SELECT CASE WHEN count(*) = 1 THEN cast_type.view_type
+		ELSE (SELECT format_type(b.oid, -1) FROM base b WHERE b.typtype <> 'd') END
+	FROM base;
+$fn$;
+COMMENT ON FUNCTION qbsync.cast_type(text) IS 'Type that a value for a column of a type is cast to, so that nothing is cut: of a domain the type below it';
+
 /* A canonical value as a value of the view's column: an SQL expression over a jsonb object named by source. */
 CREATE FUNCTION qbsync.crm_write(source text, name text, type text, is_array boolean, view_type text, not_null boolean, default_expression text)
 RETURNS text
-LANGUAGE plpgsql IMMUTABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE
 	value text;
+	target text := qbsync.cast_type(crm_write.view_type);
 BEGIN
 	IF crm_write.is_array THEN
 		RETURN format('ARRAY(SELECT pg_catalog.jsonb_array_elements_text(CASE pg_catalog.jsonb_typeof(%1$s OPERATOR(pg_catalog.->) %2$L) WHEN ''array'' THEN %1$s OPERATOR(pg_catalog.->) %2$L ELSE ''[]'' END))::%3$s',
-					  crm_write.source, crm_write.name, crm_write.view_type);
+					  crm_write.source, crm_write.name, target);
 	ELSIF crm_write.type = 'text[]' THEN
-		value := format('((%s OPERATOR(pg_catalog.->) %L) OPERATOR(pg_catalog.->>) 0)::%s', crm_write.source, crm_write.name, crm_write.view_type);
+		value := format('((%s OPERATOR(pg_catalog.->) %L) OPERATOR(pg_catalog.->>) 0)::%s', crm_write.source, crm_write.name, target);
 	ELSIF crm_write.type = 'jsonb' THEN
-		value := format('(%s OPERATOR(pg_catalog.->) %L)::%s', crm_write.source, crm_write.name, crm_write.view_type);
+		value := format('(%s OPERATOR(pg_catalog.->) %L)::%s', crm_write.source, crm_write.name, target);
 	ELSE
-		value := format('(%s OPERATOR(pg_catalog.->>) %L)::%s', crm_write.source, crm_write.name, crm_write.view_type);
+		value := format('(%s OPERATOR(pg_catalog.->>) %L)::%s', crm_write.source, crm_write.name, target);
 	END IF;
 	RETURN qbsync.crm_not_null(value, crm_write.view_type, crm_write.not_null, crm_write.default_expression);
 END
@@ -236,6 +274,29 @@ $fn$;
 COMMENT ON FUNCTION qbsync.crm_row_expression(integer, text, boolean) IS 'Expression of a view''s row as jsonb, or of a line view''s';
 
 /*
+ * A migration may leave a view without a column or without its triggers, perhaps for a moment.  What cannot be written then
+ * must not pass for something that is not to come in: that would be agreed on, and never be written any more.
+ */
+CREATE FUNCTION qbsync.require_whole(mapping_id integer)
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	problems text;
+BEGIN
+	SELECT string_agg(concat_ws(' ', c.detail, c.hint), ' ') INTO problems
+	FROM qbsync.mapping_check(require_whole.mapping_id) c
+	WHERE c.problem IN ('column_gone', 'not_updatable');
+	IF problems IS NOT NULL THEN
+		RAISE EXCEPTION 'the view of mapping "%" is not what was mapped', (SELECT m.name FROM qbsync.mapping m WHERE m.mapping_id = require_whole.mapping_id)
+			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = problems;
+	END IF;
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.require_whole(integer) IS 'Raises an error when the view of a mapping lacks columns or cannot be written any more';
+
+/*
  * What crosses the border inwards, and what does not: the rules that qbsync.merge() takes.  A column that QuickBooks
  * computes has no say from the CRM; one that the view cannot write has none from QuickBooks.
  */
@@ -251,6 +312,7 @@ DECLARE
 	direction text;
 	units jsonb;
 BEGIN
+	PERFORM qbsync.require_whole(merge_rules.mapping_id);
 	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = merge_rules.mapping_id;
 	direction := qbsync.mapping_direction(merge_rules.mapping_id);
 	SELECT jsonb_object_agg(u.unit, jsonb_build_object('columns', u.columns, 'in', u.comes_in, 'out', u.goes_out,
@@ -302,8 +364,11 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE
 	m qbsync.mapping;
-	map_name text := qbsync.column_policies(their_expression.mapping_id) -> their_expression.name ->> 'value_map';
+	map_name text;
 BEGIN
+	IF EXISTS (SELECT FROM qbsync.column_policy p WHERE p.mapping_id = their_expression.mapping_id AND p.policy = 'value_map') THEN
+		map_name := qbsync.column_policies(their_expression.mapping_id) -> their_expression.name ->> 'value_map';
+	END IF;
 	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = their_expression.mapping_id;
 	IF their_expression.role = 'reference' THEN
 		-- a record of the same entity (a parent) is one of the same CRM table
@@ -334,6 +399,8 @@ CREATE FUNCTION qbsync.their_row(mapping_id integer, alias text, lines boolean, 
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
+DECLARE
+	per_column jsonb := qbsync.column_policies(their_row.mapping_id);
 BEGIN
 	SELECT coalesce(string_agg(p.pairs, ' || ' ORDER BY p.part), '''{}''::jsonb'),
 		coalesce('array_remove(ARRAY[' || string_agg(p.waits, ', ') || ']::text[], NULL)', '''{}''::text[]'),
@@ -349,7 +416,7 @@ BEGIN
 				FILTER (WHERE c.role = 'reference') AS waits,
 			string_agg(format('CASE WHEN %1$s.%2$I IS NOT NULL AND %3$s IS NULL THEN %2$L || ''='' || %1$s.%2$I::text END',
 				their_row.alias, c.name, e.expression), ', ')
-				FILTER (WHERE c.role = 'canonical' AND qbsync.column_policies(their_row.mapping_id) -> c.name ? 'value_map') AS unmapped
+				FILTER (WHERE c.role = 'canonical' AND per_column -> c.name ? 'value_map') AS unmapped
 		FROM qbsync.mapping_columns(their_row.mapping_id, their_row.lines) WITH ORDINALITY
 			AS c(name, role, view_type, is_array, type, path, unit, ref_entity, ref_column, sendable, updatable, not_null, default_expression, position)
 		CROSS JOIN LATERAL (SELECT qbsync.their_expression(their_row.mapping_id, their_row.alias, c.name, c.role, c.type, c.is_array,

@@ -328,7 +328,7 @@ BEGIN
 		their_lines := qbsync.their_row(m.mapping_id, 'n', true);
 		-- an application to an invoice that is not linked waits, or is left out, by policy (ORD-12)
 		lines := format($sql$
-			LEFT JOIN LATERAL (SELECT jsonb_agg(x.line ORDER BY x.position)%6$s AS lines, array_agg(w.w) FILTER (WHERE w.w IS NOT NULL) AS waits_for, array_agg(u.u) FILTER (WHERE u.u IS NOT NULL) AS unmapped
+			LEFT JOIN LATERAL (SELECT jsonb_agg(x.line ORDER BY x.position)%6$s AS lines, array_agg(DISTINCT w.w) FILTER (WHERE w.w IS NOT NULL) AS waits_for, array_agg(u.u) FILTER (WHERE u.u IS NOT NULL) AS unmapped
 				FROM (SELECT n.position, %1$s AS line, %2$s AS waits_for, %3$s AS unmapped FROM qbsync.%4$I n WHERE n.connection_id = c.connection_id AND n.%5$I = c.id%7$s OFFSET 0) x
 				LEFT JOIN LATERAL unnest(x.waits_for) w(w) ON true LEFT JOIN LATERAL unnest(x.unmapped) u(u) ON true) y ON true$sql$,
 			their_lines.value, CASE WHEN m.entity = 'payment' AND policy ->> 'unlinked_payment' = 'ignore' THEN '''{}''::text[]' ELSE their_lines.waits_for END,
@@ -396,7 +396,7 @@ BEGIN
 			(w.g).send, (w.g).conflict, CASE WHEN w.wanted = 'create' THEN w.theirs ELSE (w.g).new_base END AS base,
 			CASE WHEN w.wanted = 'create' THEN %18$s ELSE (w.g).new_crm_base END AS crm_base, (w.g).new_unagreed AS unagreed,
 			w.facts,
-			CASE WHEN w.linked_by = %12$s THEN nullif(coalesce(w.old_events, '{}') || coalesce(qbsync.new_events(w.old_facts, w.facts), '{}'), '{}') END AS events,
+			CASE WHEN w.linked_by = %12$s THEN nullif(coalesce(qbsync.standing_events(w.old_events, w.facts), '{}') || coalesce(qbsync.new_events(w.old_facts, w.facts), '{}'), '{}') END AS events,
 			CASE WHEN w.wanted = 'candidate' THEN w.candidates END AS candidates,
 			nullif(w.waits_for, '{}') AS waits_for,
 			CASE WHEN cardinality(w.unmapped) > 0 THEN 'value_not_mapped' WHEN cardinality(w.waits_for) > 0 THEN 'reference_waiting' END AS problem,

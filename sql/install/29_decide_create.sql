@@ -3,8 +3,8 @@
  *
  * The long way makes a canonical row of each, takes it apart again in the INSERT, and reads the CRM's row back to see what
  * became of it.  Where nothing can come of it but what was written, none of that is needed: the INSERT gets the mirror's
- * columns as they are and returns the key alone.  Who goes this way is what the decide statement would create, without
- * exception (plan and effect are compared by test); everything else goes the long way.
+ * columns as they are and returns the key alone.  Only records that the decide statement would create, ignore or put before a
+ * person go this way (plan and effect are compared by test); everything else goes the long way.
  */
 
 /* Does a column hold exactly what a catalogue column of that type says?  Types of pg_catalog only: others run code. */
@@ -111,16 +111,17 @@ BEGIN
 		RETURN;
 	END IF;
 	them := qbsync.their_row(m.mapping_id, 'c', false);
-	-- NOT IN: one hashed set, whatever a planner without statistics thinks
+	-- the verdicts are those of decide_statement(); NOT IN: one hashed set, whatever a planner without statistics thinks
 	create_statements.create_rows := format($sql$
-		SELECT x.id, x.name, x.theirs, %3$s AS crm_base, %14$s
+		SELECT x.id, x.action, x.name, x.theirs, %3$s AS crm_base, %14$s
 		FROM (
-			SELECT c.id, %1$s AS name, %2$s AS theirs, %4$s
+			SELECT c.id, k.action, %1$s AS name, %2$s AS theirs, %4$s
 			FROM qbsync.%5$I c CROSS JOIN (SELECT NULL::text AS kind) d
-			WHERE c.connection_id = %6$s AND c.id >= $1 AND c.id <= $2 AND c.id <> ALL ($3) AND c.deleted_at IS NULL AND %7$s AND %8$s
-			  AND cardinality(%9$s) = 0 AND split_part(%10$s, ':', 1) = 'create'%11$s
+			CROSS JOIN LATERAL (SELECT CASE WHEN c.deleted_at IS NOT NULL OR NOT (%7$s) OR NOT (%8$s) THEN 'ignore' ELSE split_part(%10$s, ':', 1) END AS action) k
+			WHERE c.connection_id = %6$s AND c.id >= $1 AND c.id <= $2 AND c.id <> ALL ($3)
+			  AND (k.action IN ('ignore', 'review') OR k.action = 'create' AND cardinality(%9$s) = 0%11$s)
 			  AND c.id NOT IN (SELECT l.id FROM qbsync.link l WHERE l.connection_id = %6$s AND l.entity = %5$L AND l.id >= $1 AND l.id <= $2 AND l.family = %12$s)
-			  AND c.id NOT IN (SELECT k.id FROM qbsync.decision k WHERE k.mapping_id = %13$s AND k.undone_at IS NULL AND k.id >= $1 AND k.id <= $2)
+			  AND c.id NOT IN (SELECT o.id FROM qbsync.decision o WHERE o.mapping_id = %13$s AND o.undone_at IS NULL AND o.id >= $1 AND o.id <= $2)
 			ORDER BY c.id
 			OFFSET 0			-- theirs once
 		) x
@@ -136,4 +137,4 @@ BEGIN
 		qbsync.qualified(m.view), columns.names, columns.written, qbsync.crm_key_expression(m.mapping_id, 'v'));
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.create_statements(integer, text[]) IS 'Statements of the short way of creating: create_rows (owner; $1, $2 first and last id, $3 ids to leave out), insert_created (role; reads the tuplestore qbsync_created, returns crm_key in its order); null when values might not be kept as they are';
+COMMENT ON FUNCTION qbsync.create_statements(integer, text[]) IS 'Statements of the short way of creating: create_rows (owner; $1, $2 first and last id, $3 ids to leave out; action: create, review or ignore), insert_created (role; reads those to create from the tuplestore qbsync_created, returns crm_key in its order); null when values might not be kept as they are';

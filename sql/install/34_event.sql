@@ -320,6 +320,21 @@ END
 $fn$;
 COMMENT ON FUNCTION qbsync.new_events(jsonb, jsonb) IS 'Events that happened between two states of facts (qbsync.invoice_facts), in order; none when one of them is not known: what was so when a document was linked is no event';
 
+/* An event that waits and tells of a state which is over would move the CRM's document to what is not so. */
+CREATE FUNCTION qbsync.standing_events(events text[], facts jsonb)
+RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT array_agg(e.event ORDER BY e.position)
+	FROM unnest(standing_events.events) WITH ORDINALITY e(event, position)
+	WHERE CASE WHEN standing_events.facts IS NULL THEN true
+		WHEN e.event IN ('partially_paid', 'paid', 'voided', 'deleted') THEN standing_events.facts ->> 'state' = e.event
+		WHEN e.event = 'overdue' THEN (standing_events.facts ->> 'overdue')::boolean
+		ELSE true END;
+$fn$;
+COMMENT ON FUNCTION qbsync.standing_events(text[], jsonb) IS 'Of events that wait to be applied those that still hold under new facts (qbsync.invoice_facts): what happened stays, a state that is over does not; null: none';
+
 /* An invoice becomes overdue because a day has passed: nothing arrives that would tell. */
 CREATE FUNCTION qbsync.note_overdue()
 RETURNS bigint

@@ -162,7 +162,8 @@ AS $fn$
 		'Give the view INSTEAD OF triggers, or the column the direction push with qbsync_set.'
 	FROM qbsync.column_policy p
 	JOIN pg_attribute a ON a.attrelid = m.view AND a.attname = p.column_name AND a.attnum > 0
-	WHERE p.mapping_id = m.mapping_id AND p.policy = 'direction' AND p.value <> 'push' AND NOT pg_column_is_updatable(m.view, a.attnum, true);
+	WHERE p.mapping_id = m.mapping_id AND p.policy = 'direction' AND p.value <> 'push'
+	  AND NOT (qbsync.has_instead_of(m.view, 'UPDATE') OR pg_column_is_updatable(m.view, a.attnum, true));
 $fn$;
 COMMENT ON FUNCTION qbsync.update_problems(qbsync.mapping) IS 'What cannot be written of what is to come in';
 
@@ -218,7 +219,8 @@ AS $fn$
 		FROM r, wanted w
 		JOIN pg_attribute a ON a.attrelid = w.view AND a.attname = ANY (w.columns) AND a.attnum > 0 AND NOT a.attisdropped
 		WHERE w.is_so AND NOT has_column_privilege(r.oid, w.view, a.attnum, w.privilege)
-		  AND (w.privilege = 'SELECT' OR a.attname <> 'last_updated_time' AND pg_column_is_updatable(w.view, a.attnum, true))
+		  AND (w.privilege = 'SELECT' OR a.attname <> 'last_updated_time'
+			   AND (qbsync.has_instead_of(w.view, w.privilege) OR pg_column_is_updatable(w.view, a.attnum, true)))
 		GROUP BY r.oid, r.rolname, w.view, w.privilege
 		UNION ALL
 		SELECT qbsync.qualified(v.view), 'DELETE', r.rolname

@@ -33,7 +33,7 @@ BEGIN
 	m.name := coalesce(request ->> 'name', (SELECT c.relname FROM pg_class c WHERE c.oid = m.view));
 	PERFORM qbsync.check_name('mapping name', m.name);
 	m.entity := request ->> 'entity';
-	PERFORM qbsync.check_entity(m.entity, request ->> 'kind');
+	PERFORM qbsync.check_entity(m.entity, coalesce(request ->> 'kind', 'any'));
 	SELECT k.* INTO old FROM qbsync.mapping k WHERE k.name = m.name;
 	m.connection_id := CASE WHEN request ->> 'connection' IS NULL AND old.mapping_id IS NOT NULL THEN old.connection_id
 		ELSE qbsync.the_connection(request ->> 'connection') END;
@@ -42,14 +42,14 @@ BEGIN
 	-- What is left out stays as it was.
 	m.mapping_id := old.mapping_id;
 	m.family := old.family;
-	m.kind := request ->> 'kind';
+	m.kind := coalesce(request ->> 'kind', old.kind, 'any');
 	m.line_view := coalesce((request ->> 'lines')::regclass, qbsync.current_relation(old.line_view, old.line_view_name));
 	m.line_view_name := coalesce(qbsync.qualified(m.line_view), old.line_view_name);
 	m.role := coalesce((request ->> 'role')::name, old.role, qbsync.default_role(coalesce((request ->> 'table')::regclass, m.view), caller));
 	m.crm_search_path := coalesce(request ->> 'search_path', old.crm_search_path, qbsync.default_search_path(m.view, m.role));
-	m.crm_settings := coalesce(nullif(request -> 'settings', 'null'), '{}');
+	m.crm_settings := coalesce(nullif(request -> 'settings', 'null'), old.crm_settings, '{}');
 	m.policies := qbsync.valid_policies(m.connection_id, coalesce(nullif(request -> 'policies', 'null'), old.policies, '{}'));
-	m.defaults := coalesce(nullif(request -> 'defaults', 'null'), '{}');
+	m.defaults := coalesce(nullif(request -> 'defaults', 'null'), old.defaults, '{}');
 	m.made_view := coalesce((request ->> 'made_view')::boolean, old.made_view AND m.view = old.view, false);
 	m.key_columns := coalesce((SELECT array_agg(k) FROM jsonb_array_elements_text(nullif(request -> 'key', 'null')) k), old.key_columns, qbsync.default_key(m.view), '{}');
 	-- A first column that has a meaning of its own is no key, unless somebody says so.
@@ -59,7 +59,7 @@ BEGIN
 		m.key_columns := '{}';
 	END IF;
 
-	m.extra_columns := ARRAY(SELECT k FROM jsonb_array_elements_text(coalesce(nullif(request -> 'extra', 'null'), '[]')) k);
+	m.extra_columns := coalesce((SELECT coalesce(array_agg(k), '{}') FROM jsonb_array_elements_text(request -> 'extra') k WHERE jsonb_typeof(request -> 'extra') = 'array'), '{}');
 	SELECT coalesce(array_agg(r.column_name ORDER BY r.position) FILTER (WHERE r.role IN ('canonical', 'reference', 'special')), '{}') AS taking_part
 	INTO columns
 	FROM qbsync.column_roles(m.view, m.entity, false, m.key_columns, m.extra_columns) r;

@@ -178,13 +178,13 @@ RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	SELECT pg_column_is_updatable(column_takes.view, column_takes.attnum, true)
-		AND (EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = column_takes.view AND t.tgtype::integer & 64 <> 0 AND t.tgtype::integer & 16 <> 0)
-			 OR NOT EXISTS (SELECT FROM pg_attribute a
-							JOIN qbsync.view_columns(column_takes.view) v ON v.column_name = a.attname
-							JOIN pg_attribute b ON b.attrelid = v.relation AND b.attname = v.base_column
-							WHERE a.attrelid = column_takes.view AND a.attnum = column_takes.attnum
-							  AND (b.attgenerated <> '' OR b.attidentity = 'a')));
+	SELECT qbsync.has_instead_of(column_takes.view, 'UPDATE')
+		OR pg_column_is_updatable(column_takes.view, column_takes.attnum, true)
+		AND NOT EXISTS (SELECT FROM pg_attribute a
+						JOIN qbsync.view_columns(column_takes.view) v ON v.column_name = a.attname
+						JOIN pg_attribute b ON b.attrelid = v.relation AND b.attname = v.base_column
+						WHERE a.attrelid = column_takes.view AND a.attnum = column_takes.attnum
+						  AND (b.attgenerated <> '' OR b.attidentity = 'a'));
 $fn$;
 COMMENT ON FUNCTION qbsync.column_takes(regclass, smallint) IS 'Can a column of a view be written?';
 

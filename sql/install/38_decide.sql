@@ -250,9 +250,24 @@ BEGIN
 	PERFORM qbsync.forget_questions(link_pair.m, link_pair.record_id, other.id);
 	-- the CRM record is taken: it is no candidate for others any more
 	DELETE FROM qbsync.match_candidate c WHERE c.mapping_id = link_pair.m.mapping_id AND c.crm_key = link_pair.its_key;
-	INSERT INTO qbsync.link (connection_id, entity, id, family, mapping_id, crm_key, origin, linked_by)
-	VALUES (link_pair.m.connection_id, link_pair.m.entity, link_pair.record_id, link_pair.m.family, link_pair.m.mapping_id,
-			link_pair.its_key, 'decision', session_user);
+	BEGIN
+		INSERT INTO qbsync.link (connection_id, entity, id, family, mapping_id, crm_key, origin, linked_by)
+		VALUES (link_pair.m.connection_id, link_pair.m.entity, link_pair.record_id, link_pair.m.family, link_pair.m.mapping_id,
+				link_pair.its_key, 'decision', session_user);
+	EXCEPTION
+		-- somebody else linked one of the two at the same moment
+		WHEN unique_violation THEN
+			SELECT l.* INTO its FROM qbsync.link l
+			WHERE l.connection_id = link_pair.m.connection_id AND l.entity = link_pair.m.entity AND l.family = link_pair.m.family
+			  AND (l.id = link_pair.record_id OR l.mapping_id = link_pair.m.mapping_id AND l.crm_key = link_pair.its_key)
+			ORDER BY l.id = link_pair.record_id DESC LIMIT 1;
+			IF its.id IS NULL THEN
+				RAISE;
+			ELSIF its.id = link_pair.record_id AND its.mapping_id = link_pair.m.mapping_id AND its.crm_key = link_pair.its_key THEN
+				RETURN NULL;
+			END IF;
+			PERFORM qbsync.refuse_link(link_pair.m, its);
+	END;
 	number := qbsync.note_decision(link_pair.m, link_pair.record_id, link_pair.its_key, 'link',
 		jsonb_build_object('touched', to_jsonb(array_remove(ARRAY[link_pair.record_id, other.id], NULL)),
 						   'more_before', CASE WHEN its.id IS NOT NULL AND other.id IS NOT NULL THEN jsonb_build_array(to_jsonb(other)) END),

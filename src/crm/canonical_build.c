@@ -122,10 +122,10 @@ set_numeric(Value *value, Numeric numeric)
 static void
 set_time(Value *value, Datum time, Oid type)
 {
-	char	   *text = palloc(MAXDATELEN + 1);
+	char	   *words = palloc(MAXDATELEN + 1);
 
-	(void) JsonEncodeDateTime(text, time, type, NULL);
-	set_value(value, JENTRY_ISSTRING, text, strlen(text));
+	(void) JsonEncodeDateTime(words, time, type, NULL);
+	set_value(value, JENTRY_ISSTRING, words, strlen(words));
 }
 
 /* A jsonb; false if it is empty. */

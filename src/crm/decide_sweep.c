@@ -2,9 +2,9 @@
  * decide_sweep.c
  *		Deciding about all records of a company, some at a time.  See decide.h.
  *
- * Pairs that match are found once for a whole sweep.  Records that match nothing, are linked with nothing and are to be
- * created go a short way, where the mapping has one (29_decide_create.sql): one statement gives them as the INSERT will take
- * them, and nothing else is asked about them.
+ * Pairs that match are found once for a whole sweep.  Records that match nothing and are linked with nothing go a short way,
+ * where the mapping has one (29_decide_create.sql): one statement gives those to be created as the INSERT will take them, and
+ * nothing else is asked about them.
  */
 #include "postgres.h"
 
@@ -24,6 +24,7 @@
 enum
 {
 	COLUMN_ID = 1,
+	COLUMN_ACTION,
 	COLUMN_NAME,
 	COLUMN_THEIRS,
 	COLUMN_CRM_BASE
@@ -77,6 +78,32 @@ swept_pairs(char **ids, int n, Batch *paired)
 	return pairs;
 }
 
+/* Takes the rows of the short way. */
+typedef struct ShortReceiver
+{
+	DestReceiver pub;
+	MemoryContext context;		/* of what it makes */
+	int			allocated;
+	Decisions  *decisions;
+	Rows	   *created;		/* those to create */
+} ShortReceiver;
+
+static void
+receiver_startup(DestReceiver *self, int operation, TupleDesc tupdesc)
+{
+	ShortReceiver *receiver = (ShortReceiver *) self;
+	MemoryContext caller = MemoryContextSwitchTo(receiver->context);
+
+	receiver->created = rows_like(tupdesc);
+	MemoryContextSwitchTo(caller);
+}
+
+/* For the end of the statement, and of the receiver: nothing to do. */
+static void
+receiver_nothing(DestReceiver *self)
+{
+}
+
 /* A column of a row, copied; 0 if null. */
 static Datum
 row_datum(TupleTableSlot *slot, int column)
@@ -97,33 +124,59 @@ row_text(TupleTableSlot *slot, int column)
 	return isnull ? NULL : TextDatumGetCString(value);
 }
 
-/* Decisions about those of the records between two ids that go the short way. */
+/* Fill in a decision to create the record. */
+static void
+create_decision(ShortReceiver *receiver, TupleTableSlot *slot, Decision *decision)
+{
+	static char origin[] = "created_in_crm";
+
+	decision->action = DECISION_CREATE;
+	decision->origin = origin;
+	decision->theirs = decision->base = row_datum(slot, COLUMN_THEIRS);
+	decision->crm_base = row_datum(slot, COLUMN_CRM_BASE);
+	decision->created = receiver->created;
+	tuplestore_puttupleslot(receiver->created->store, slot);
+	receiver->created->n++;
+}
+
+static bool
+receiver_receive(TupleTableSlot *slot, DestReceiver *self)
+{
+	ShortReceiver *receiver = (ShortReceiver *) self;
+	MemoryContext caller = MemoryContextSwitchTo(receiver->context);
+	Decision   *decision;
+	char	   *action = row_text(slot, COLUMN_ACTION);
+
+	if (receiver->decisions->n == receiver->allocated)
+		elog(ERROR, "the sweep left out records");
+	decision = &receiver->decisions->decisions[receiver->decisions->n++];
+	decision->id = row_text(slot, COLUMN_ID);
+	decision->record_name = row_text(slot, COLUMN_NAME);
+	if (strcmp(action, "create") == 0)
+		create_decision(receiver, slot, decision);
+	else
+		decision->action = strcmp(action, "review") == 0 ? DECISION_REVIEW : DECISION_IGNORE;
+	pfree(action);
+	MemoryContextSwitchTo(caller);
+	return true;
+}
+
+/* Decisions about those of the n records between two ids that go the short way. */
 static Decisions *
-short_way(const Mapping *mapping, char *first, char *last, Datum left_out)
+short_way(const Mapping *mapping, char **ids, int n, Datum left_out)
 {
 	Oid			types[] = {TEXTOID, TEXTOID, TEXTARRAYOID};
-	Datum		values[] = {CStringGetTextDatum(first), CStringGetTextDatum(last), left_out};
-	Decisions  *decisions = palloc0(sizeof(Decisions));
-	Rows	   *rows = statement_read(mapping->statements.create_rows, lengthof(types), types, values, NULL);
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(rows->tupdesc, &TTSOpsMinimalTuple);
+	Datum		values[] = {CStringGetTextDatum(ids[0]), CStringGetTextDatum(ids[n - 1]), left_out};
+	ShortReceiver receiver = {
+		.pub = {receiver_receive, receiver_startup, receiver_nothing, receiver_nothing, DestNone},
+		.context = CurrentMemoryContext,
+		.allocated = n
+	};
 
-	decisions->decisions = palloc0(sizeof(Decision) * Max(rows->n, 1));
-	while (tuplestore_gettupleslot(rows->store, true, false, slot))
-	{
-		Decision   *decision = &decisions->decisions[decisions->n++];
-
-		decision->id = row_text(slot, COLUMN_ID);
-		decision->action = DECISION_CREATE;
-		decision->origin = "created_in_crm";
-		decision->reason = "matches nothing";
-		decision->record_name = row_text(slot, COLUMN_NAME);
-		decision->theirs = decision->base = row_datum(slot, COLUMN_THEIRS);
-		decision->crm_base = row_datum(slot, COLUMN_CRM_BASE);
-		decision->created = rows;
-	}
-	ExecDropSingleTupleTableSlot(slot);
-	tuplestore_rescan(rows->store);
-	return decisions;
+	receiver.decisions = palloc0(sizeof(Decisions));
+	receiver.decisions->decisions = palloc0(sizeof(Decision) * n);
+	(void) statement_receive(mapping->statements.create_rows, lengthof(types), types, values, NULL, &receiver.pub);
+	return receiver.decisions;
 }
 
 /* Two lists in order of id as one. */
@@ -171,7 +224,7 @@ decide_run_swept(const Mapping *mapping, Datum ids)
 	pairs = swept_pairs(sorted, n, &paired);
 	if (mapping->statements.create_rows == NULL)
 		return decide_run_with(mapping, ids, pairs);
-	created = short_way(mapping, sorted[0], sorted[n - 1], batch_array(&paired, TEXTOID));
+	created = short_way(mapping, sorted, n, batch_array(&paired, TEXTOID));
 	for (int i = 0; i < n; i++)
 	{
 		if (next < created->n && strcmp(created->decisions[next].id, sorted[i]) == 0)

@@ -71,12 +71,15 @@ report_undo(void *arg)
 	failure_write(attempt->mapping_id, &rows);
 }
 
-/* Unit: the mapping waits. */
+/*
+ * Unit: the mapping waits.  Views that were made anew are taken up here as well: what the turn took up was rolled back with it.
+ */
 static void
 report_mapping(void *arg)
 {
 	Report	   *report = arg;
 
+	claim_refresh(report->attempt->mapping_id);
 	report->next_due = failure_of_mapping(report->attempt->mapping_id, report->problem, report->detail);
 }
 
@@ -126,6 +129,7 @@ probe_work(void *arg)
 	Attempt    *attempt = arg;
 
 	box_settings(turn_box_length() / 2);
+	claim_refresh(attempt->mapping_id);
 	attempt->mapping = mapping_load(attempt->mapping_id);
 	if (attempt->mapping)
 	{

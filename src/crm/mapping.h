@@ -35,7 +35,7 @@ typedef struct MappingStatements
 	char	   *decide;			/* $1 text[] of ids or null, tuplestores crm_row, match_pair */
 	char	   *sweep;			/* $1 text (after), $2 integer (limit): id text, in order */
 	/* the short way of creating; NULL: there is none */
-	char	   *create_rows;	/* as the owner; $1, $2 first and last id, $3 text[] of ids left out: id, name, theirs, crm_base, values */
+	char	   *create_rows;	/* as the owner; $1, $2 first and last id, $3 text[] of ids left out: see decide_sweep.c */
 	char	   *insert_created; /* as the role; tuplestore qbsync_created, which those rows are: crm_key text, in order */
 	bool		reread;			/* what RETURNING shows is not to be believed: triggers of the user */
 } MappingStatements;

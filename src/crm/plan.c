@@ -30,6 +30,7 @@
 #include "common/unit.h"
 #include "crm/decide.h"
 #include "crm/event.h"
+#include "crm/guard.h"
 #include "crm/mapping.h"
 #include "crm/plan_json.h"
 #include "crm/role.h"
@@ -598,6 +599,11 @@ qbsync_plan(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("cannot make a plan within security-restricted operation")));
+	/* the CRM's code would replace the statements of the mapping whose turn it is */
+	if (guard_in_apply_worker())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("cannot make a plan in an apply worker")));
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 	plan.tupdesc = result->setDesc;

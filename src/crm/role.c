@@ -19,6 +19,8 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
+#include "catalog/pg_auth_members.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
 #include "commands/trigger.h"
@@ -26,10 +28,12 @@
 #include "nodes/parsenodes.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/jsonb.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "crm/role.h"
 #include "qbsync.h"
@@ -156,10 +160,42 @@ role_fire_deferred(void)
 	AfterTriggerFireDeferred();
 }
 
+/*
+ * The role that a role is, directly or not, a member of and whose rights are no mapping's: a superuser's, or those that reach
+ * files and programs of the server.  InvalidOid: none.  As qbsync.role_objection(), which is asked when a mapping is declared.
+ */
+static Oid
+mighty_group(Oid role)
+{
+	List	   *groups = list_make1_oid(role);
+	ListCell   *cell;
+
+	/* grows while it is gone through */
+	foreach(cell, groups)
+	{
+		Oid			group = lfirst_oid(cell);
+		CatCList   *grants;
+
+		if (group == ROLE_PG_EXECUTE_SERVER_PROGRAM || group == ROLE_PG_READ_SERVER_FILES ||
+			group == ROLE_PG_WRITE_SERVER_FILES || superuser_arg(group))
+			return group;
+		grants = SearchSysCacheList1(AUTHMEMMEMROLE, ObjectIdGetDatum(group));
+		for (int i = 0; i < grants->n_members; i++)
+		{
+			HeapTuple	grant = &grants->members[i]->tuple;
+
+			groups = list_append_unique_oid(groups, ((Form_pg_auth_members) GETSTRUCT(grant))->roleid);
+		}
+		ReleaseSysCacheList(grants);
+	}
+	return InvalidOid;
+}
+
 Oid
 role_usable(const char *name)
 {
 	Oid			role = get_role_oid(name, true);
+	Oid			group;
 
 	if (!OidIsValid(role))
 		ereport(ERROR,
@@ -179,6 +215,14 @@ role_usable(const char *name)
 				 errmsg("role \"%s\" is not bound by row-level security", name),
 				 errdetail("It has the attribute BYPASSRLS."),
 				 errhint("ALTER ROLE %s NOBYPASSRLS, or use another role.", quote_identifier(name))));
+	group = mighty_group(role);
+	if (OidIsValid(group))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("role \"%s\" is a member of \"%s\"", name, GetUserNameFromId(group, false)),
+				 errdetail("The CRM's views and triggers would run with the rights of both."),
+				 errhint("REVOKE %s FROM %s, or use another role.",
+						 quote_identifier(GetUserNameFromId(group, false)), quote_identifier(name))));
 	return role;
 }
 

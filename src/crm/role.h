@@ -49,7 +49,8 @@ extern void role_fire_deferred(void);
 
 /*
  * The role of that name, if the CRM's code may be run as it; else an error: it is gone (ERRCODE_UNDEFINED_OBJECT) or it
- * passes checks that are to bind it, as a superuser or by BYPASSRLS (ERRCODE_INSUFFICIENT_PRIVILEGE).
+ * passes checks that are to bind it, as a superuser, by BYPASSRLS, or as a member of a superuser's role or one that reaches
+ * the server's files and programs (ERRCODE_INSUFFICIENT_PRIVILEGE).
  */
 extern Oid	role_usable(const char *name);
 

@@ -662,7 +662,8 @@ settle_turn(const Mapping *mapping, const MappingState *state, const Claim *clai
 	if (state->has_errors)
 		delete_errors(mapping_id, &all.good);
 	failure_write(mapping_id, &all.errors);
-	if (state->has_waiting && all.nfresh > 0)
+	/* a parent and its child may have come in the same turn */
+	if ((state->has_waiting || all.errors.ids.n > 0) && all.nfresh > 0)
 		release_waiting(mapping, all.fresh, all.nfresh);
 	settle_claim(mapping, state, claim);
 	if (all.written > 0 && !state->first_sync)

@@ -244,6 +244,16 @@ rows_empty(int ncolumns, const char *const *names, const Oid *types)
 	return rows;
 }
 
+Rows *
+rows_like(TupleDesc columns)
+{
+	Rows	   *rows = palloc0(sizeof(Rows));
+
+	rows->tupdesc = copy_columns(columns);
+	rows->store = tuplestore_begin_heap(true, false, work_mem);
+	return rows;
+}
+
 void
 rows_name(const char *name, Rows *rows)
 {

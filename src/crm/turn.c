@@ -45,7 +45,7 @@
 #include "crm/write.h"
 #include "qbsync.h"
 
-#define BATCH_MAX			2000
+#define BATCH_MAX			4000
 #define BATCH_BEGIN			64		/* of a new process */
 
 /* For how long a slow record is remembered. */

@@ -200,7 +200,7 @@ SQL
 	same('wait, error: these wait', "SELECT id FROM plan WHERE action IN ('wait', 'error') AND count IS NULL", "SELECT id FROM qbsync.crm_error WHERE mapping_id = $id");
 	none('review: these are shown to people', "SELECT p.id, p.reason, u.reason FROM (SELECT * FROM plan WHERE action = 'review' AND count IS NULL) p
 		FULL JOIN (SELECT * FROM qbsync.unlinked WHERE mapping = '$mapping' AND reason IN ('review', 'hold')) u USING (id) WHERE p.id IS NULL OR u.id IS NULL");
-	same('crm_only: QuickBooks does not have these', "SELECT crm_key FROM plan WHERE action IN ('crm_only', 'detach') AND count IS NULL",
+	same('crm_only: QuickBooks does not have these', "SELECT crm_key FROM plan WHERE (action = 'crm_only' OR action = 'detach' AND crm_key IN (SELECT key FROM row_after)) AND count IS NULL",
 		"SELECT key FROM row_after WHERE key NOT IN (SELECT crm_key FROM link_after UNION ALL SELECT crm_key FROM qbsync.match_candidate WHERE mapping_id = $id)");
 
 	# What the plan says now: nothing more is to be done, and the rest stays as it was.
@@ -208,7 +208,7 @@ SQL
 	same('what waits for QuickBooks waits still', 'SELECT id, to_quickbooks FROM plan WHERE to_quickbooks IS NOT NULL AND count IS NULL',
 		'SELECT id, to_quickbooks FROM plan_after WHERE to_quickbooks IS NOT NULL AND count IS NULL');
 	same('what is asked is asked still', "SELECT CASE action WHEN 'detach' THEN 'crm_only' ELSE action END, CASE WHEN action <> 'detach' THEN id END, crm_key, conflict
-		FROM plan WHERE action IN ('candidate', 'conflict', 'review', 'wait', 'error', 'crm_only', 'detach') AND count IS NULL",
+		FROM plan WHERE (action IN ('candidate', 'conflict', 'review', 'wait', 'error', 'crm_only') OR action = 'detach' AND crm_key IN (SELECT key FROM row_after)) AND count IS NULL",
 		"SELECT action, id, crm_key, conflict FROM plan_after WHERE action IN ('candidate', 'conflict', 'review', 'wait', 'error', 'crm_only') AND count IS NULL");
 	$crm->sql("SELECT qbsync_disable('$mapping')");
 }
