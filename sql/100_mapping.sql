@@ -355,11 +355,11 @@ RESET ROLE;
 ALTER VIEW regress_crm.by_super SET (security_invoker = true);
 SET ROLE regress_map_admin;
 SELECT qbsync_map('by_super', entity => 'customer', role => 'regress_crm', settings => '{"app.tenant": "1"}');
-SELECT qbsync_map('by_super', entity => 'customer', role => 'regress_crm');
+SELECT qbsync_map('by_super', entity => 'customer', role => 'regress_crm', settings => '{}');
 SET ROLE regress_crm;
 ALTER POLICY all_of_them ON person USING (current_setting('app.tenant', true) IS DISTINCT FROM '2');
 SET ROLE regress_map_admin;
-SELECT qbsync_map('by_super', entity => 'customer', role => 'regress_crm');
+SELECT qbsync_map('by_super', entity => 'customer', role => 'regress_crm', settings => '{}');
 SELECT qbsync_unmap(confirm => true);
 
 -- privileges that are missing, on the view and under it

@@ -159,7 +159,11 @@ SELECT c.id, c.name AS display_name, c.mail AS emails, c.phone AS primary_phone,
 	c.street AS bill_line1, c.city AS bill_city, c.type, c.touched AS last_updated_time
 FROM regress_plan.contact c CROSS JOIN generate_series(1, 2);
 RESET ROLE;
+-- nor is one that cannot be written any more (without INSTEAD OF triggers it only could be read)
 SELECT count(*) FROM qbsync_plan();
+UPDATE qbsync.mapping SET policies = policies || '{"direction": "push"}' WHERE mapping_id = -1;
+SELECT count(*) FROM qbsync_plan();
+UPDATE qbsync.mapping SET policies = policies - 'direction' WHERE mapping_id = -1;
 
 -- row-level security binds the plan as it binds the role: a tenant is named by the mapping, a missing one is an error
 ALTER TABLE regress_plan.contact ENABLE ROW LEVEL SECURITY;

@@ -300,21 +300,20 @@ COMMENT ON FUNCTION qbsync.require_whole(integer) IS 'Raises an error when the v
  * What crosses the border inwards, and what does not: the rules that qbsync.merge() takes.  A column that QuickBooks
  * computes has no say from the CRM; one that the view cannot write has none from QuickBooks.
  */
-CREATE FUNCTION qbsync.merge_rules(mapping_id integer)
+CREATE FUNCTION qbsync.unit_rules(mapping_id integer)
 RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE
 	m qbsync.mapping;
-	policy jsonb := qbsync.effective_policies(merge_rules.mapping_id);
-	per_column jsonb := qbsync.column_policies(merge_rules.mapping_id);
+	policy jsonb := qbsync.effective_policies(unit_rules.mapping_id);
+	per_column jsonb := qbsync.column_policies(unit_rules.mapping_id);
 	direction text;
 	units jsonb;
 BEGIN
-	PERFORM qbsync.require_whole(merge_rules.mapping_id);
-	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = merge_rules.mapping_id;
-	direction := qbsync.mapping_direction(merge_rules.mapping_id);
+	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = unit_rules.mapping_id;
+	direction := qbsync.mapping_direction(unit_rules.mapping_id);
 	SELECT jsonb_object_agg(u.unit, jsonb_build_object('columns', u.columns, 'in', u.comes_in, 'out', u.goes_out,
 													   'authority', u.authority, 'address', u.address)) INTO units
 	FROM (
@@ -324,7 +323,7 @@ BEGIN
 			bool_and(c.sendable AND coalesce(per_column -> c.name ->> 'direction', direction) <> 'pull') AS goes_out,
 			CASE WHEN bool_and(c.sendable) THEN coalesce(min(per_column -> c.name ->> 'authority'), policy ->> 'authority') ELSE 'qbo' END AS authority,
 			c.unit LIKE '%\_addr' AND count(*) > 1 AS address
-		FROM qbsync.mapping_columns(merge_rules.mapping_id) c
+		FROM qbsync.mapping_columns(unit_rules.mapping_id) c
 		WHERE c.role IN ('canonical', 'reference') OR c.name = 'quickbooks_id'
 		GROUP BY c.unit) u;
 	IF m.line_view IS NOT NULL THEN
@@ -334,6 +333,18 @@ BEGIN
 			'authority', coalesce(per_column -> 'lines' ->> 'authority', policy ->> 'authority'), 'address', false));
 	END IF;
 	RETURN jsonb_build_object('units', coalesce(units, '{}'));
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.unit_rules(integer) IS 'Rules of a mapping by the columns its view has now, see qbsync.merge_rules';
+
+CREATE FUNCTION qbsync.merge_rules(mapping_id integer)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+BEGIN
+	PERFORM qbsync.require_whole(merge_rules.mapping_id);
+	RETURN qbsync.unit_rules(merge_rules.mapping_id);
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.merge_rules(integer) IS 'Rules of a mapping for qbsync.merge(): its units with their columns, directions and authority';

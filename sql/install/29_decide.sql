@@ -370,7 +370,7 @@ BEGIN
 					WHEN r.linked_by IS NOT NULL AND r.deleted_at IS NOT NULL THEN 'none:deleted in QuickBooks'
 					WHEN r.deleted_at IS NOT NULL THEN 'ignore:deleted in QuickBooks'
 					WHEN r.linked_by IS NOT NULL THEN 'update:'
-					WHEN r.active IS FALSE THEN 'ignore:inactive in QuickBooks'
+					WHEN r.active IS FALSE AND r.unmatched NOT LIKE 'create:a person%%' THEN 'ignore:inactive in QuickBooks'
 					WHEN NOT r.right_kind THEN 'ignore:of the other kind'
 					WHEN r.auto_key IS NOT NULL AND k.crm_key IS NOT NULL THEN 'link:' || array_to_string(r.auto_reasons, ', ')
 					WHEN r.candidates IS NOT NULL AND r.unmatched NOT LIKE 'ignore:a person%%' AND r.unmatched NOT LIKE 'create:a person%%' THEN 'candidate:may be a record of the CRM'

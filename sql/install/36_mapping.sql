@@ -59,7 +59,8 @@ BEGIN
 		m.key_columns := '{}';
 	END IF;
 
-	m.extra_columns := coalesce((SELECT coalesce(array_agg(k), '{}') FROM jsonb_array_elements_text(request -> 'extra') k WHERE jsonb_typeof(request -> 'extra') = 'array'), '{}');
+	m.extra_columns := CASE jsonb_typeof(request -> 'extra') WHEN 'array' THEN ARRAY(SELECT jsonb_array_elements_text(request -> 'extra'))
+		ELSE coalesce(old.extra_columns, '{}') END;
 	SELECT coalesce(array_agg(r.column_name ORDER BY r.position) FILTER (WHERE r.role IN ('canonical', 'reference', 'special')), '{}') AS taking_part
 	INTO columns
 	FROM qbsync.column_roles(m.view, m.entity, false, m.key_columns, m.extra_columns) r;

@@ -79,12 +79,12 @@ CREATE FUNCTION @extschema@.qbsync_map(
 	role name DEFAULT NULL,
 	lines regclass DEFAULT NULL,
 	watch jsonb DEFAULT NULL,
-	kind text DEFAULT 'any',
-	extra text[] DEFAULT '{}',
+	kind text DEFAULT NULL,
+	extra text[] DEFAULT NULL,
 	crm_table regclass DEFAULT NULL,
 	search_path text DEFAULT NULL,
-	settings jsonb DEFAULT '{}',
-	defaults jsonb DEFAULT '{}',
+	settings jsonb DEFAULT NULL,
+	defaults jsonb DEFAULT NULL,
 	policies jsonb DEFAULT NULL)
 RETURNS text
 LANGUAGE plpgsql
@@ -236,12 +236,12 @@ CREATE FUNCTION @extschema@.qbsync_map_table(
 	connection text DEFAULT NULL,
 	role name DEFAULT NULL,
 	"where" text DEFAULT NULL,
-	kind text DEFAULT 'any',
-	extra text[] DEFAULT '{}',
+	kind text DEFAULT NULL,
+	extra text[] DEFAULT NULL,
 	watch jsonb DEFAULT NULL,
 	search_path text DEFAULT NULL,
-	settings jsonb DEFAULT '{}',
-	defaults jsonb DEFAULT '{}',
+	settings jsonb DEFAULT NULL,
+	defaults jsonb DEFAULT NULL,
 	policies jsonb DEFAULT NULL)
 RETURNS text
 LANGUAGE plpgsql
@@ -265,13 +265,14 @@ BEGIN
 		RAISE EXCEPTION 'the table is missing'
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'SELECT qbsync_map_table(''your_table'', columns => ''{"display_name": "name"}'').';
 	END IF;
-	PERFORM qbsync.check_entity(qbsync_map_table.entity, qbsync_map_table.kind);
+	PERFORM qbsync.check_entity(qbsync_map_table.entity, coalesce(qbsync_map_table.kind, 'any'));
 	PERFORM qbsync.the_connection(qbsync_map_table.connection);
 	IF its_role IS NULL THEN
 		PERFORM qbsync.raise_problems(format('table %s cannot be mapped', qbsync.qualified("table")), array_agg(p.detail), array_agg(p.hint))
 		FROM qbsync.role_problems(NULL::qbsync.mapping) p WHERE p.problem = 'role';
 	END IF;
 	columns := coalesce(qbsync_map_table.columns, qbsync.table_columns_guess("table", entity));
+	extra := coalesce(qbsync_map_table.extra, (SELECT m.extra_columns FROM qbsync.mapping m WHERE m.name = its_name AND m.made_view), '{}');
 	SELECT array_agg(p.detail) AS details, array_agg(p.hint) AS hints INTO problems
 	FROM (SELECT * FROM qbsync.table_problems("table", columns, extra, "where")
 		  UNION ALL

@@ -29,7 +29,7 @@ RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	SELECT qbsync.merge_rules(unit_authority.mapping_id) -> 'units' -> unit_authority.unit ->> 'authority';
+	SELECT qbsync.unit_rules(unit_authority.mapping_id) -> 'units' -> unit_authority.unit ->> 'authority';
 $fn$;
 COMMENT ON FUNCTION qbsync.unit_authority(integer, text) IS 'Authority that counts for a unit of a mapping';
 

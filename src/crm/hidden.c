@@ -1,6 +1,6 @@
 /*
  * hidden.c
- *		Row-level security that hides everything.  See hidden.h.
+ *		Row-level security, or a view with a setting in it, that hides everything.  See hidden.h.
  */
 #include "postgres.h"
 
@@ -9,7 +9,10 @@
 #include "common/unit.h"
 #include "crm/hidden.h"
 
-/* Are there links, and is there row-level security on any table below the view? */
+/*
+ * Are there links, and is there row-level security on any table below the view, or does a view ask for a setting (a tenant)
+ * itself?
+ */
 static bool
 may_be_hidden(const Mapping *mapping)
 {
@@ -19,7 +22,8 @@ may_be_hidden(const Mapping *mapping)
 		" SELECT d.refobjid FROM below b JOIN pg_rewrite r ON r.ev_class = b.oid"
 		" JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid"
 		" AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> b.oid)"
-		" SELECT FROM below JOIN pg_class c ON c.oid = below.oid WHERE c.relrowsecurity) LIMIT 1",
+		" SELECT FROM below JOIN pg_class c ON c.oid = below.oid"
+		" WHERE c.relrowsecurity OR c.relkind = 'v' AND pg_get_viewdef(c.oid) LIKE '%current\\_setting(%') LIMIT 1",
 		2, {OIDOID, INT4OID}
 	};
 	Datum		values[] = {ObjectIdGetDatum(mapping->view), Int32GetDatum(mapping->mapping_id)};
@@ -50,6 +54,6 @@ hidden_check(const Mapping *mapping, const Deed *deeds, int ndeeds, bool *sees_r
 		ereport(ERROR,
 				(errcode(ERRCODE_ROWS_HIDDEN),
 				 errmsg("the view of mapping \"%s\" shows no row, though records are linked", mapping->name),
-				 errdetail("Row-level security of its tables hides them from role \"%s\".", mapping->role_name),
+				 errdetail("Row-level security of its tables, or a condition of the view, hides them from role \"%s\".", mapping->role_name),
 				 errhint("Give the mapping the setting that the policies ask for, such as the tenant.")));
 }

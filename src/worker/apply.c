@@ -39,8 +39,7 @@
 
 /*
  * Settings of this session, whatever ALTER DATABASE or ALTER ROLE say, and whatever user code of the last turn has SET: RESET
- * first, as a value set in the session outranks ours.  Those that user code should see otherwise are set by crm/role.c while it
- * runs.  Session-level advisory locks that user code has kept are released: nobody would release them before this process ends.
+ * first, as a value set in the session outranks ours.  Those that user code should see otherwise are set by crm/role.c while it runs.
  */
 static void
 pin_settings(void)
@@ -72,7 +71,6 @@ pin_settings(void)
 		if (GetConfigOption(settings[i][0], true, false) != NULL)
 			SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
 	}
-	LockReleaseSession(USER_LOCKMETHOD);
 }
 
 /* End as the gateway expects it. */
@@ -83,7 +81,10 @@ leave(ApplyState how)
 	proc_exit(0);
 }
 
-/* One turn, in which alone cancels count. */
+/*
+ * One turn, in which alone cancels count.  Session-level advisory locks that user code has kept are released after it: nobody
+ * would release them before this process ends.
+ */
 static TurnResult
 have_turn(const ApplyTask *task, TimestampTz *next_due)
 {
@@ -97,6 +98,8 @@ have_turn(const ApplyTask *task, TimestampTz *next_due)
 	RESUME_CANCEL_INTERRUPTS();
 	result = turn_run(task->mapping_id, next_due);
 	HOLD_CANCEL_INTERRUPTS();
+	/* we may sleep now, and somebody may be waiting for one */
+	LockReleaseSession(USER_LOCKMETHOD);
 	apply_shared_end_turn();
 	return result;
 }

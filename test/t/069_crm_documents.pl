@@ -4,6 +4,7 @@ use strict;
 use warnings;
 
 use FindBin;
+use JSON::PP ();
 use lib "$FindBin::Bin/../perl";
 
 use PostgreSQL::Test::Utils;
@@ -236,6 +237,19 @@ JSON
 settle();
 is(header($foreign, 'currency, total, balance'), 'USD|100.10|100.10', 'EXT-20: another currency keeps its amounts and its name');
 is(sql("SELECT string_agg(DISTINCT currency, ' ' ORDER BY currency) FROM documents.invoice WHERE invoice_date > '2029-01-01'"), 'CAD USD', 'EXT-20: side by side');
+
+# --- a product that is inactive -----------------------------------------------------------------------------------------------------
+
+my $inactive = qb(act => 'create', entity => 'Item', object => { Name => 'No longer sold', Type => 'Service', IncomeAccountRef => { value => '79' }, ExpenseAccountRef => { value => '80' } })->{Id};
+my $sold = line('5');
+$sold->{SalesItemLineDetail}{ItemRef}{value} = "$inactive";
+my $of_old = invoice([$sold], DocNumber => 'Q-20');
+qb(act => 'inactivate', entity => 'Item', id => "$inactive");
+settle();
+is(errors(), "invoice|$of_old|reference_waiting", 'KAR-41: what was inactive before the CRM knew it is not made by itself, its invoice waits');
+sql("SELECT qbsync_resolve_match('$inactive', 'create', mapping => 'product')");
+released('the invoice');
+is(lines($of_old) . ' ' . sql("SELECT name FROM documents.product WHERE id = '" . key_of($inactive, 'product') . "'"), 'for 5/1/5/5.00 No longer sold', 'KAR-41: a person wants it made: it is, under its own name, and the invoice goes');
 
 # --- everything the company has -----------------------------------------------------------------------------------------------------
 
