@@ -227,6 +227,9 @@ BEGIN
 			USING ERRCODE = 'insufficient_privilege', DETAIL = format('Role "%s" is not a member of it.', NEW.caller),
 				  HINT = format('Ask for GRANT %I TO %I, or name another role: role => ''…''.', m.role, NEW.caller);
 	END IF;
+	-- whoever unmaps drops a view we made, perhaps with more rights than the one who says so here
+	m.made_view := coalesce(m.made_view AND (old.made_view AND old.view = m.view
+		OR qbsync.may_become(NEW.caller, (SELECT r.rolname FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner WHERE c.oid = m.view))), false);
 	m.policies := qbsync.valid_policies(m.connection_id, m.policies);
 	PERFORM qbsync.keep_the_law(old.policies ->> 'documents_direction', m.policies ->> 'documents_direction');
 	SELECT array_agg(p.detail), array_agg(p.hint) INTO details, hints

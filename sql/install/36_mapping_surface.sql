@@ -312,7 +312,14 @@ RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $fn$
+DECLARE
+	its_role name := (SELECT k.role FROM qbsync.mapping k WHERE k.mapping_id = set_mapping_state.mapping_id);
 BEGIN
+	-- qbsync_enable has asked already, but need not be the one who calls
+	IF set_mapping_state.enable AND NOT qbsync.may_become(qbsync.acting_role(), its_role) THEN
+		RAISE EXCEPTION 'permission denied for role "%"', its_role
+			USING ERRCODE = 'insufficient_privilege', DETAIL = format('"%s" is not a member of it.', qbsync.acting_role());
+	END IF;
 	UPDATE qbsync.mapping m
 	SET state = CASE WHEN set_mapping_state.enable THEN 'enabled' WHEN m.enabled_at IS NULL THEN m.state ELSE 'disabled' END,
 		enabled_at = CASE WHEN set_mapping_state.enable THEN clock_timestamp() ELSE m.enabled_at END,
