@@ -285,9 +285,20 @@ AS $fn$
 DECLARE
 	problems text;
 BEGIN
-	SELECT string_agg(concat_ws(' ', c.detail, c.hint), ' ') INTO problems
-	FROM qbsync.mapping_check(require_whole.mapping_id) c
-	WHERE c.problem IN ('column_gone', 'not_updatable');
+	SELECT string_agg(concat_ws(' ', p.detail, p.hint), ' ') INTO problems
+	FROM qbsync.mapping m
+	CROSS JOIN LATERAL (
+		SELECT format('Column %s of %s does not exist.', quote_ident(n.name), qbsync.qualified(n.view)) AS detail,
+			'Give the view the column again, or declare the mapping anew with qbsync_map.' AS hint
+		FROM (SELECT m.view, unnest(m.columns || m.extra_columns) UNION ALL SELECT m.line_view, unnest(m.line_columns)) n(view, name)
+		WHERE n.view IS NOT NULL
+		  AND NOT EXISTS (SELECT FROM pg_attribute a
+						  -- one that was declared extra may be the lines'
+						  WHERE (a.attrelid = n.view OR a.attrelid = m.line_view AND n.name = ANY (m.extra_columns))
+							AND a.attname = n.name AND a.attnum > 0 AND NOT a.attisdropped)
+		UNION ALL
+		SELECT u.detail, u.hint FROM qbsync.update_problems(m) u) p
+	WHERE m.mapping_id = require_whole.mapping_id;
 	IF problems IS NOT NULL THEN
 		RAISE EXCEPTION 'the view of mapping "%" is not what was mapped', (SELECT m.name FROM qbsync.mapping m WHERE m.mapping_id = require_whole.mapping_id)
 			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = problems;

@@ -174,7 +174,7 @@ COMMENT ON FUNCTION qbsync.guard_plan(integer, boolean) IS 'Guards that a mappin
 
 /*
  * A trigger is made under a lock that keeps writers out: it is waited for but a moment, and CRM writes queued behind it no
- * longer than that.
+ * longer than that.  Our own apply worker may be reading the table, so it is tried a few times; in between all locks are free.
  */
 CREATE FUNCTION qbsync.change_guards(mapping_id integer, remove boolean)
 RETURNS void
@@ -184,24 +184,33 @@ SET lock_timeout = '200ms'
 AS $fn$
 DECLARE
 	g record;
+	attempts constant integer := 5;
 BEGIN
-	FOR g IN SELECT * FROM qbsync.guard_plan(change_guards.mapping_id, change_guards.remove) p WHERE p.wanted <> p.present LOOP
-		IF g.wanted THEN
-			EXECUTE format('CREATE TRIGGER %I ' || g.event || ' EXECUTE FUNCTION qbsync.%I(%L)',
-						   g.trigger_name, g.relation, g.function_name, change_guards.mapping_id);
-		ELSE
-			EXECUTE format('DROP TRIGGER %I ON %s', g.trigger_name, g.relation);
-		END IF;
+	FOR attempt IN 1 .. attempts LOOP
+		BEGIN
+			FOR g IN SELECT * FROM qbsync.guard_plan(change_guards.mapping_id, change_guards.remove) p WHERE p.wanted <> p.present LOOP
+				IF g.wanted THEN
+					EXECUTE format('CREATE TRIGGER %I ' || g.event || ' EXECUTE FUNCTION qbsync.%I(%L)',
+								   g.trigger_name, g.relation, g.function_name, change_guards.mapping_id);
+				ELSE
+					EXECUTE format('DROP TRIGGER %I ON %s', g.trigger_name, g.relation);
+				END IF;
+			END LOOP;
+			RETURN;
+		EXCEPTION
+			WHEN lock_not_available THEN
+				IF attempt = attempts THEN
+					RAISE EXCEPTION 'table % is busy', g.relation
+						USING ERRCODE = 'lock_not_available', DETAIL = 'Its triggers have to change, and somebody has been writing it all the time.',
+							  HINT = 'Nothing was changed. Try again, at a quiet moment if need be.';
+				END IF;
+			WHEN insufficient_privilege THEN
+				RAISE EXCEPTION 'permission denied to change triggers of table %', g.relation
+					USING ERRCODE = 'insufficient_privilege', DETAIL = format('%s.', SQLERRM),
+						  HINT = 'Locking linked records needs a trigger on the table: call this as its owner, who is also a member of qbsync_admin, or as a superuser.';
+		END;
+		PERFORM pg_sleep(0.1);
 	END LOOP;
-EXCEPTION
-	WHEN lock_not_available THEN
-		RAISE EXCEPTION 'table % is busy', g.relation
-			USING ERRCODE = 'lock_not_available', DETAIL = 'Its triggers have to change, and somebody has been writing it all the time.',
-				  HINT = 'Nothing was changed. Try again, at a quiet moment if need be.';
-	WHEN insufficient_privilege THEN
-		RAISE EXCEPTION 'permission denied to change triggers of table %', g.relation
-			USING ERRCODE = 'insufficient_privilege', DETAIL = format('%s.', SQLERRM),
-				  HINT = 'Locking linked records needs a trigger on the table: call this as its owner, who is also a member of qbsync_admin, or as a superuser.';
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.change_guards(integer, boolean) IS 'Makes and removes guards as the caller, so that they are as the policies say (or none are left)';

@@ -367,6 +367,8 @@ $crm->sync;
 $crm->applied;
 is($crm->sql("SELECT count(*) FROM other.person WHERE name = 'In spite of locks'"), '1', 'advisory locks of the CRM do not hold us up');
 $session->quit;
+# his own triggers wait for them
+await('the end of his own waiting', sub { $crm->sql("SELECT qbsync_retry_all('own')"); $crm->sql('SELECT count(*) FROM qbsync.crm_error') eq '0' });
 
 # --- the database's owner ------------------------------------------------------------------------------------------------------
 
