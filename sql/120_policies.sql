@@ -268,7 +268,7 @@ SELECT qbsync_map_event('paid', 'status', 'Paid', mapping => 'contacts');
 SELECT qbsync_map_event('paid', 'state', 'Paid', mapping => 'invoices');
 SELECT qbsync_map_event('sold', 'status', 'Paid', mapping => 'invoices');
 SELECT qbsync_map_event(mapping => 'invoices');
-SELECT qbsync_map_event('paid', 'status', 'Paid', mapping => 'invoices', "position" => NULL);
+SELECT qbsync_map_event('paid', 'status', 'Paid', mapping => 'invoices', priority => NULL);
 SELECT qbsync_map_event('invoice_updated', 'status', 'In progress (modified)', mapping => 'invoices');
 SELECT qbsync_map_event('paid', 'status', 'Paid', '{Awaiting payment,Sent}', 'invoices', 10);
 SELECT qbsync_map_event('voided', 'status', 'Void', '{}', 'invoices');

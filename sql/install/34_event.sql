@@ -178,7 +178,7 @@ BEGIN
 				  DETAIL = format('Its columns are: %s.', array_to_string(m.columns || m.extra_columns, ', ')),
 				  HINT = 'A column of the CRM''s own is declared with qbsync_map(…, extra => …).';
 	ELSIF check_event_rule."position" IS NULL THEN
-		RAISE EXCEPTION 'position is missing' USING ERRCODE = 'invalid_parameter_value';
+		RAISE EXCEPTION 'priority is missing' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 END
 $fn$;
@@ -190,7 +190,7 @@ CREATE FUNCTION @extschema@.qbsync_map_event(
 	to_value text DEFAULT NULL,
 	from_values text[] DEFAULT NULL,
 	mapping text DEFAULT NULL,
-	"position" integer DEFAULT 100)
+	priority integer DEFAULT 100)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -198,13 +198,13 @@ AS $fn$
 DECLARE
 	id integer := qbsync.the_mapping(qbsync_map_event.mapping);
 BEGIN
-	PERFORM qbsync.check_event_rule(id, qbsync_map_event.event, qbsync_map_event.column_name, qbsync_map_event."position");
+	PERFORM qbsync.check_event_rule(id, qbsync_map_event.event, qbsync_map_event.column_name, qbsync_map_event.priority);
 	IF qbsync_map_event.to_value IS NULL THEN
 		DELETE FROM qbsync.event_rule r
 		WHERE r.mapping_id = id AND r.event = qbsync_map_event.event AND r.column_name = qbsync_map_event.column_name;
 	ELSE
 		INSERT INTO qbsync.event_rule AS r (mapping_id, "position", event, column_name, to_value, from_values)
-		VALUES (id, qbsync_map_event."position", qbsync_map_event.event, qbsync_map_event.column_name, qbsync_map_event.to_value,
+		VALUES (id, qbsync_map_event.priority, qbsync_map_event.event, qbsync_map_event.column_name, qbsync_map_event.to_value,
 				nullif(qbsync_map_event.from_values, '{}'))
 		ON CONFLICT ON CONSTRAINT event_rule_mapping_id_event_column_name_key
 			DO UPDATE SET "position" = EXCLUDED."position", to_value = EXCLUDED.to_value, from_values = EXCLUDED.from_values;

@@ -55,8 +55,8 @@ suggested('invoice', 'invoice', sub { return $_[0] =~ s/\tr\.status,\n/\tr.statu
 suggested('payment', 'payment');
 sql(<<'SQL');
 SELECT qbsync_set(mapping => m, setting => 'start_date', value => '2030-01-01') FROM unnest('{invoice,payment}'::text[]) m;
-SELECT qbsync_map_event('invoice_updated', 'workflow', 'modified', mapping => 'invoice', "position" => 50),
-	qbsync_map_event('payment_created', 'workflow', 'payment received', mapping => 'invoice', "position" => 60),
+SELECT qbsync_map_event('invoice_updated', 'workflow', 'modified', mapping => 'invoice', priority => 50),
+	qbsync_map_event('payment_created', 'workflow', 'payment received', mapping => 'invoice', priority => 60),
 	qbsync_map_event('emailed', 'workflow', 'e-mailed', mapping => 'invoice'),
 	qbsync_map_event('voided', 'workflow', 'voided', mapping => 'invoice'),
 	qbsync_map_event('deleted', 'workflow', 'deleted', mapping => 'invoice'),
