@@ -60,6 +60,7 @@ typedef struct TurnMemory
 	int			sqlerrcode;		/* of all of them */
 	bool		sees_rows;		/* the view has shown a row in this process */
 	char	   *sweep_at;		/* where the sweep stood after the last turn */
+	TimestampTz sweep_until;	/* what it was matched with counts so long */
 	bool		slow_next;
 	TimestampTz others_until;	/* slow records leave the turn to others so long */
 	int			nslow;

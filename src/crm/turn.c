@@ -54,6 +54,13 @@
 /* However long a slow record takes, others get their turn after this time. */
 #define OTHERS_MAX_US		(5 * USECS_PER_SEC)
 
+/*
+ * A sweep is matched anew after so many times as long as that takes, but not before some time: a record that people have made in
+ * the CRM meanwhile must be found, not made once more.
+ */
+#define SWEEP_MATCH_SHARE	10
+#define SWEEP_MATCH_US		(5 * USECS_PER_SEC)
+
 /* A slow record is given up after this time. */
 #define SLOW_LIMIT_MS		(5 * 60 * 1000)
 
@@ -200,13 +207,13 @@ work_claim(Attempt *attempt)
 		failure_over(attempt->mapping_id, attempt->state->mapping_name);
 }
 
-/* Does the sweep have to be matched first? */
+/* Does the sweep have to be matched first, or anew? */
 static bool
 sweep_begins(const Attempt *attempt)
 {
 	if (attempt->claim->sweep_to == NULL)
 		return false;
-	return !decide_in_sweep(attempt->mapping_id) || turn_memory.sweep_at == NULL ||
+	return !decide_in_sweep(attempt->mapping_id) || turn_memory.sweep_at == NULL || GetCurrentTimestamp() >= turn_memory.sweep_until ||
 		strcmp(turn_memory.sweep_at, attempt->state->sweep_after) != 0;
 }
 
@@ -422,6 +429,8 @@ slow_turn(int32 mapping_id, TimestampTz *next_due)
 static TurnResult
 begin_sweep(const Attempt *attempt, TimestampTz *next_due)
 {
+	TimestampTz began = GetCurrentTimestamp();
+	TimestampTz now;
 	UnitError	error;
 	UnitResult	result;
 
@@ -432,6 +441,8 @@ begin_sweep(const Attempt *attempt, TimestampTz *next_due)
 	if (result == UNIT_DONE)
 	{
 		turn_memory.sweep_at = MemoryContextStrdup(turn_memory.context, attempt->state->sweep_after);
+		now = GetCurrentTimestamp();
+		turn_memory.sweep_until = now + Max(SWEEP_MATCH_US, SWEEP_MATCH_SHARE * (now - began));
 		return TURN_WORKED;
 	}
 	if (result != UNIT_FAILED)
