@@ -131,7 +131,7 @@ COMMENT ON COLUMN qbsync.invoice_payment.url IS 'the payment''s page in QuickBoo
 /*
  * One aggregate per table, worked out customer by customer from the indexes: an application asks for the contact on its
  * screen, by crm_key, in a join with its own table or by id, and no more than that customer's rows are read; aggregates
- * that are not asked for fall away.  A list of everybody takes about twice as long as with aggregates over whole tables.
+ * that are not asked for fall away.  A list of everybody takes three to four times as long as with aggregates over whole tables.
  *
  * What merely decorates (names) is a sub-select: each join less leaves room for those of the application, which the planner
  * then orders freely with ours, so that it gets from the application's row to the customer by index.
