@@ -292,7 +292,8 @@ sub agree
 DROP TABLE IF EXISTS crm.quickbooks, crm.difference;
 CREATE TABLE crm.quickbooks AS SELECT o ->> 'Id' AS id, (o ->> 'Active')::boolean AS active,
 	CASE WHEN (o ->> 'Active')::boolean THEN o ->> 'DisplayName' ELSE regexp_replace(o ->> 'DisplayName', ' \\(deleted\\)\$', '') END AS name,
-	o -> 'PrimaryEmailAddr' ->> 'Address' AS email, o -> 'PrimaryPhone' ->> 'FreeFormNumber' AS phone, o -> 'BillAddr' ->> 'Line1' AS street, o -> 'BillAddr' ->> 'City' AS city
+	nullif(btrim(split_part(o -> 'PrimaryEmailAddr' ->> 'Address', ',', 1)), '') AS email,	-- a column for one holds the first
+	 o -> 'PrimaryPhone' ->> 'FreeFormNumber' AS phone, o -> 'BillAddr' ->> 'Line1' AS street, o -> 'BillAddr' ->> 'City' AS city
 FROM jsonb_array_elements((SELECT pg_read_file('$store')::jsonb) -> 'objects') o;
 CREATE TABLE crm.difference AS
 SELECT m.name AS mapping, l.id, l.crm_key, CASE WHEN n.col IN ('street', 'city') THEN 'bill_addr' ELSE n.canonical END AS unit, n.col,
