@@ -277,6 +277,23 @@ settle_conflicts(int32 mapping_id, bool has_conflicts, const Batch *looked_at, c
 	}
 }
 
+/* Run a statement about records: $1 mapping, $2 ids, $3 crm_keys, $4 kinds, $5 json, $6 what was written. */
+static void
+insert_records(SqlStatement *insert, int32 mapping_id, const Columns *records, const Batch *json)
+{
+	Datum		values[6];
+
+	if (records->ids.n == 0)
+		return;
+	values[0] = Int32GetDatum(mapping_id);
+	values[1] = batch_array(&records->ids, TEXTOID);
+	values[2] = batch_array(&records->crm_keys, TEXTOID);
+	values[3] = batch_array(&records->kinds, TEXTOID);
+	values[4] = batch_array(json, JSONBOID);
+	values[5] = batch_array(&records->writes, JSONBOID);
+	sql_execute(insert, values, NULL);
+}
+
 /* The CRM records as they were before they were written. */
 static void
 insert_history(int32 mapping_id, const Columns *before)
@@ -288,17 +305,8 @@ insert_history(int32 mapping_id, const Columns *before)
 		" AS u(id, crm_key, operation, before, written) WHERE m.mapping_id = $1",
 		6, {INT4OID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID, JSONBARRAYOID}
 	};
-	Datum		values[6];
 
-	if (before->ids.n == 0)
-		return;
-	values[0] = Int32GetDatum(mapping_id);
-	values[1] = batch_array(&before->ids, TEXTOID);
-	values[2] = batch_array(&before->crm_keys, TEXTOID);
-	values[3] = batch_array(&before->kinds, TEXTOID);
-	values[4] = batch_array(&before->shown, JSONBOID);
-	values[5] = batch_array(&before->writes, JSONBOID);
-	sql_execute(&insert, values, NULL);
+	insert_records(&insert, mapping_id, before, &before->shown);
 }
 
 /* What happened, for the timeline; of what was written the names of the columns, the rest is in history. */
@@ -314,17 +322,8 @@ insert_activity(int32 mapping_id, const Columns *happened)
 		" AS u(id, crm_key, kind, detail, written) WHERE m.mapping_id = $1",
 		6, {INT4OID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID, JSONBARRAYOID}
 	};
-	Datum		values[6];
 
-	if (happened->ids.n == 0)
-		return;
-	values[0] = Int32GetDatum(mapping_id);
-	values[1] = batch_array(&happened->ids, TEXTOID);
-	values[2] = batch_array(&happened->crm_keys, TEXTOID);
-	values[3] = batch_array(&happened->kinds, TEXTOID);
-	values[4] = batch_array(&happened->details, JSONBOID);
-	values[5] = batch_array(&happened->writes, JSONBOID);
-	sql_execute(&insert, values, NULL);
+	insert_records(&insert, mapping_id, happened, &happened->details);
 }
 
 /* One line of the timeline; detail: pairs of name and value, ended by NULL. */
