@@ -168,6 +168,7 @@ edit($full, DisplayName => 'Bad Match');
 applied();
 is(crm("SELECT count(*) FROM flat.contacts WHERE name LIKE 'Good %'"), '20', 'promise 9: one bad record never stops the rest');
 is(errors(), join(' ', map { "$_|crm_refused|23514" } sort ($full, $bad)), 'those the CRM refuses wait');
+is(crm("SELECT string_agg(detail, ' ') FROM qbsync.error_open WHERE detail LIKE '%Failing row%'"), '', 'what people read does not quote whole rows of the CRM');
 like(crm("SELECT detail FROM qbsync.crm_error WHERE id = '$bad'"), qr/no_bad/, 'with the cause');
 is(contact($full, 'name'), 'Full Match', 'the CRM is as it was');
 crm('SET ROLE crm_app; ALTER TABLE flat.contacts DROP CONSTRAINT no_bad');
