@@ -68,11 +68,12 @@ GRANT EXECUTE ON FUNCTION
 TO qbsync_reader;
 GRANT SELECT ON
 	qbsync.job, qbsync.cursor, qbsync.api_usage, qbsync.error, qbsync.http_log,
-	qbsync.decision, qbsync.standing_decision, qbsync.rejected_pair, qbsync.crm_error, qbsync.history, qbsync.activity
+	qbsync.decision, qbsync.standing_decision, qbsync.rejected_pair, qbsync.crm_error, qbsync.send_error, qbsync.history, qbsync.activity
 TO qbsync_operator;
 GRANT SELECT ON
 	qbsync.environment, qbsync.app, qbsync.connection,
-	qbsync.column_policy, qbsync.value_map, qbsync.event_rule, qbsync.match_rule, qbsync.preset, qbsync.link, qbsync.match_candidate, qbsync.conflict, qbsync.arrival
+	qbsync.column_policy, qbsync.value_map, qbsync.event_rule, qbsync.match_rule, qbsync.preset, qbsync.link, qbsync.match_candidate, qbsync.conflict, qbsync.arrival,
+	qbsync.request, qbsync.outgoing, qbsync.create_generation
 TO qbsync_admin;
 
 -- Mirror tables: above, and for those that an upgrade adds, where they are made (20_mirror.sql).

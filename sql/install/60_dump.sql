@@ -1,7 +1,7 @@
 /*
  * What pg_dump carries besides CREATE EXTENSION: what people made.  Never secrets, sign-ins, the mirror, cursors, jobs
  * or logs: a restored database starts as a clone without tokens and reads its companies anew.  Nor work under way on the
- * CRM side (arrival, crm_error) and what happened (history, activity).
+ * CRM side (arrival, crm_error, send_error) and what happened (history, activity).
  *
  * The sequences belong to it, or the first connection made after a restore would get a number that is taken.  Views are
  * dumped by name (regclass) and are there before any rows are.  Presets are dumped as far as they are not shipped.
@@ -26,3 +26,7 @@ SELECT pg_extension_config_dump('qbsync.decision', '');
 SELECT pg_extension_config_dump('qbsync.decision_decision_id_seq', '');
 SELECT pg_extension_config_dump('qbsync.conflict', '');
 SELECT pg_extension_config_dump('qbsync.conflict_conflict_id_seq', '');
+SELECT pg_extension_config_dump('qbsync.request', '');
+SELECT pg_extension_config_dump('qbsync.request_request_id_seq', '');
+SELECT pg_extension_config_dump('qbsync.outgoing', '');
+SELECT pg_extension_config_dump('qbsync.create_generation', '');
