@@ -313,7 +313,12 @@ UPDATE qbsync.invoice SET balance = 0, customer_memo = 'Merci';
 SELECT * FROM pg_temp.look();							-- everything at once, in order (ORD-18, KAR-60)
 UPDATE qbsync.payment SET deleted_at = now() WHERE id = '201';
 UPDATE qbsync.invoice SET balance = 40.10;
-SELECT * FROM pg_temp.look();							-- the payment was deleted: partly paid again, overdue again
+SELECT * FROM pg_temp.look();							-- the payment was deleted: reopened, partly paid, overdue again
+UPDATE qbsync.payment SET deleted_at = now() WHERE id = '200';
+UPDATE qbsync.invoice SET balance = 100.10;
+SELECT * FROM pg_temp.look();							-- and the other one: nothing is paid any more
+-- one that waits holds as long as the invoice is open, wholly or in part
+SELECT s, qbsync.standing_events('{invoice_updated,reopened,paid}', jsonb_build_object('state', s)) FROM unnest('{open,partially_paid,paid,voided,deleted}'::text[]) s;
 UPDATE qbsync.invoice SET total_amt = 0, balance = 0, private_note = 'Voided';
 UPDATE qbsync.invoice_line SET amount = 0, qty = 0, unit_price = 0;
 SELECT * FROM pg_temp.look();							-- voided, and not "updated"

@@ -162,7 +162,7 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE
 	m qbsync.mapping;
-	events text[] := '{invoice_updated,payment_created,partially_paid,paid,overdue,emailed,voided,deleted}';
+	events text[] := '{invoice_updated,payment_created,reopened,partially_paid,paid,overdue,emailed,voided,deleted}';
 BEGIN
 	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = check_event_rule.mapping_id;
 	IF m.entity <> 'invoice' THEN
@@ -212,7 +212,7 @@ BEGIN
 	PERFORM qbsync.release_errors(id, 'transition_not_allowed');
 END
 $fn$;
-COMMENT ON FUNCTION @extschema@.qbsync_map_event(text, text, text, text[], text, integer) IS 'Say what an event in QuickBooks (invoice_updated, payment_created, partially_paid, paid, overdue, emailed, voided, deleted) does to a column of the CRM''s invoice: to_value, when it has one of from_values (null: any). A null to_value removes the rule. SECURITY DEFINER: writes qbsync.event_rule';
+COMMENT ON FUNCTION @extschema@.qbsync_map_event(text, text, text, text[], text, integer) IS 'Say what an event in QuickBooks (invoice_updated, payment_created, reopened, partially_paid, paid, overdue, emailed, voided, deleted) does to a column of the CRM''s invoice: to_value, when it has one of from_values (null: any). A null to_value removes the rule. SECURITY DEFINER: writes qbsync.event_rule';
 
 /*
  * What event rules compare an invoice with.  Per invoice two look-ups by index, so that the price is that of the invoices
@@ -306,6 +306,10 @@ BEGIN
 	IF (new -> 'payments') - ARRAY(SELECT jsonb_object_keys(old -> 'payments')) <> '{}' THEN
 		events := events || 'payment_created'::text;
 	END IF;
+	-- before the state it is in now: a rule for each leads from the one to the other
+	IF was IN ('paid', 'partially_paid') AND is_now = 'open' OR was = 'paid' AND is_now = 'partially_paid' THEN
+		events := events || 'reopened'::text;
+	END IF;
 	IF is_now <> was AND is_now IN ('partially_paid', 'paid') THEN
 		events := events || is_now;
 	END IF;
@@ -330,6 +334,7 @@ AS $fn$
 	FROM unnest(standing_events.events) WITH ORDINALITY e(event, position)
 	WHERE CASE WHEN standing_events.facts IS NULL THEN true
 		WHEN e.event IN ('partially_paid', 'paid', 'voided', 'deleted') THEN standing_events.facts ->> 'state' = e.event
+		WHEN e.event = 'reopened' THEN standing_events.facts ->> 'state' IN ('open', 'partially_paid')
 		WHEN e.event = 'overdue' THEN (standing_events.facts ->> 'overdue')::boolean
 		ELSE true END;
 $fn$;

@@ -198,6 +198,36 @@ sql("SELECT qbsync_map_event('partially_paid', 'status', 'partially_paid', from_
 released('the event');
 is(status($first) . ' ' . status($second), 'partially_paid paid', 'ORD-21: allowed in both places, the one that holds is made');
 
+# what was paid is open again
+my $back = invoice([ line('50') ], DocNumber => 'Q-5');
+settle();
+my @halves = map { pay($back, '25') } 1, 2;
+settle();
+is(status($back), 'paid', 'KAR-60: paid in two halves');
+$crm->app("INSERT INTO documents.status_move VALUES ('partially_paid', 'sent'), ('paid', 'sent')");
+sql("SELECT qbsync_map_event('reopened', 'status', 'sent', from_values => '{paid,partially_paid}', mapping => 'invoice')");
+qb(act => 'delete', entity => 'Payment', id => "$halves[0]");
+settle();
+is(header($back, 'status, balance'), 'partially_paid|25.00', 'ORD-18, KAR-60: a payment deleted in QuickBooks: one half is still paid');
+qb(act => 'delete', entity => 'Payment', id => "$halves[1]");
+settle();
+is(header($back, 'status, balance'), 'sent|50.00', 'ORD-18, KAR-60: the other one, too: reopened');
+is(sql("SELECT string_agg(detail ->> 'event', ' ' ORDER BY at, event_id) FROM qbsync.timeline WHERE crm_table = 'documents.invoice' AND crm_key = '" . key_of($back, 'invoice') . "' AND kind = 'event' AND detail ->> 'column' = 'status'"),
+	'paid reopened partially_paid reopened', 'KAR-61: an entry for each move');
+pay($back, '50');
+settle();
+is(status($back), 'paid', 'KAR-60: and paid once more');
+# an event that may not move the status waits, and no longer than it is so
+sql("SELECT qbsync_map_event('reopened', 'status', 'sent', from_values => '{partially_paid}', mapping => 'invoice')");
+my $paid_back = sql("SELECT max(payment_id::int) FROM qbsync.payment_line WHERE txn_id = '$back'");
+qb(act => 'unpay', id => "$paid_back");
+settle();
+is(errors(), "invoice|$back|transition_not_allowed|status", 'ORD-21: reopened, but not from paid');
+pay($back, '50');
+settle();
+is(errors() . status($back), 'paid', 'ORD-21: paid again before it was allowed: nothing waits');
+sql("SELECT qbsync_map_event('reopened', 'status', NULL, mapping => 'invoice')");
+
 # --- void, delete -------------------------------------------------------------------------------------------------------------------
 
 my ($void, $kept, $gone, $detached) = map { invoice([ line($_) ], DocNumber => "Q-$_") } 10 .. 13;
