@@ -103,9 +103,13 @@ FROM (VALUES (1, '{}'::jsonb, '{"v": null}'::jsonb), (2, '{"v": ""}', '{"v": []}
 	(6, '{"v": {}}', '{}'), (7, '{"v": " x"}', '{}'), (8, '{"v": [null]}', '{}'), (9, '{"v": 0}', '{}'), (10, '{"v": false}', '{}'),
 	(11, '{"v": 100.1}', '{"v": 100.10}'), (12, '{"v": 1e2}', '{"v": 100}'), (13, '{"v": -0.0}', '{"v": 0}'), (14, '{"v": 100.1}', '{"v": 100.100000000000000000000000000000001}'),
 	(15, '{"v": "100.1"}', '{"v": 100.1}'), (16, '{"v": true}', '{"v": "true"}'), (17, '{"v": "A"}', '{"v": "a"}'), (18, '{"v": "\u00e9"}', '{"v": "e\u0301"}'),
-	(19, '{"v": ["a", "b"]}', '{"v": ["b", "a"]}'), (20, '{"v": {"a": 1, "b": 2.0}}', '{"v": {"b": 2, "a": 1.00}}'), (21, '{"v": ["1"]}', '{"v": [1]}'), (22, '{"v": "a"}', '{"v": "a "}')) x(n, o, t)
+	(19, '{"v": ["a", "b"]}', '{"v": ["b", "a"]}'), (20, '{"v": {"a": 1, "b": 2.0}}', '{"v": {"b": 2, "a": 1.00}}'), (21, '{"v": ["1"]}', '{"v": [1]}'), (22, '{"v": "a"}', '{"v": "a "}'),
+	(23, '{"v": ["a", null]}', '{"v": ["", "a"]}'), (24, '{"v": [null, "", ""]}', '{}'), (25, '{"v": [{"k": null}, null]}', '{"v": [{"k": null}]}')) x(n, o, t)
 CROSS JOIN LATERAL qbsync.merge(pg_temp.rules('three_way', true, true), NULL, NULL, NULL, x.o, x.t, NULL, NULL) m
 ORDER BY x.n;
+-- … so a null that the CRM's list has is no edit, nor is it written or stored
+SELECT m.* FROM qbsync.merge(pg_temp.rules('three_way', true, true), '{"v": ["a", "b"]}', NULL, NULL, '{"v": ["a", null, "b"]}', '{"v": ["a", "c"]}', NULL, NULL) m;
+SELECT m.* FROM qbsync.merge(pg_temp.rules('three_way', true, true), '{"v": ["a"]}', NULL, NULL, '{"v": ["b", null, ""]}', '{"v": ["a"]}', NULL, NULL) m;
 -- nulls are stored as nulls, what is empty is left out of the base
 SELECT m.* FROM qbsync.merge(pg_temp.rules('three_way', true, true), '{"v": ""}', '{"v": []}', '{}', '{"v": ""}', '{"v": null}', NULL, NULL) m;
 SELECT m.* FROM qbsync.merge(pg_temp.rules('three_way', true, true), 'null', 'null', NULL, 'null', 'null', NULL, NULL) m;
@@ -132,11 +136,11 @@ SELECT x.*, qbsync.crm_shown(x.written, x.shown, x.crm_base) FROM (VALUES
 	(1, NULL::jsonb, '{"a": 1}'::jsonb, NULL::jsonb), (2, '{"a": 1}', '{"a": 1.0, "b": 2}', NULL), (3, '{"a": "x"}', '{"a": "X"}', NULL), (4, '{"a": "x"}', '{}', NULL),
 	(5, '{"a": "x"}', '{"a": ""}', '{"b": null}'), (6, '{"a": null}', '{"a": "default"}', '{"a": "old", "c": "C"}'), (7, '{"a": "x"}', '{"a": "x"}', '{"a": "X"}'),
 	(8, '{"a": "x"}', '{"a": "x"}', '{"a": "X", "b": "B"}'), (9, '{"a": null, "b": []}', '{}', NULL), (10, '{"a": ["x", "y"]}', '{"a": ["x"]}', NULL), (11, NULL, NULL, '{"b": 1}'),
-	(12, '{"a": "x"}', NULL, NULL)) x(n, written, shown, crm_base) ORDER BY x.n;
+	(12, '{"a": "x"}', NULL, NULL), (13, '{"a": ["x", "y"]}', '{"a": ["x", null, "y"]}', NULL), (14, '{"a": ["x"]}', '{"a": [null, "z"]}', NULL)) x(n, written, shown, crm_base) ORDER BY x.n;
 SELECT qbsync.crm_shown('[]', NULL, NULL);
 
 -- canonical rows
-SELECT qbsync.strip(x) FROM (VALUES (1, '{"a": 1, "b": null, "c": "", "d": [], "e": {}, "f": false, "g": 0, "h": [null], "i": {"j": null}}'::jsonb), (2, '{}'), (3, '{"a": null}'), (4, NULL), (5, '{"a": 1.10}'), (6, 'null')) x(n, x) ORDER BY x.n;
+SELECT qbsync.strip(x) FROM (VALUES (1, '{"a": 1, "b": null, "c": "", "d": [], "e": {}, "f": false, "g": 0, "h": [null], "i": {"j": null}}'::jsonb), (2, '{}'), (3, '{"a": null}'), (4, NULL), (5, '{"a": 1.10}'), (6, 'null'), (7, '{"a": [null, "x", "", "y"], "b": [{"c": ""}]}')) x(n, x) ORDER BY x.n;
 SELECT qbsync.strip('[1]');
 SELECT qbsync.strip('"x"');
 
@@ -212,7 +216,7 @@ CREATE FUNCTION pg_temp.dice(seed text, sides int) RETURNS int LANGUAGE sql IMMU
 CREATE FUNCTION pg_temp.random_row(seed text) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
 	SELECT coalesce(jsonb_object_agg(c, v -> pg_temp.dice(seed || c, 8)), '{}')
 	FROM unnest(ARRAY['name', 'number', 'line1', 'city', 'zip', 'lines', 'other']) c
-	CROSS JOIN LATERAL (SELECT CASE c WHEN 'number' THEN '[1, 1.0, 1.00, 2, 2.50, 2.5, null, ""]'::jsonb WHEN 'lines' THEN '[[], [{"a": 1}], [{"a": 1.0}], [{"a": 2}], [1, 2], null, [{"a": 1}], [{"a": 1}]]' ELSE '["x", "x", "y", "y", "z", null, "", []]' END AS v) v
+	CROSS JOIN LATERAL (SELECT CASE c WHEN 'number' THEN '[1, 1.0, 1.00, 2, 2.50, 2.5, null, ""]'::jsonb WHEN 'lines' THEN '[[], [{"a": 1}], [{"a": 1.0}], [{"a": 2}], [1, 2], null, [null, {"a": 1}, ""], [{"a": 1}]]' ELSE '["x", "x", "y", "y", "z", null, "", []]' END AS v) v
 	WHERE pg_temp.dice(seed || c || '?', 5) > 0 $$;
 CREATE FUNCTION pg_temp.random_rules(seed text) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
 	SELECT jsonb_build_object('units', jsonb_object_agg(u.unit, jsonb_build_object('columns', u.columns::jsonb, 'address', u.unit = 'addr',

@@ -7,6 +7,7 @@ RESET client_min_messages;
 SELECT qbsync.canonical('a', 'x'::text, 'bb', 12.50::numeric, 'c', true, 'd', 7, 'e', '2026-01-02'::date, 'f', '{"k": [1, "z"]}'::jsonb,
 						'g', '{one,two}'::text[], 'h', ''::text, 'i', NULL::numeric, 'j', '{}'::text[], 'k', '[]'::jsonb, 'l', '""'::jsonb, 'm', '3.0'::jsonb);
 SELECT qbsync.canonical('a', NULL::text);
+SELECT qbsync.canonical('a', '{one,NULL,"",two}'::text[], 'b', '{NULL,""}'::text[], 'c', '[null, {"k": null}, ""]'::jsonb, 'd', '[null]'::jsonb);
 CREATE TEMP TABLE wide AS
 SELECT i, CASE WHEN i % 3 = 0 THEN repeat('é', i) END AS t, CASE WHEN i % 2 = 0 THEN i / 7.0 END AS n, i % 5 = 0 AS b,
 	CASE WHEN i % 4 = 0 THEN ARRAY['x', repeat('y', i)] END AS l, jsonb_build_object('i', i, 's', repeat('q', i % 5)) AS j

@@ -27,7 +27,7 @@ CREATE FUNCTION qbsync.strip("row" jsonb)
 RETURNS jsonb
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
 AS 'MODULE_PATHNAME', 'qbsync_strip';
-COMMENT ON FUNCTION qbsync.strip(jsonb) IS 'A canonical row: without members that are empty (null, empty text, empty list)';
+COMMENT ON FUNCTION qbsync.strip(jsonb) IS 'A canonical row: without members that are empty (null, empty text, empty list), and lists without nulls and empty texts';
 
 CREATE FUNCTION qbsync.canonical(VARIADIC pairs "any")
 RETURNS jsonb

@@ -3,7 +3,7 @@
  *		Canonical rows: what is empty, what is equal, and the small functions of SQL about them.
  *
  * A value is empty when it is missing, null, '' or []: QuickBooks does not tell these apart, and CRMs each in their own way.
- * Empty values are left out of rows.  Numbers are equal by value (100.1 is 100.10), text by bytes.
+ * Empty values are left out of rows, and empty elements out of lists (canonical_clean()).  Numbers are equal by value (100.1 is 100.10), text by bytes.
  *
  * Rows are read here and not by the server's iterator, which takes twice as long: merging reads four rows for each link, and
  * mostly finds nothing to do.  The format is that of the disk, which no version changes.
@@ -22,6 +22,7 @@
 PG_FUNCTION_INFO_V1(qbsync_crm_shown);
 PG_FUNCTION_INFO_V1(qbsync_strip);
 
+static bool has_empty_element(const JsonbContainer *list);
 static bool find(Jsonb *row, const char *name, int len, JsonbValue *value);
 
 void
@@ -121,6 +122,45 @@ canonical_empty(const JsonbValue *value)
 	}
 }
 
+/* Has a list a null or an empty text?  Elements are looked at by their entries alone: most lists are as they should be. */
+static bool
+has_empty_element(const JsonbContainer *list)
+{
+	for (uint32 i = 0; i < JsonContainerSize(list); i++)
+	{
+		JEntry		entry = list->children[i];
+
+		if (JBE_ISNULL(entry) || (JBE_ISSTRING(entry) && getJsonbLength(list, i) == 0))
+			return true;
+	}
+	return false;
+}
+
+void
+canonical_clean(JsonbValue *value)
+{
+	if (value->type == jbvBinary && JsonContainerIsArray(value->val.binary.data) && has_empty_element(value->val.binary.data))
+	{
+		JsonbContainer *list = value->val.binary.data;
+		JsonbParseState *state = NULL;
+		Jsonb	   *cleaned;
+
+		pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+		for (uint32 i = 0; i < JsonContainerSize(list); i++)
+		{
+			JsonbValue *element = getIthJsonbValueFromContainer(list, i);
+
+			if (element->type != jbvNull && (element->type != jbvString || element->val.string.len > 0))
+				pushJsonbValue(&state, WJB_ELEM, element);
+		}
+		cleaned = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
+		value->val.binary.data = &cleaned->root;
+		value->val.binary.len = VARSIZE(cleaned) - VARHDRSZ;
+	}
+	if (canonical_empty(value))
+		value->type = jbvNull;
+}
+
 bool
 canonical_same(const JsonbValue *a, const JsonbValue *b)
 {
@@ -181,14 +221,15 @@ qbsync_strip(PG_FUNCTION_ARGS)
 	const char *name;
 	int			len;
 	JsonbValue	value;
-	bool		any_empty = false;
+	bool		unclean = false;
 
 	if (row == NULL)
 		PG_RETURN_NULL();
 	canonical_reader(&reader, row);
-	while (!any_empty && canonical_next(&reader, &name, &len, &value))
-		any_empty = canonical_empty(&value);
-	if (!any_empty)
+	while (!unclean && canonical_next(&reader, &name, &len, &value))
+		unclean = canonical_empty(&value) || (value.type == jbvBinary && JsonContainerIsArray(value.val.binary.data) &&
+											  has_empty_element(value.val.binary.data));
+	if (!unclean)
 		PG_RETURN_JSONB_P(row);
 
 	pushJsonbValue(&object.state, WJB_BEGIN_OBJECT, NULL);
@@ -196,7 +237,8 @@ qbsync_strip(PG_FUNCTION_ARGS)
 	canonical_reader(&reader, row);
 	while (canonical_next(&reader, &name, &len, &value))
 	{
-		if (!canonical_empty(&value))
+		canonical_clean(&value);
+		if (value.type != jbvNull)
 			canonical_put(&object, name, len, &value);
 	}
 	PG_RETURN_JSONB_P(canonical_finish(&object));
@@ -222,8 +264,7 @@ canonical_shown(Jsonb *written, Jsonb *shown, Jsonb *crm_base)
 	canonical_reader(&reader, written);
 	while (canonical_next(&reader, &name, &len, &value))
 	{
-		if (canonical_empty(&value))
-			value.type = jbvNull;
+		canonical_clean(&value);
 		(void) find(shown, name, len, &other);
 		if (!canonical_same(&value, &other))
 			canonical_put(&object, name, len, &other);
@@ -250,7 +291,6 @@ find(Jsonb *row, const char *name, int len, JsonbValue *value)
 	value->type = jbvNull;
 	if (row == NULL || getKeyJsonValueFromContainer(&row->root, name, len, value) == NULL)
 		return false;
-	if (canonical_empty(value))
-		value->type = jbvNull;
+	canonical_clean(value);
 	return true;
 }

@@ -43,6 +43,9 @@ extern Jsonb *canonical_argument(FunctionCallInfo fcinfo, int argument, const ch
 /* Is a value null, '' or []? */
 extern bool canonical_empty(const JsonbValue *value);
 
+/* Makes a value, as it is read, canonical: what is empty becomes jbvNull, a list loses its nulls and empty texts. */
+extern void canonical_clean(JsonbValue *value);
+
 /* Are two values, as they are read, equal?  Empty ones must be jbvNull. */
 extern bool canonical_same(const JsonbValue *a, const JsonbValue *b);
 

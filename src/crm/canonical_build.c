@@ -136,10 +136,13 @@ set_jsonb(Value *value, Jsonb *json)
 
 	if (!JB_ROOT_IS_SCALAR(json))
 	{
-		if (JB_ROOT_IS_ARRAY(json) && JB_ROOT_COUNT(json) == 0)
-			return false;
-		set_value(value, JENTRY_ISCONTAINER, VARDATA(json), VARSIZE(json) - VARHDRSZ);
-		return true;
+		JsonbValue	whole = {.type = jbvBinary};
+
+		whole.val.binary.data = &json->root;
+		whole.val.binary.len = VARSIZE(json) - VARHDRSZ;
+		canonical_clean(&whole);
+		set_value(value, JENTRY_ISCONTAINER, whole.val.binary.data, whole.val.binary.len);
+		return whole.type != jbvNull;
 	}
 	(void) JsonbExtractScalar(&json->root, &scalar);
 	if (canonical_empty(&scalar))
@@ -153,7 +156,7 @@ set_jsonb(Value *value, Jsonb *json)
 	return true;
 }
 
-/* A text[] becomes a list; false if it is empty. */
+/* A text[] becomes a list, without its empty elements as in canonical_clean(); false if that is empty. */
 static bool
 set_list(Value *value, ArrayType *array)
 {
@@ -164,21 +167,20 @@ set_list(Value *value, ArrayType *array)
 	Jsonb	   *list;
 
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
-	if (n == 0)
-		return false;
-	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
 	for (int i = 0; i < n; i++)
 	{
-		JsonbValue	element = {.type = jbvNull};
+		JsonbValue	element = {.type = jbvString};
 
-		if (!nulls[i])
-		{
-			element.type = jbvString;
-			element.val.string.val = VARDATA_ANY(DatumGetPointer(elements[i]));
-			element.val.string.len = VARSIZE_ANY_EXHDR(DatumGetPointer(elements[i]));
-		}
+		if (nulls[i] || VARSIZE_ANY_EXHDR(DatumGetPointer(elements[i])) == 0)
+			continue;
+		element.val.string.val = VARDATA_ANY(DatumGetPointer(elements[i]));
+		element.val.string.len = VARSIZE_ANY_EXHDR(DatumGetPointer(elements[i]));
+		if (state == NULL)
+			pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
 		pushJsonbValue(&state, WJB_ELEM, &element);
 	}
+	if (state == NULL)
+		return false;
 	list = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
 	set_value(value, JENTRY_ISCONTAINER, VARDATA(list), VARSIZE(list) - VARHDRSZ);
 	return true;

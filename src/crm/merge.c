@@ -597,8 +597,8 @@ read_row(const MergeRules *rules, Jsonb *row, JsonbValue *values, bool *present)
 	{
 		if (!find_column(rules, &column, name, len))
 			continue;
-		if (!canonical_empty(&value))
-			values[column] = value;
+		canonical_clean(&value);
+		values[column] = value;
 		if (present != NULL)
 			present[column] = true;
 	}
