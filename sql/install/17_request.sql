@@ -108,3 +108,19 @@ AS $fn$
 	SELECT encode(substring(sha256(convert_to(to_jsonb(derive_requestid.parts)::text, 'UTF8')) FOR 16), 'hex')::uuid::text;
 $fn$;
 COMMENT ON FUNCTION qbsync.derive_requestid(text[]) IS 'requestid of a write: of a create (connection.origin, ''create'', mapping_id, crm_key, generation), of an update (origin, ''update'', mapping_id, crm_key, generation, id, sync_token, body), of a batch (origin, ''batch'', requestids of its items in order)';
+
+CREATE FUNCTION qbsync.compose(entity text, columns jsonb, raw jsonb DEFAULT NULL, id text DEFAULT NULL, sync_token text DEFAULT NULL,
+	OUT body text, OUT problem text, OUT column_name text, OUT detail text)
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'qbsync_compose';
+COMMENT ON FUNCTION qbsync.compose(text, jsonb, jsonb, text, text) IS 'JSON that QuickBooks is sent: columns of the mirror with their new values (null: to be emptied), for an update with the record as it is, its id and SyncToken. When QuickBooks would refuse it: no body, but the problem, the column and the particulars (QuickBooks API, Customer and limits of its fields)';
+
+INSERT INTO qbsync.problem (code, needs_person, meaning, remedy) VALUES
+	('send_too_long', true, 'A field of the CRM is longer than QuickBooks takes. Nothing was sent.', 'Shorten it in the CRM; the record then goes by itself.'),
+	('send_bad_characters', true, 'A field of the CRM has characters that QuickBooks does not take there. Nothing was sent.', 'Take them out in the CRM; the record then goes by itself.'),
+	('send_bad_email', true, 'An e-mail address of the CRM is none that QuickBooks takes. Nothing was sent.', 'Correct it in the CRM; the record then goes by itself.'),
+	('send_bad_value', true, 'A field of the CRM has a value that QuickBooks does not take there. Nothing was sent.', 'Correct it in the CRM, or its value map: SELECT qbsync_map_value(…); the record then goes by itself.'),
+	('send_no_name', true, 'The CRM record has no name, and QuickBooks wants one. Nothing was sent.', 'Give it a name in the CRM; it then goes by itself.'),
+	('send_missing', true, 'A field that QuickBooks requires is empty in the CRM. Nothing was sent.', 'Fill it in the CRM; the record then goes by itself.'),
+	('send_cannot_empty', true, 'The CRM emptied a field that cannot be emptied from outside of QuickBooks. Nothing was sent.', 'Empty it in QuickBooks.'),
+	('send_waiting', false, 'The CRM record refers to another one (a parent, say) that is not in QuickBooks yet.', 'Nothing when the other is on its way: it goes as soon as that is linked. Otherwise send that one: SELECT qbsync_push(…).');

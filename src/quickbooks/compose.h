@@ -1,0 +1,45 @@
+/*
+ * compose.h
+ *		Columns become the body of a write, after everything that can be known beforehand was checked.
+ */
+#ifndef QBSYNC_COMPOSE_H
+#define QBSYNC_COMPOSE_H
+
+#include "postgres.h"
+
+#include "quickbooks/catalogue.h"
+#include "utils/jsonb.h"
+
+/* A column that is to be written. */
+typedef struct ComposeColumn
+{
+	bool		given;
+	bool		cleared;		/* given, and empty */
+	JsonbValue	value;			/* points into the argument */
+} ComposeColumn;
+
+typedef struct Compose
+{
+	const CatalogueEntity *entity;
+	int			ncolumns;
+	ComposeColumn *columns;		/* as in the catalogue */
+	Jsonb	   *raw;			/* the record as it is in QuickBooks, NULL: it is to be created */
+	const char *id;				/* NULL with raw */
+	const char *sync_token;
+
+	/* why it cannot be sent; problem NULL: it can */
+	const char *problem;		/* code of qbsync.problem */
+	const char *column_name;
+	char	   *detail;
+} Compose;
+
+/* The column of that name, NULL when the entity has none or it is not given. */
+extern const ComposeColumn *compose_given(const Compose *compose, const char *name);
+
+/* Say why it cannot be sent; the first reason stays. */
+extern void compose_refuse(Compose *compose, const char *problem, const char *column_name, const char *detail,...) pg_attribute_printf(4, 5);
+
+/* Check all columns by the catalogue and by QuickBooks' rules; sets the problem. */
+extern void compose_check(Compose *compose);
+
+#endif							/* QBSYNC_COMPOSE_H */
