@@ -301,6 +301,21 @@ $fn$;
 COMMENT ON FUNCTION qbsync.closed_columns(jsonb) IS 'Columns that nothing comes into, by the rules of merging';
 
 /*
+ * A new row of the CRM takes all that may come in, also that there is nothing.  Where it then shows something, by a default or a
+ * trigger, that is what was agreed on, and no edit of the CRM.
+ */
+CREATE FUNCTION qbsync.empty_row(rules jsonb)
+RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT coalesce(jsonb_object_agg(c.c, NULL), '{}')
+	FROM jsonb_each(empty_row.rules -> 'units') u CROSS JOIN LATERAL jsonb_array_elements_text(u.value -> 'columns') c(c)
+	WHERE u.value -> 'in' = 'true';
+$fn$;
+COMMENT ON FUNCTION qbsync.empty_row(jsonb) IS 'The columns that may come in, by the rules of merging, each null';
+
+/*
  * One row per record: what the next sync does with it, and why.  This is all there is to know; the plan shows it, the
  * apply worker does it.
  */
@@ -438,12 +453,13 @@ COMMENT ON FUNCTION qbsync.must_reread(integer) IS 'Must rows be read again afte
 
 CREATE FUNCTION qbsync.mapping_statements(mapping_id integer,
 	OUT read_rows text, OUT read_match text, OUT insert text, OUT delete text, OUT delete_lines text, OUT insert_lines text,
-	OUT linked text, OUT match text, OUT decide text, OUT sweep text, OUT reread boolean, OUT create_rows text, OUT insert_created text)
+	OUT linked text, OUT match text, OUT decide text, OUT sweep text, OUT reread boolean, OUT empty_row jsonb, OUT create_rows text, OUT insert_created text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE
 	m qbsync.mapping;
+	rules jsonb := qbsync.merge_rules(mapping_statements.mapping_id);
 	match_columns text;
 BEGIN
 	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = mapping_statements.mapping_id;
@@ -470,8 +486,9 @@ BEGIN
 	mapping_statements.decide := qbsync.decide_statement(m.mapping_id);
 	mapping_statements.sweep := format('SELECT c.id FROM qbsync.%I c WHERE c.connection_id = %s AND c.id > $1 ORDER BY c.id LIMIT $2', m.entity, m.connection_id);
 	mapping_statements.reread := qbsync.must_reread(m.mapping_id);
+	mapping_statements.empty_row := qbsync.empty_row(rules);
 	SELECT c.* INTO mapping_statements.create_rows, mapping_statements.insert_created
-	FROM qbsync.create_statements(m.mapping_id, qbsync.closed_columns(qbsync.merge_rules(m.mapping_id))) c;
+	FROM qbsync.create_statements(m.mapping_id, qbsync.closed_columns(rules)) c;
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.mapping_statements(integer) IS 'All statements of a mapping, for the apply worker and the plan';

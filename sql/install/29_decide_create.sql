@@ -64,6 +64,8 @@ BEGIN
 			AND NOT coalesce(per_column -> c.name ? 'value_map', false)),
 		k.value,
 		CASE WHEN k.closed OR c.is_array THEN NULL
+			-- where there is nothing the default would be shown
+			WHEN c.not_null AND c.default_expression !~ '^''''::[a-z ]+$' THEN format('(%s) IS NOT NULL', k.value)
 			-- what would be rounded, and what would lose its last spaces
 			WHEN c.view_type = 'numeric' AND b.atttypmod >= 0 THEN format('(%1$s = round(%1$s, %2$s)) IS NOT FALSE', k.value, (b.atttypmod - 4) & 2047)
 			WHEN c.view_type = 'character varying' AND b.atttypmod >= 0 THEN format('right(%s, 1) IS DISTINCT FROM '' ''', k.value)

@@ -113,7 +113,7 @@ make_statements(int32 mapping_id, MemoryContext context, MappingStatements *stat
 {
 	static SqlStatement select = {
 		"SELECT s.read_rows, s.read_match, s.\"insert\", s.\"delete\", s.delete_lines, s.insert_lines, "
-		"s.linked, s.match, s.decide, s.sweep, s.create_rows, s.insert_created, s.reread FROM qbsync.mapping_statements($1) s",
+		"s.linked, s.match, s.decide, s.sweep, s.create_rows, s.insert_created, s.reread, s.empty_row FROM qbsync.mapping_statements($1) s",
 		1, {INT4OID}
 	};
 	char	  **const texts[] = {
@@ -123,12 +123,16 @@ make_statements(int32 mapping_id, MemoryContext context, MappingStatements *stat
 		&statements->create_rows, &statements->insert_created
 	};
 	Datum		values[] = {Int32GetDatum(mapping_id)};
+	MemoryContext old;
 
 	if (sql_execute(&select, values, NULL) != 1)
 		elog(ERROR, "mapping %d has no statements", mapping_id);
 	for (int i = 0; i < lengthof(texts); i++)
 		*texts[i] = sql_text(0, i + 1, context);
 	statements->reread = DatumGetBool(sql_datum(0, lengthof(texts) + 1, NULL));
+	old = MemoryContextSwitchTo(context);
+	statements->empty_row = (Jsonb *) PG_DETOAST_DATUM_COPY(sql_datum(0, lengthof(texts) + 2, NULL));
+	MemoryContextSwitchTo(old);
 	SPI_freetuptable(SPI_tuptable);
 }
 

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "nodes/pg_list.h"
+#include "utils/jsonb.h"
 
 /* A setting to be made while the role is in force. */
 typedef struct RoleSetting
@@ -38,6 +39,7 @@ typedef struct MappingStatements
 	char	   *create_rows;	/* as the owner; $1, $2 first and last id, $3 text[] of ids left out: see decide_sweep.c */
 	char	   *insert_created; /* as the role; tuplestore qbsync_created, which those rows are: crm_key text, in order */
 	bool		reread;			/* what RETURNING shows is not to be believed: triggers of the user */
+	Jsonb	   *empty_row;		/* the columns that may come in, each null */
 } MappingStatements;
 
 typedef struct Mapping

@@ -19,6 +19,7 @@
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -199,16 +200,19 @@ put_number(LinkTable *table, TupleTableSlot *slot, LinkColumn column, int32 valu
 	slot->tts_isnull[table->columns[column]] = false;
 }
 
-/* crm_base of a new link. */
+/* crm_base of a new link.  A record just made was given every column that may come in, most of them empty. */
 static Datum
-shown_otherwise(const Deed *deed)
+shown_otherwise(const Mapping *mapping, const Deed *deed)
 {
 	Datum		crm_base = deed->decision->crm_base;
+	Datum		write = deed->write;
 	Jsonb	   *shown;
 
-	if (deed->write == (Datum) 0 || deed->shown == (Datum) 0)
+	if (write == (Datum) 0 || deed->shown == (Datum) 0)
 		return crm_base;
-	shown = canonical_shown(DatumGetJsonbP(deed->write), DatumGetJsonbP(deed->shown), crm_base ? DatumGetJsonbP(crm_base) : NULL);
+	if (deed->decision->action == DECISION_CREATE)
+		write = DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(mapping->statements.empty_row), write);
+	shown = canonical_shown(DatumGetJsonbP(write), DatumGetJsonbP(deed->shown), crm_base ? DatumGetJsonbP(crm_base) : NULL);
 	return shown ? JsonbPGetDatum(shown) : (Datum) 0;
 }
 
@@ -248,7 +252,7 @@ insert_link(LinkTable *table, const Mapping *mapping, const Deed *deed)
 	put(table, slot, LINK_ORIGIN, CStringGetTextDatum(decision->origin));
 	put(table, slot, LINK_LINKED_AT, TimestampTzGetDatum(now));
 	put(table, slot, LINK_BASE, decision->base);
-	put(table, slot, LINK_CRM_BASE, shown_otherwise(deed));
+	put(table, slot, LINK_CRM_BASE, shown_otherwise(mapping, deed));
 	put(table, slot, LINK_UNAGREED, decision->unagreed);
 	put(table, slot, LINK_FACTS, decision->facts);
 	put(table, slot, LINK_EVENTS, deed->events_left);

@@ -1,0 +1,58 @@
+# What the CRM makes of what is written: defaults of columns that QuickBooks leaves empty.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../perl";
+
+use QbsyncCrm;
+use QbsyncTest;
+use Test::More;
+
+my $crm = QbsyncCrm->new('rewritten', customers => 10);
+my $policies = q{policies => '{"pull_new_first": "all", "pull_new": "all"}'};
+
+sub map_view { $crm->sql("SELECT qbsync_map('crm.v', 'customer', name => 'm', role => 'crm_app', $policies); SELECT qbsync_enable('m')"); $crm->applied }
+sub unmap { $crm->sql("SELECT qbsync_unmap('m', confirm => true)"); $crm->app('DROP VIEW crm.v') }
+sub row { my ($id, $columns) = @_; return $crm->sql("SELECT $columns FROM crm.v JOIN qbsync.link l ON l.crm_key = v.id::text WHERE l.id = '$id'") }
+sub conflicts { return $crm->sql("SELECT coalesce(string_agg(unit, ' ' ORDER BY unit), '') FROM qbsync.conflict") }
+sub arrived { $crm->sync; $crm->applied }
+
+# --- defaults -----------------------------------------------------------------------------------------------------------------
+
+# One that comes in a sweep and one that comes alone, which go different ways; each without a phone, and with one.
+sub defaults
+{
+	my ($what) = @_;
+	my $empty = $crm->customer(DisplayName => "Empty $what");
+	my $full = $crm->customer(DisplayName => "Full $what", PrimaryPhone => { FreeFormNumber => '1' });
+	$crm->sync;
+	map_view();
+	my $later = $crm->customer(DisplayName => "Later $what");
+	arrived();
+	is(row($empty, 'primary_phone, notes') . ' ' . row($full, 'primary_phone') . ' ' . row($later, 'primary_phone, notes'), 'none| 1 none|', "$what: what QuickBooks leaves empty has the CRM's value");
+	is($crm->sql("SELECT string_agg(coalesce(crm_base::text, 'null'), ' ' ORDER BY id::integer) FROM qbsync.link WHERE id IN ('$empty', '$full', '$later')"),
+		'{"primary_phone": "none"} null {"primary_phone": "none"}', "$what: which is agreed on, and no edit");
+	$crm->edit($_, PrimaryPhone => { FreeFormNumber => '2' }) for $empty, $full, $later;
+	arrived();
+	is(join(' ', map { row($_, 'primary_phone') } $empty, $full, $later) . conflicts(), '2 2 2', "$what: QuickBooks' next value comes in");
+	$crm->edit($empty, PrimaryPhone => { FreeFormNumber => '' });
+	arrived();
+	is(row($empty, 'primary_phone') . conflicts(), 'none', "$what: emptied in QuickBooks, it is the CRM's value again");
+	unmap();
+}
+
+$crm->app(<<'SQL');
+CREATE TABLE crm.a (id serial PRIMARY KEY, name text, phone text NOT NULL DEFAULT 'none', notes text NOT NULL DEFAULT '');
+CREATE VIEW crm.v AS SELECT id, name AS display_name, phone AS primary_phone, notes FROM crm.a;
+SQL
+defaults('a default');
+$crm->app(<<'SQL');
+CREATE TABLE crm.b (id serial PRIMARY KEY, name text, phone text, notes text);
+CREATE FUNCTION crm.fill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.phone := coalesce(NEW.phone, 'none'); RETURN NEW; END $$;
+CREATE TRIGGER fill BEFORE INSERT OR UPDATE ON crm.b FOR EACH ROW EXECUTE FUNCTION crm.fill();
+CREATE VIEW crm.v AS SELECT id, name AS display_name, phone AS primary_phone, notes FROM crm.b;
+SQL
+defaults('a trigger');
+
+done_testing;
