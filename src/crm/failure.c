@@ -116,7 +116,7 @@ failure_is_refusal(int sqlerrcode)
 		category == ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION) ||
 		category == ERRCODE_TO_CATEGORY(ERRCODE_WITH_CHECK_OPTION_VIOLATION) ||
 		category == ERRCODE_TO_CATEGORY(ERRCODE_RAISE_EXCEPTION) ||
-		sqlerrcode == ERRCODE_CRM_NO_KEY || sqlerrcode == ERRCODE_CRM_RETURNED_NOTHING;
+		sqlerrcode == ERRCODE_CRM_NO_KEY || sqlerrcode == ERRCODE_CRM_RETURNED_NOTHING || sqlerrcode == ERRCODE_CRM_KEY_CHANGED;
 }
 
 const char *
@@ -126,6 +126,8 @@ failure_problem(int sqlerrcode)
 		return "crm_no_key";
 	if (sqlerrcode == ERRCODE_CRM_RETURNED_NOTHING)
 		return "crm_returned_nothing";
+	if (sqlerrcode == ERRCODE_CRM_KEY_CHANGED)
+		return "crm_key_changed";
 	return failure_is_busy(sqlerrcode) ? "crm_busy" : "crm_refused";
 }
 

@@ -4,7 +4,7 @@
  *
  * Everything goes in sets: one statement for all new records, one for all records that get the same columns, one for
  * lines.  What the view returns is held against what it was given: an INSTEAD OF trigger may forget the key, a BEFORE
- * trigger may swallow a row.  Such a thing is raised as an error of the whole batch, because what was written for that
+ * trigger may swallow a row or give it another key.  Such a thing is raised as an error of the whole batch, because what was written for that
  * record must be rolled back; turn.c then finds the record by halving.
  */
 #include "postgres.h"
@@ -194,6 +194,17 @@ write_returned_nothing(const Deed *deed)
 			 errmsg("the view took a record, but did not write it"),
 			 errdetail("The record is \"%s\".", record_name(deed)),
 			 errhint("Look for a trigger or rule of the CRM that returns NULL or does nothing.")));
+}
+
+/* crm_key: the key that came back, NULL: null. */
+static void
+key_changed(const Deed *deed, const char *crm_key)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CRM_KEY_CHANGED),
+			 errmsg("the key of a record became another one when it was written"),
+			 errdetail("Key \"%s\" became \"%s\".", deed->crm_key, crm_key ? crm_key : "null"),
+			 errhint("Look for a trigger of the CRM that writes the key column.")));
 }
 
 static int
@@ -393,6 +404,16 @@ check_unreturned(const Mapping *mapping, Deed **missing, int n)
 	}
 }
 
+/* The first of deeds whose row was not returned; all were asked for, so there is one when another key came back. */
+static const Deed *
+first_unreturned(Deed **deeds, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (deeds[i]->shown == (Datum) 0)
+			return deeds[i];
+	return deeds[0];
+}
+
 /* Write one group: deeds [0, n) have the same columns and are in order of crm_key. */
 static void
 write_group(const Mapping *mapping, UpdateGroup *groups, int n)
@@ -401,6 +422,7 @@ write_group(const Mapping *mapping, UpdateGroup *groups, int n)
 	Batch		values = {0};
 	Deed	  **deeds = palloc(sizeof(Deed *) * n);
 	ShownRow   *shown;
+	const ShownRow *other = NULL;	/* a row with a key that was not asked for */
 	Rows	   *result;
 	KeyIndex	index;
 	int			missing = 0;
@@ -420,7 +442,11 @@ write_group(const Mapping *mapping, UpdateGroup *groups, int n)
 
 		if (deed)
 			deed->shown = shown[i].shown;
+		else
+			other = &shown[i];
 	}
+	if (other)
+		key_changed(first_unreturned(deeds, n), other->crm_key);
 	for (int i = 0; i < n; i++)
 		if (deeds[i]->shown == (Datum) 0)
 			deeds[missing++] = deeds[i];

@@ -12,9 +12,10 @@
 #include "crm/decide.h"
 #include "crm/mapping.h"
 
-/* The view swallowed a row, or gave a new one no key: raised for the batch, so that the record is found and rolled back. */
+/* The view gave a new row no key, swallowed one, or gave one another key: raised for the batch, so that the record is found and rolled back. */
 #define ERRCODE_CRM_NO_KEY				MAKE_SQLSTATE('Q', 'B', '0', '0', '1')
 #define ERRCODE_CRM_RETURNED_NOTHING	MAKE_SQLSTATE('Q', 'B', '0', '0', '2')
+#define ERRCODE_CRM_KEY_CHANGED			MAKE_SQLSTATE('Q', 'B', '0', '0', '4')
 
 /* Why a record, or a part of it, was not written. */
 typedef struct Refusal

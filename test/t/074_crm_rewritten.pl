@@ -1,4 +1,4 @@
-# What the CRM makes of what is written: defaults of columns that QuickBooks leaves empty.
+# What the CRM makes of what is written: defaults of columns that QuickBooks leaves empty, triggers that give a row another key.
 use strict;
 use warnings;
 
@@ -35,7 +35,7 @@ sub defaults
 		'{"primary_phone": "none"} null {"primary_phone": "none"}', "$what: which is agreed on, and no edit");
 	$crm->edit($_, PrimaryPhone => { FreeFormNumber => '2' }) for $empty, $full, $later;
 	arrived();
-	is(join(' ', map { row($_, 'primary_phone') } $empty, $full, $later) . conflicts(), '2 2 2', "$what: QuickBooks' next value comes in");
+	is(join(' ', map { row($_, 'primary_phone') } $empty, $full, $later) . conflicts(), '2 2 2', "X-1: $what: QuickBooks' next value comes in");
 	$crm->edit($empty, PrimaryPhone => { FreeFormNumber => '' });
 	arrived();
 	is(row($empty, 'primary_phone') . conflicts(), 'none', "$what: emptied in QuickBooks, it is the CRM's value again");
@@ -54,5 +54,30 @@ CREATE TRIGGER fill BEFORE INSERT OR UPDATE ON crm.b FOR EACH ROW EXECUTE FUNCTI
 CREATE VIEW crm.v AS SELECT id, name AS display_name, phone AS primary_phone, notes FROM crm.b;
 SQL
 defaults('a trigger');
+
+# --- keys ---------------------------------------------------------------------------------------------------------------------
+
+$crm->app(<<'SQL');
+CREATE TABLE crm.c (id serial PRIMARY KEY, name text, phone text, notes text);
+CREATE VIEW crm.v AS SELECT id, name AS display_name, phone AS primary_phone, notes FROM crm.c;
+SQL
+my @moved = map { $crm->customer(DisplayName => "Moved $_") } 1 .. 3;
+$crm->sync;
+map_view();
+$crm->app(<<'SQL');
+CREATE FUNCTION crm.move() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.phone = 'move' THEN NEW.id := NEW.id + 1000; END IF; RETURN NEW; END $$;
+CREATE TRIGGER move BEFORE UPDATE ON crm.c FOR EACH ROW EXECUTE FUNCTION crm.move();
+SQL
+my $key = row($moved[1], 'v.id');
+$crm->edit($moved[$_], PrimaryPhone => { FreeFormNumber => $_ == 1 ? 'move' : 'stay' }) for 0 .. 2;
+arrived();
+is($crm->sql("SELECT id, problem, sqlstate, crm_key FROM qbsync.crm_error"), "$moved[1]|crm_key_changed|QB004|$key", 'promise 9: a trigger that gives a row another key: it waits');
+like($crm->sql('SELECT detail FROM qbsync.error_open'), qr/"$key" became "@{[ $key + 1000 ]}"/, 'and people read why');
+is(join(' ', map { row($_, "coalesce(primary_phone, 'none')") } @moved), 'stay none stay', 'it was taken back, the others are there');
+is($crm->sql("SELECT DISTINCT state FROM qbsync.link") . $crm->sql("SELECT count(*) FROM qbsync.history WHERE crm_key = '$key'"), 'linked0', 'it is linked as before');
+$crm->app('DROP TRIGGER move ON crm.c');
+$crm->sql('SELECT qbsync_retry_all()');
+await('the record', sub { $crm->sql('SELECT count(*) FROM qbsync.crm_error') eq '0' });
+is(row($moved[1], 'v.id, primary_phone'), "$key|move", 'without the trigger it comes in');
 
 done_testing;
