@@ -141,13 +141,15 @@ CREATE TABLE qbsync.history (
 	at				timestamptz NOT NULL DEFAULT clock_timestamp(),
 	operation		text NOT NULL CHECK (operation IN ('update', 'delete')),
 	before			jsonb NOT NULL,
-	written			jsonb
+	written			jsonb,
+	shown			jsonb
 );
 CREATE INDEX history_record_idx ON qbsync.history (mapping_id, crm_key, history_id);
 CREATE INDEX history_at_idx ON qbsync.history (at);
 COMMENT ON TABLE qbsync.history IS 'Every CRM record as it was before qbsync wrote it, as its view showed it; kept for qbsync.history_retention';
 COMMENT ON COLUMN qbsync.history.before IS 'columns of the view before, by name';
 COMMENT ON COLUMN qbsync.history.written IS 'columns that were written, with their new values; null when it was deleted';
+COMMENT ON COLUMN qbsync.history.shown IS 'of those columns, the ones that the view then showed otherwise (a trigger rewrote them), as it showed them; null: none';
 
 CREATE TABLE qbsync.activity (
 	activity_id		bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,

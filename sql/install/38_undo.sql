@@ -98,8 +98,8 @@ COMMENT ON FUNCTION qbsync.restore_links(qbsync.decision) IS 'Puts links back as
  * What an apply worker has to do for an arrival with action 'undo': one row for each CRM row.
  *
  *	delete	the row was made because of the decision: delete it through the view
- *	write	set these columns ("values", JSON null: empty), but only those in which the row still shows what qbsync wrote last
- *			("written"): what people changed since is theirs
+ *	write	set these columns ("values", JSON null: empty), but only those in which the row still shows what it did after qbsync
+ *			wrote it last ("shown"): what people changed since is theirs
  *
  * The worker takes undo arrivals before everything else of the mapping, runs them as the mapping's role in a transaction
  * like any other (time box, a row of qbsync.history with the CRM row as it was, activity 'undone' with detail {"decision":
@@ -108,7 +108,7 @@ COMMENT ON FUNCTION qbsync.restore_links(qbsync.decision) IS 'Puts links back as
  * ordinary arrival behind this one, by which the record is decided about anew.
  */
 CREATE FUNCTION qbsync.undo_work(mapping_id integer, arguments jsonb,
-	OUT crm_key text, OUT action text, OUT "values" jsonb, OUT written jsonb)
+	OUT crm_key text, OUT action text, OUT "values" jsonb, OUT shown jsonb)
 RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -116,12 +116,12 @@ AS $fn$
 	SELECT k.crm_key, 'delete', NULL::jsonb, NULL::jsonb
 	FROM jsonb_array_elements_text(undo_work.arguments -> 'delete') AS k(crm_key)
 	UNION ALL
-	SELECT k.crm_key, 'write', jsonb_object_agg(c.column_name, c.before), jsonb_object_agg(c.column_name, c.written)
+	SELECT k.crm_key, 'write', jsonb_object_agg(c.column_name, c.before), jsonb_object_agg(c.column_name, c.shown)
 	FROM jsonb_array_elements_text(undo_work.arguments -> 'restore') AS k(crm_key)
 	CROSS JOIN LATERAL (
-		-- the oldest value before, and the newest we wrote
+		-- the oldest value before, and what became of the newest we wrote
 		SELECT w.column_name, (array_agg(coalesce(h.before -> w.column_name, 'null') ORDER BY h.history_id))[1] AS before,
-			(array_agg(w.value ORDER BY h.history_id DESC))[1] AS written
+			(array_agg(coalesce(h.shown -> w.column_name, w.value) ORDER BY h.history_id DESC))[1] AS shown
 		FROM qbsync.history h
 		CROSS JOIN LATERAL jsonb_each(h.written) AS w(column_name, value)
 		WHERE h.mapping_id = undo_work.mapping_id AND h.crm_key = k.crm_key AND h.operation = 'update'
@@ -129,7 +129,7 @@ AS $fn$
 		  AND (undo_work.arguments -> 'columns' IS NULL OR undo_work.arguments -> 'columns' ? w.column_name)
 		GROUP BY w.column_name
 	) c
-	WHERE c.before <> c.written
+	WHERE c.before <> c.shown
 	GROUP BY k.crm_key;
 $fn$;
 COMMENT ON FUNCTION qbsync.undo_work(integer, jsonb) IS 'CRM rows that an arrival ''undo'' has the worker delete or write back, with the values';

@@ -32,6 +32,7 @@ typedef struct Columns
 	Batch		unagreed;		/* text[] as text */
 	Batch		facts;
 	Batch		events;			/* text[] as text */
+	Batch		befores;
 	Batch		writes;
 	Batch		shown;
 	Batch		details;
@@ -277,11 +278,11 @@ settle_conflicts(int32 mapping_id, bool has_conflicts, const Batch *looked_at, c
 	}
 }
 
-/* Run a statement about records: $1 mapping, $2 ids, $3 crm_keys, $4 kinds, $5 json, $6 what was written. */
+/* Run a statement about records: $1 mapping, $2 ids, $3 crm_keys, $4 kinds, $5 json, $6 what was written, $7 what it became. */
 static void
 insert_records(SqlStatement *insert, int32 mapping_id, const Columns *records, const Batch *json)
 {
-	Datum		values[6];
+	Datum		values[7];
 
 	if (records->ids.n == 0)
 		return;
@@ -291,22 +292,24 @@ insert_records(SqlStatement *insert, int32 mapping_id, const Columns *records, c
 	values[3] = batch_array(&records->kinds, TEXTOID);
 	values[4] = batch_array(json, JSONBOID);
 	values[5] = batch_array(&records->writes, JSONBOID);
+	values[6] = batch_array(&records->shown, JSONBOID);
 	sql_execute(insert, values, NULL);
 }
 
-/* The CRM records as they were before they were written. */
+/* The CRM records as they were before they were written, and what became of what was written. */
 static void
 insert_history(int32 mapping_id, const Columns *before)
 {
 	static SqlStatement insert = {
-		"INSERT INTO qbsync.history (connection_id, mapping_id, entity, id, crm_key, operation, before, written)"
-		" SELECT m.connection_id, m.mapping_id, m.entity, u.id, u.crm_key, u.operation, u.before, u.written"
-		" FROM qbsync.mapping m CROSS JOIN unnest($2::text[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[])"
-		" AS u(id, crm_key, operation, before, written) WHERE m.mapping_id = $1",
-		6, {INT4OID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID, JSONBARRAYOID}
+		"INSERT INTO qbsync.history (connection_id, mapping_id, entity, id, crm_key, operation, before, written, shown)"
+		" SELECT m.connection_id, m.mapping_id, m.entity, u.id, u.crm_key, u.operation, u.before, u.written,"
+		" qbsync.crm_shown(u.written, u.shown, NULL)"
+		" FROM qbsync.mapping m CROSS JOIN unnest($2::text[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[], $7::jsonb[])"
+		" AS u(id, crm_key, operation, before, written, shown) WHERE m.mapping_id = $1",
+		7, {INT4OID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID, JSONBARRAYOID, JSONBARRAYOID}
 	};
 
-	insert_records(&insert, mapping_id, before, &before->shown);
+	insert_records(&insert, mapping_id, before, &before->befores);
 }
 
 /* What happened, for the timeline; of what was written the names of the columns, the rest is in history. */
@@ -364,8 +367,9 @@ note_before(const Deed *deed, Columns *before)
 	batch_add(&before->ids, CStringGetTextDatum(decision->id));
 	batch_add(&before->crm_keys, text_or_null(deed->crm_key));
 	batch_add(&before->kinds, CStringGetTextDatum(updated ? "update" : "delete"));
-	batch_add(&before->shown, decision->ours ? decision->ours : DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
+	batch_add(&before->befores, decision->ours ? decision->ours : DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
 	batch_add(&before->writes, updated ? deed->write : (Datum) 0);
+	batch_add(&before->shown, updated ? deed->shown : (Datum) 0);
 }
 
 /* What was in the CRM before, and what the timeline says, of one deed that was done. */

@@ -3,7 +3,7 @@
  *		Taking back what was written to the CRM because of a decision.  See undo.h.
  *
  * qbsync_undo() has put the links back and says what is left to do (qbsync.undo_work): rows to be deleted, columns to be
- * written back.  A column that shows something else than what was written last belongs to whoever changed it.
+ * written back.  A column that shows something else than after it was written last belongs to whoever changed it.
  */
 #include "postgres.h"
 
@@ -63,7 +63,7 @@ plan_undo(const Mapping *mapping, const Claim *claim, int *n)
 {
 	static SqlStatement plan = {
 		"SELECT w.crm_key, w.action = 'delete', o.ours, (SELECT jsonb_object_agg(v.key, v.value) FROM jsonb_each(w.\"values\") v"
-		" WHERE coalesce(qbsync.strip(o.ours) -> v.key, 'null') = coalesce(qbsync.strip(w.written) -> v.key, 'null'))"
+		" WHERE coalesce(qbsync.strip(o.ours) -> v.key, 'null') = coalesce(qbsync.strip(w.shown) -> v.key, 'null'))"
 		" FROM qbsync.undo_work($1, $2) w JOIN unnest($3::text[], $4::jsonb[]) AS o(crm_key, ours) ON o.crm_key = w.crm_key",
 		4, {INT4OID, JSONBOID, TEXTARRAYOID, JSONBARRAYOID}
 	};

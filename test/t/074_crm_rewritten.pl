@@ -1,4 +1,5 @@
-# What the CRM makes of what is written: defaults of columns that QuickBooks leaves empty, triggers that give a row another key.
+# What the CRM makes of what is written: defaults of columns that QuickBooks leaves empty, triggers that give a row another key,
+# and values that a trigger rewrote when they are taken back.
 use strict;
 use warnings;
 
@@ -79,5 +80,24 @@ $crm->app('DROP TRIGGER move ON crm.c');
 $crm->sql('SELECT qbsync_retry_all()');
 await('the record', sub { $crm->sql('SELECT count(*) FROM qbsync.crm_error') eq '0' });
 is(row($moved[1], 'v.id, primary_phone'), "$key|move", 'without the trigger it comes in');
+
+# --- undoing ------------------------------------------------------------------------------------------------------------------
+
+$crm->app(<<'SQL');
+CREATE FUNCTION crm.shout() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.phone := upper(NEW.phone); NEW.notes := upper(NEW.notes); RETURN NEW; END $$;
+CREATE TRIGGER shout BEFORE UPDATE ON crm.c FOR EACH ROW EXECUTE FUNCTION crm.shout();
+INSERT INTO crm.c (name) VALUES ('Of the CRM');
+SQL
+my $undone = $crm->customer(DisplayName => 'Of QuickBooks', PrimaryPhone => { FreeFormNumber => 'ext a' }, Notes => 'a note');
+$crm->sql("SELECT qbsync_set(setting => 'pull_new', value => 'review', mapping => 'm')");
+arrived();
+my $of_crm = $crm->sql("SELECT id FROM crm.c WHERE name = 'Of the CRM'");
+my $decision = $crm->sql("SELECT decision_id FROM qbsync_link('$of_crm', '$undone', mapping => 'm')");
+$crm->applied;
+is(row($undone, 'primary_phone, notes'), 'EXT A|A NOTE', 'a trigger rewrites what comes in');
+$crm->app("ALTER TABLE crm.c DISABLE TRIGGER shout; UPDATE crm.c SET notes = 'a note' WHERE id = $of_crm");
+$crm->sql("SELECT qbsync_undo($decision)");
+await('undone', sub { $crm->sql("SELECT count(*) FROM qbsync.arrival WHERE action = 'undo'") eq '0' });
+is($crm->sql("SELECT name, coalesce(phone, 'none'), notes FROM crm.c WHERE id = $of_crm"), 'Of the CRM|none|a note', 'KAR-22: undone, also what a trigger rewrote; what a person wrote since stays');
 
 done_testing;
