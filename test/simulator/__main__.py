@@ -34,6 +34,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--company", action="append", help="name of a company; may be repeated")
     parser.add_argument("--customers", type=int, default=0, help="customers in all, per company")
     parser.add_argument("--invoices", type=int, default=0, help="invoices in all, per company")
+    parser.add_argument("--estimates", type=int, default=0, help="estimates in all, per company")
     parser.add_argument("--seed", type=int, default=1, help="same seed, same company")
     parser.add_argument("--date", help="base date of the sample, YYYY-MM-DD (today)")
     parser.add_argument("--control", action="store_true", help="serve the control API")
@@ -50,8 +51,10 @@ def build(sim: Simulator, options: argparse.Namespace) -> None:
     for index, name in enumerate(options.company or [DEFAULT_COMPANY]):
         company = Company(str(FIRST_REALM + index), name)
         sim.companies[company.realm] = company
-        sample.build(sim, company, base)
+        people = sample.build(sim, company, base)
         generate.fill(company, base, options.customers, options.invoices, options.seed)
+        sample.estimates(sim, company, base, people)
+        generate.estimates(company, base, options.estimates, options.seed)
         sim.oauth.new_grant(company.realm, "com.intuit.quickbooks.accounting")
     sim.save_all()
 

@@ -84,11 +84,14 @@ def _unpay(sim, company, spec):
 
 
 def _email(sim, company, spec):
-    change, id = _held(sim, company, "Invoice", spec)
-    obj = change.edit("Invoice", id, bump=True)
+    entity = spec.get("entity", "Invoice")
+    if entity not in ("Invoice", "Estimate"):
+        raise ActError(f"{entity} cannot be e-mailed")
+    change, id = _held(sim, company, entity, spec)
+    obj = change.edit(entity, id, bump=True)
     obj["EmailStatus"] = "EmailSent"
     obj["DeliveryInfo"] = {"DeliveryType": "Email", "DeliveryTime": stamp(int(change.now))}
-    sim.commit(change, "email", "Invoice", id)
+    sim.commit(change, "email", entity, id)
     return obj
 
 

@@ -12,7 +12,8 @@ from jsontext import money
 _WEIGHTS = {"create_customer": 8, "edit_customer": 15, "create_invoice": 18, "edit_invoice": 14,
             "pay": 16, "overpay": 3, "unpay": 4, "void_invoice": 4, "void_payment": 2,
             "delete_invoice": 5, "delete_payment": 4, "inactivate": 4, "reactivate": 3, "merge": 2,
-            "edit_item": 3, "edit_term": 1, "touch": 2, "email": 3, "move_invoice": 2}
+            "edit_item": 3, "edit_term": 1, "touch": 2, "email": 3, "move_invoice": 2,
+            "create_estimate": 4, "edit_estimate": 4, "answer_estimate": 4, "invoice_estimate": 3, "delete_estimate": 2}
 
 
 def run(sim, company, seed, n: int, only=None) -> dict:
@@ -83,10 +84,29 @@ def _lines(company, rng) -> list:
     return lines
 
 
-def _create_invoice(company, rng):
-    customer = _pick(company, "Customer", rng, lambda r: r.active)
-    obj = customer and {"CustomerRef": {"value": customer.id}, "Line": _lines(company, rng)}
-    return obj and {"act": "create", "entity": "Invoice", "object": obj}
+def _create(entity: str):
+    def make(company, rng):
+        customer = _pick(company, "Customer", rng, lambda r: r.active)
+        obj = customer and {"CustomerRef": {"value": customer.id}, "Line": _lines(company, rng)}
+        return obj and {"act": "create", "entity": entity, "object": obj}
+    return make
+
+
+def _edit_estimate(company, rng):
+    changes = {"ExpirationDate": f"2030-01-{rng.randrange(1, 29):02d}"} if rng.random() < 0.5 else {"Line": _lines(company, rng)}
+    return _edit("Estimate", _pick(company, "Estimate", rng), changes)
+
+
+def _answer_estimate(company, rng):
+    answer = rng.choice([{"TxnStatus": "Accepted", "AcceptedBy": _word(rng)}, {"TxnStatus": "Rejected"}, {"TxnStatus": "Pending"}])
+    return _edit("Estimate", _pick(company, "Estimate", rng), answer)
+
+
+def _invoice_estimate(company, rng):
+    record = _pick(company, "Estimate", rng, lambda r: r.parse()["TxnStatus"] != "Closed")
+    return record and {"act": "create", "entity": "Invoice", "object": {
+        "CustomerRef": {"value": record.ref}, "Line": _lines(company, rng),
+        "LinkedTxn": [{"TxnId": record.id, "TxnType": "Estimate"}]}}
 
 
 def _live_invoice(company, rng):
@@ -141,9 +161,11 @@ def _edit_term(company, rng):
 
 
 _MAKERS = {"create_customer": _create_customer, "edit_customer": _edit_customer,
-           "create_invoice": _create_invoice, "edit_invoice": _edit_invoice, "pay": _pay,
+           "create_invoice": _create("Invoice"), "edit_invoice": _edit_invoice, "pay": _pay,
            "overpay": _overpay, "merge": _merge, "edit_item": _edit_item, "edit_term": _edit_term,
-           "move_invoice": _move_invoice,
+           "move_invoice": _move_invoice, "create_estimate": _create("Estimate"),
+           "edit_estimate": _edit_estimate, "answer_estimate": _answer_estimate,
+           "invoice_estimate": _invoice_estimate, "delete_estimate": _on("delete", "Estimate"),
            "unpay": _on("unpay", "Payment", lambda r: bool(r.parse()["Line"])),
            "void_invoice": _on("void", "Invoice", lambda r: r.parse()["TotalAmt"] > 0),
            "void_payment": _on("void", "Payment", lambda r: r.parse()["TotalAmt"] > 0),

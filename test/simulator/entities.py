@@ -161,6 +161,18 @@ INVOICE = Entity("Invoice", family="Txn", deletable=True, fields={
     "AllowOnlinePayment": B("r"), "AllowIPNPayment": B("r"), "InvoiceLink": ANY(),
     "EInvoiceStatus": ANY(), "RecurDataRef": ANY(), "TaxExemptionRef": ANY(), "TxnSource": ANY()})
 
+ESTIMATE = Entity("Estimate", family="Txn", deletable=True, fields={
+    "Line": LIST(SALES_LINE, "!"), "CustomerRef": REF("Customer", "!f"),
+    "DocNumber": S(21, "fs"), "TxnDate": DATE("fs"), "DueDate": DATE("fs"),
+    "TxnStatus": ENUM("Pending Accepted Closed Rejected Converted"), "ExpirationDate": DATE(),
+    "AcceptedBy": S(500), "AcceptedDate": DATE()} | {
+        name: INVOICE.fields[name] for name in (
+            "SalesTermRef", "ShipDate", "ShipMethodRef", "TrackingNum", "ShipAddr", "BillAddr", "ShipFromAddr",
+            "FreeFormAddress", "BillEmail", "BillEmailCc", "BillEmailBcc", "EmailStatus", "PrintStatus", "DeliveryInfo",
+            "CustomerMemo", "PrivateNote", "CustomField", "ClassRef", "DepartmentRef", "ProjectRef", "CurrencyRef",
+            "ExchangeRate", "GlobalTaxCalculation", "TxnTaxDetail", "ApplyTaxAfterDiscount", "TotalAmt", "HomeTotalAmt",
+            "LinkedTxn", "RecurDataRef", "TaxExemptionRef", "TxnSource")})
+
 PAYMENT = Entity("Payment", family="Txn", deletable=True, fields={
     "CustomerRef": REF("Customer", "!f"), "TotalAmt": N("!f", low=0), "UnappliedAmt": N("r"),
     "Line": LIST(PAYMENT_LINE), "TxnDate": DATE("fs"), "PaymentMethodRef": REF("PaymentMethod", "f"),
@@ -204,7 +216,7 @@ PREFERENCES = Entity("Preferences", family="Preferences", singleton=True, cdc=Fa
         "VendorAndPurchasesPrefs", "TimeTrackingPrefs", "TaxPrefs", "CurrencyPrefs", "ReportPrefs",
         "OtherPrefs")})
 
-ENTITIES = {e.name: e for e in (CUSTOMER, INVOICE, PAYMENT, ITEM, TERM, COMPANY_INFO, PREFERENCES)}
+ENTITIES = {e.name: e for e in (CUSTOMER, INVOICE, ESTIMATE, PAYMENT, ITEM, TERM, COMPANY_INFO, PREFERENCES)}
 BY_PATH = {e.path: e for e in ENTITIES.values()}
 
 # Lists that exist as targets of references but are no entities here yet.

@@ -1,4 +1,4 @@
-"""Generated records: any number of customers, invoices and payments, by seed.
+"""Generated records: any number of customers, invoices, payments and estimates, by seed.
 
 They are printed straight as JSON text, without the validating writes, because
 100,000 customers must take seconds; so totals are computed here, in cents.
@@ -152,7 +152,8 @@ def _payment(made: dict, id: int, base: str) -> tuple[Record, int, dict, int]:
     return Record(str(id), created, created, text.encode(), ref=str(who["id"])), unapplied, who, created
 
 
-def _invoice(made: dict) -> Record:
+def _form_head(made: dict) -> str:
+    """What sales forms have in common: from the id to the currency."""
     who, lines = made["who"], []
     for n, (quantity, price) in enumerate(made["lines"], 1):
         shown = cents(price).rstrip("0").rstrip(".")
@@ -160,14 +161,49 @@ def _invoice(made: dict) -> Record:
                      f'"DetailType":"SalesItemLineDetail","SalesItemLineDetail":{{"ItemRef":{{"value":"1",'
                      f'"name":"Entretien"}},"Qty":{quantity},"UnitPrice":{shown},"TaxCodeRef":{{"value":"NON"}}}}}}')
     lines.append(f'{{"Amount":{cents(made["total"])},"DetailType":"SubTotalLineDetail","SubTotalLineDetail":{{}}}}')
-    text = (f'{{"Id":"{made["id"]}","SyncToken":"{made["token"]}","domain":"QBO","sparse":false,'
+    return (f'{{"Id":"{made["id"]}","SyncToken":"{made["token"]}","domain":"QBO","sparse":false,'
             f'"MetaData":{{"CreateTime":"{stamp(made["created"])}","LastUpdatedTime":"{stamp(made["updated"])}"}},'
             f'"Line":[{",".join(lines)}],"CustomerRef":{{"value":"{who["id"]}","name":{quote(who["name"])}}},'
-            f'"TxnDate":"{made["date"]}","SalesTermRef":{{"value":"3","name":"Net 30"}},'
+            f'"TxnDate":"{made["date"]}",')
+
+
+def _invoice(made: dict) -> Record:
+    text = (_form_head(made) + f'"SalesTermRef":{{"value":"3","name":"Net 30"}},'
             f'"DocNumber":"{made["number"]}","CurrencyRef":{{"value":"CAD","name":"Dollar canadien"}},'
             f'"DueDate":"{add_days(made["date"], 30)}","LinkedTxn":[{made["links"]}],'
             f'"TotalAmt":{cents(made["total"])},"Balance":{cents(made["balance"])},"EmailStatus":"NotSet",'
             f'"PrintStatus":"NotSet","ApplyTaxAfterDiscount":false,"FreeFormAddress":true,"CustomField":[],'
             f'"AllowOnlineCreditCardPayment":false,"AllowOnlineACHPayment":false,"AllowIPNPayment":false,'
             f'"AllowOnlinePayment":false}}')
-    return Record(str(made["id"]), made["created"], made["updated"], text.encode(), ref=str(who["id"]))
+    return Record(str(made["id"]), made["created"], made["updated"], text.encode(), ref=str(made["who"]["id"]))
+
+
+def estimates(company: Company, base: str, total: int, seed: int) -> None:
+    """Bring a company up to so many estimates, for any active customers."""
+    rng = random.Random(f"estimates {seed} {company.realm}")
+    count = max(0, total - len(company.tables["Estimate"].records))
+    active = company.tables["Customer"].view("created", True)
+    number, id = company.values["doc_number"], company.sequence.get("Txn", 0)
+    start, records = int(parse_time(add_days(base, -200) + "T06:00:00-05:00")), []
+    for n in range(count):
+        customer, dice = active[int(rng.random() * len(active))], rng.random()
+        made = {"id": id + n + 1, "number": number + n + 1, "token": 0, "created": start + n // 2, "updated": start + n // 2,
+                "who": {"id": customer.id, "name": customer.parse()["DisplayName"]},
+                "date": add_days(base, -int(rng.random() * 200)),
+                "lines": [(rng.randrange(1, 20), rng.randrange(100, 50000)) for _ in range(rng.randrange(1, 4))]}
+        made["total"] = sum(q * p for q, p in made["lines"])
+        records.append(_estimate(made, dice))
+    company.bulk("Estimate", records)
+    company.values["doc_number"] += count
+
+
+def _estimate(made: dict, dice: float) -> Record:
+    """Half are pending, a fifth of them without an end; the others answered in some way."""
+    status = "Pending" if dice < 0.5 else "Accepted" if dice < 0.7 else "Rejected" if dice < 0.8 else "Closed"
+    text = (_form_head(made) + f'"DocNumber":"{made["number"]}",'
+            f'"CurrencyRef":{{"value":"CAD","name":"Dollar canadien"}},"LinkedTxn":[],"TotalAmt":{cents(made["total"])},'
+            f'"TxnStatus":"{status}",' + (f'"ExpirationDate":"{add_days(made["date"], 30)}",' if dice > 0.1 else "") +
+            (f'"AcceptedBy":"Client","AcceptedDate":"{made["date"]}",' if status == "Accepted" else "") +
+            f'"EmailStatus":"NotSet","PrintStatus":"NotSet","ApplyTaxAfterDiscount":false,"FreeFormAddress":true,'
+            f'"CustomField":[]}}')
+    return Record(str(made["id"]), made["created"], made["updated"], text.encode(), ref=made["who"]["id"])

@@ -1,4 +1,4 @@
-"""Rules of the sales transactions: Invoice and Payment.
+"""Rules of the sales transactions: Invoice, Payment and Estimate.
 
 Totals and balances are computed here; a payment bumps the invoices it is
 applied to, a void or delete takes the application back, and every change of
@@ -68,11 +68,11 @@ def invoice(change, obj: dict, old: dict | None, include: set, ui: bool = False)
     check_open_books(change, obj["TxnDate"], (old or {}).get("TxnDate"))
     references.resolve_all(change, ENTITIES["Invoice"], obj, old)
     customer = change.get("Customer", obj["CustomerRef"]["value"])
-    _document_number(change, obj, old, include)
+    _document_number(change, "Invoice", obj, old, include)
     _from_customer(obj, old, customer)
     _currency(change, obj, customer)
     _due_date(change, obj)
-    _own_links(obj, old)
+    _own_links(change, obj, old)
     if not obj["Line"]:
         raise Fault(2250, "Line")
     subtotal, discount = _lines(change, obj, old)
@@ -92,7 +92,7 @@ def invoice(change, obj: dict, old: dict | None, include: set, ui: bool = False)
     _flags(obj)
 
 
-def _flags(obj: dict) -> None:
+def _form_flags(obj: dict) -> None:
     obj.setdefault("EmailStatus", "NotSet")
     obj.setdefault("PrintStatus", "NotSet")
     obj.setdefault("ApplyTaxAfterDiscount", False)
@@ -100,21 +100,26 @@ def _flags(obj: dict) -> None:
     obj.setdefault("CustomField", [])
     if obj["EmailStatus"] == "NeedToSend" and not obj.get("BillEmail"):
         raise Fault(6420, "BillEmail")
+
+
+def _flags(obj: dict) -> None:
+    _form_flags(obj)
     for name in ("AllowOnlineCreditCardPayment", "AllowOnlineACHPayment"):
         obj.setdefault(name, False)
     obj["AllowIPNPayment"] = obj["AllowOnlinePayment"] = False
 
 
-def _document_number(change, obj: dict, old: dict | None, include: set) -> None:
+def _document_number(change, entity: str, obj: dict, old: dict | None, include: set) -> None:
+    """Sales forms draw their numbers from one sequence; with numbers of one's own each kind is checked by itself."""
     custom = change.company.preference("SalesFormsPrefs", "CustomTxnNumbers", False)
     number = obj.get("DocNumber")
     if custom:
         if number and "allowduplicatedocnum" not in include and (not old or old.get("DocNumber") != number):
-            for record in change.company.tables["Invoice"].by_created:
+            for record in change.company.tables[entity].by_created:
                 if record.id != obj["Id"] and record.obj.get("DocNumber") == number:
                     raise Fault(6140, "DocNumber", "Duplicate Document Number Error : You must specify a "
                                 "different number. This number has already been used. DocNumber="
-                                f"{number} is assigned to TxnType=Invoice with TxnId={record.id}")
+                                f"{number} is assigned to TxnType={entity} with TxnId={record.id}")
     elif not number and old and old.get("DocNumber"):
         obj["DocNumber"] = old["DocNumber"]
     elif not number:
@@ -164,13 +169,67 @@ def _day_of_month(year: int, month: int, day: int) -> str:
     return min(f"{year}-{month:02d}-{day:02d}", add_days(following, -1))
 
 
-def _own_links(obj: dict, old: dict | None) -> None:
-    """Links to payments are QuickBooks' own; what a client sends of them is ignored."""
-    for link in obj.get("LinkedTxn", ()):
-        if link.get("TxnType") not in ("Payment", "CreditMemo"):
+def _own_links(change, obj: dict, old: dict | None) -> None:
+    """Links to payments are QuickBooks' own; what a client sends of them is ignored. One estimate may be named."""
+    kept, sent = copy(old["LinkedTxn"]) if old else [], obj.get("LinkedTxn", ())
+    for link in sent:
+        if link.get("TxnType") not in ("Payment", "CreditMemo", "Estimate"):
             raise Fault(620, "LinkedTxn", "Transaction cannot be linked : "
                         f"{link.get('TxnType')} {link.get('TxnId')}")
+    if old and old["CustomerRef"]["value"] != obj["CustomerRef"]["value"]:
+        _unlink_estimates(change, old)
+        kept = payments_of(kept)
+    named = {l["TxnId"] for l in list(sent) + kept if l["TxnType"] == "Estimate"}
+    if len(named) > 1:
+        raise Fault(620, "LinkedTxn", "Transaction cannot be linked : one Estimate per Invoice")
+    obj["LinkedTxn"] = [l for l in kept if l["TxnType"] != "Estimate"]
+    for id in named:
+        _link_estimate(change, obj, id)
+        obj["LinkedTxn"].append({"TxnId": id, "TxnType": "Estimate"})
+
+
+def _link_estimate(change, obj: dict, id: str) -> None:
+    """The estimate gets the link and is closed; its LastUpdatedTime moves, its SyncToken does not."""
+    quote, link = change.get("Estimate", id), {"TxnId": obj["Id"], "TxnType": "Invoice"}
+    if quote is None or quote["CustomerRef"]["value"] != obj["CustomerRef"]["value"]:
+        raise Fault(620, "LinkedTxn", f"Transaction cannot be linked : Estimate {id}")
+    if link not in quote["LinkedTxn"]:
+        quote = change.edit("Estimate", id, touch=True)
+        quote["LinkedTxn"].append(link)
+        quote["TxnStatus"] = "Closed"
+
+
+def _unlink_estimates(change, obj: dict) -> None:
+    """An invoice goes: its estimate can be invoiced again."""
+    for link in obj["LinkedTxn"]:
+        if link["TxnType"] == "Estimate":
+            quote = change.edit("Estimate", link["TxnId"], touch=True)
+            quote["LinkedTxn"].remove({"TxnId": obj["Id"], "TxnType": "Invoice"})
+            quote["TxnStatus"] = "Pending"
+
+
+# -- Estimate ----------------------------------------------------------------
+
+def estimate(change, obj: dict, old: dict | None, include: set, ui: bool = False) -> None:
+    """An invoice without money: it moves no balance and knows no payments."""
+    obj.setdefault("TxnDate", company_today(change))
+    references.resolve_all(change, ENTITIES["Estimate"], obj, old)
+    customer = change.get("Customer", obj["CustomerRef"]["value"])
+    _document_number(change, "Estimate", obj, old, include)
+    _from_customer(obj, old, customer)
+    _currency(change, obj, customer)
     obj["LinkedTxn"] = copy(old["LinkedTxn"]) if old else []
+    if not obj["Line"]:
+        raise Fault(2250, "Line")
+    subtotal, discount = _lines(change, obj, old)
+    obj["TotalAmt"] = money(subtotal - discount + _tax(change, obj, old, subtotal, discount))
+    obj.setdefault("TxnStatus", "Pending")
+    if ui and obj["TxnStatus"] == "Accepted":       # the page fills it in
+        obj.setdefault("AcceptedDate", company_today(change))
+    _form_flags(obj)
+
+
+# -- Lines -------------------------------------------------------------------
 
 
 def _lines(change, obj: dict, old: dict | None) -> tuple[Decimal, Decimal]:
@@ -354,9 +413,13 @@ def lines_to(payment: dict, invoice_id: str) -> list[dict]:
             if any(t["TxnId"] == invoice_id and t["TxnType"] == "Invoice" for t in l["LinkedTxn"])]
 
 
+def payments_of(links: list) -> list[dict]:
+    return [l for l in links if l.get("TxnType") == "Payment"]
+
+
 def applied_to(change, invoice_id: str, links: list, without: str = "") -> Decimal:
     total = ZERO
-    for link in links:
+    for link in payments_of(links):
         payment = change.get("Payment", link["TxnId"]) if link["TxnId"] != without else None
         if payment:
             total += sum((l["Amount"] for l in lines_to(payment, invoice_id)), ZERO)
@@ -365,17 +428,18 @@ def applied_to(change, invoice_id: str, links: list, without: str = "") -> Decim
 
 def unapply_invoice(change, obj: dict) -> None:
     """Take every payment off an invoice; what was applied becomes unapplied."""
-    for link in obj["LinkedTxn"]:
+    paid = payments_of(obj["LinkedTxn"])
+    for link in paid:
         payment = change.edit("Payment", link["TxnId"], bump=True)
         gone = lines_to(payment, obj["Id"])
         payment["Line"] = [l for l in payment["Line"] if l not in gone]
         _unapplied(payment)
-    obj["LinkedTxn"] = []
+    obj["LinkedTxn"] = [l for l in obj["LinkedTxn"] if l not in paid]
 
 
 def _cut_applications(change, obj: dict, excess: Decimal) -> None:
     """The invoice shrank below what is applied: the newest payments give way."""
-    for link in reversed(list(obj["LinkedTxn"])):
+    for link in reversed(payments_of(obj["LinkedTxn"])):
         payment = change.edit("Payment", link["TxnId"], bump=True)
         for line in reversed(lines_to(payment, obj["Id"])):
             cut = min(excess, line["Amount"])
@@ -534,8 +598,14 @@ def take_back(change, obj: dict) -> None:
 
 
 def before_delete(change, entity: str, obj: dict) -> None:
+    if entity == "Estimate":        # it is in no books; invoices made of it lose the link
+        for link in obj["LinkedTxn"]:
+            made = change.edit("Invoice", link["TxnId"], touch=True)
+            made["LinkedTxn"].remove({"TxnId": obj["Id"], "TxnType": "Estimate"})
+        return
     check_open_books(change, obj["TxnDate"])
     if entity == "Payment":
         take_back(change, obj)
     else:
         unapply_invoice(change, obj)
+        _unlink_estimates(change, obj)

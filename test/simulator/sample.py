@@ -82,7 +82,8 @@ def phone(text: str) -> dict:
     return {"FreeFormNumber": text}
 
 
-def build(sim, company: Company, base: str) -> None:
+def build(sim, company: Company, base: str) -> dict[str, str]:
+    """Everything but the estimates; returns the customers by nickname."""
     company_records(sim, company, base)
     builder = Builder(sim, company, base)
     terms(builder)
@@ -90,6 +91,7 @@ def build(sim, company: Company, base: str) -> None:
     people = customers(builder)
     sales(builder, people)
     aftermath(builder, people)
+    return people
 
 
 def company_records(sim, company: Company, base: str) -> None:
@@ -238,6 +240,38 @@ def sales(builder: Builder, who: dict[str, str]) -> None:
     b.invoice(who["long"], 5, [line("3", 400, "189.99")], **tax)
     b.invoice(who["tremblay"], 2, [line("1", 1, "65", "Visite d'estimation")], DueDate=b.day(0))
     b.invoice(who["revenu"], 2, [line("1", 1, "0", "Garantie, sans frais")])
+
+
+def estimates(sim, company: Company, base: str, who: dict[str, str]) -> None:
+    """Open, expired, expiring today, accepted, invoiced, rejected, converted, deleted. Built last: nobody else's id moves."""
+    b = Builder(sim, company, base)
+
+    def quote(customer: str, age: int, lines: list, **fields) -> str:
+        b.at(age)
+        body = {"CustomerRef": {"value": who[customer]}, "TxnDate": b.day(age), "Line": lines}
+        return b.do("Estimate", "create", body | fields)
+
+    invoiced = quote("obrien", 210, [line("3", 2, "189.99", "Érables"), line("5", 120, "7.4525", "Pavé")],
+                     AcceptedBy="M. O'Brien", AcceptedDate=b.day(205), TxnStatus="Accepted",
+                     TxnTaxDetail={"TxnTaxCodeRef": {"value": "2"}})
+    change = b.change()
+    made = next(r for r in company.tables["Invoice"].by_created if r.ref == who["obrien"])
+    change.edit("Invoice", made.id)["LinkedTxn"].append({"TxnId": invoiced, "TxnType": "Estimate"})
+    closed = change.edit("Estimate", invoiced, touch=True)
+    closed["LinkedTxn"].append({"TxnId": made.id, "TxnType": "Invoice"})
+    closed["TxnStatus"] = "Closed"
+    change.commit(lambda *_: None)
+    quote("coop", 150, [line("6", 30, "24.95")], TxnStatus="Rejected", PrivateNote="Trop cher")
+    quote("ville", 120, [line("4", 3, "450")], TxnStatus="Converted")
+    gone = quote("emoji", 100, [line("6", 2, "24.95")])
+    b.do("Estimate", "delete", {"Id": gone})
+    quote("fils", 60, [line("1", 8, "65")], ExpirationDate=b.day(30))
+    quote("aeroport", 45, [line("5", 2000, "7.4525")], TxnStatus="Accepted", AcceptedBy="É. Côté",
+          AcceptedDate=b.day(40), ExpirationDate=b.day(-15))
+    quote("tremblay", 20, [line("1", 4, "65", "Entretien, avril")], ExpirationDate=b.day(-10),
+          CustomerMemo={"value": "Prix valable 30 jours.\nMerci!"})
+    quote("tremblay", 15, [line("3", 1, "189.99")], ExpirationDate=b.day(0))
+    quote("gagnon", 3, [line("1", 2, "65")])
 
 
 def aftermath(builder: Builder, who: dict[str, str]) -> None:

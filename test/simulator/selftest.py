@@ -333,6 +333,36 @@ class WriteTest(Shared):
                                                         "CustomerRef": {"value": who}, "TotalAmt": 170, "Line": []}))
         self.assertEqual((loose["UnappliedAmt"], self.read("invoice", a["Id"])["Balance"]), (170, 100))
 
+    def test_estimates(self):
+        """CAP-7: a quotation moves no balance, is answered, expires, and is closed by the invoice made of it."""
+        who = self.customer("Devis")["Id"]
+        body = {"CustomerRef": {"value": who}, "Line": [sale(100, Qty=2, UnitPrice=50)], "ExpirationDate": "2026-12-31"}
+        made = self.accepted(self.sim.post("estimate", body))
+        self.assertEqual((made["TxnStatus"], made["TotalAmt"], made["LinkedTxn"], made["ExpirationDate"]), ("Pending", 100, [], "2026-12-31"))
+        self.assertFalse({"Balance", "Deposit", "DueDate", "AllowOnlineACHPayment"} & set(made))
+        self.assertEqual(self.read("customer", who)["Balance"], 0)
+        said = self.accepted(self.sim.post("estimate", {"Id": made["Id"], "SyncToken": "0", "sparse": True,
+                                                        "TxnStatus": "Accepted", "AcceptedBy": "Zoé"}))
+        self.assertEqual((said["TxnStatus"], said["AcceptedBy"], said["SyncToken"]), ("Accepted", "Zoé", "1"))
+        self.refused("2170", self.sim.post("estimate", {"Id": made["Id"], "SyncToken": "1", "sparse": True, "TxnStatus": "Perhaps"}))
+        self.refused("500", self.sim.post("estimate?operation=void", {"Id": made["Id"], "SyncToken": "1"}))
+        self.assertEqual(self.sim.query("SELECT * FROM Estimate WHERE TxnStatus = 'Accepted'")[1]["Fault"]["Error"][0]["code"], "4001")
+        self.assertIn(made["Id"], [r["Id"] for r in self.sim.rows(f"SELECT * FROM Estimate WHERE CustomerRef = '{who}'")])
+        link = [{"TxnId": made["Id"], "TxnType": "Estimate"}]
+        self.refused("620", self.sim.post("invoice", {"CustomerRef": {"value": "1"}, "Line": [sale(1)], "LinkedTxn": link}))
+        bill = self.invoice(who, sale(100), LinkedTxn=link)
+        closed = self.read("estimate", made["Id"])
+        self.assertEqual((closed["TxnStatus"], closed["LinkedTxn"], closed["SyncToken"], bill["LinkedTxn"]),
+                         ("Closed", [{"TxnId": bill["Id"], "TxnType": "Invoice"}], "1", link))
+        self.accepted(self.pay(who, 100, (bill["Id"], 100)))
+        self.assertEqual(len(self.read("invoice", bill["Id"])["LinkedTxn"]), 2)
+        self.accepted(self.sim.post("invoice?operation=delete", {"Id": bill["Id"], "SyncToken": "1"}))
+        again = self.read("estimate", made["Id"])
+        self.assertEqual((again["TxnStatus"], again["LinkedTxn"]), ("Pending", []))
+        stub = self.accepted(self.sim.post("estimate?operation=delete", {"Id": made["Id"], "SyncToken": "1"}))
+        self.assertEqual(stub["status"], "Deleted")
+        self.refused("610", self.sim.get("estimate/" + made["Id"]))
+
     def test_void_and_delete(self):
         who = self.customer("Annulée")["Id"]
         a = self.invoice(who, sale(100, Qty=2, UnitPrice=50), PrivateNote="note")
@@ -569,7 +599,7 @@ class PersistenceTest(unittest.TestCase):
             sim.control("POST", "clock", {"advance": 90000})
             sim.refresh()
             token = sim.refresh_token
-            entities = ("Customer", "Invoice", "Payment", "Item", "Term", "CompanyInfo", "Preferences")
+            entities = ("Customer", "Invoice", "Estimate", "Payment", "Item", "Term", "CompanyInfo", "Preferences")
             before = {e: sim.control("GET", "store?entity=" + e) for e in entities}
             ledger = sim.control("GET", "ledger")
             port = sim.port
@@ -588,18 +618,18 @@ class PersistenceTest(unittest.TestCase):
     def test_repeatable(self):
         found = []
         for _ in range(2):
-            sim = Sim("--customers", "200", "--invoices", "100", "--seed", "9", "--date", "2026-11-01")
+            sim = Sim("--customers", "200", "--invoices", "100", "--estimates", "40", "--seed", "9", "--date", "2026-11-01")
             self.addCleanup(sim.stop)
             sim.control("POST", "clock", {"set": "2026-11-02T00:00:00Z", "freeze": True})
             sim.control("POST", "clock", {"set": "2026-11-02T00:00:00Z"})
             changes = sim.control("POST", "random", {"seed": 4, "n": 150})
-            found.append([changes] + [sim.control("GET", "store?entity=" + e) for e in ("Customer", "Invoice", "Payment")])
+            found.append([changes] + [sim.control("GET", "store?entity=" + e) for e in ("Customer", "Invoice", "Payment", "Estimate")])
         self.assertEqual(found[0], found[1])
         self.check_consistency(found[0])
 
     def check_consistency(self, stores):
         """After random changes: balances of invoices, payments and customers still add up."""
-        _, customers, invoices, payments = stores
+        _, customers, invoices, payments, estimates = stores
         applied, owed = {}, {}
         for payment in payments["objects"]:
             total = payment["UnappliedAmt"]
@@ -616,6 +646,8 @@ class PersistenceTest(unittest.TestCase):
             who = invoice["CustomerRef"]["value"]
             owed[who] = owed.get(who, 0) + invoice["Balance"]
         self.assertEqual(applied, {})
+        links = lambda store, kind: {(o["Id"], l["TxnId"]) for o in store["objects"] for l in o["LinkedTxn"] if l["TxnType"] == kind}
+        self.assertEqual(links(invoices, "Estimate"), {(i, e) for e, i in links(estimates, "Invoice")})
         for customer in customers["objects"]:
             self.assertEqual(customer["Balance"], owed.get(customer["Id"], 0), customer["Id"])
 

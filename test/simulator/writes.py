@@ -19,6 +19,8 @@ _HEAD = ("Id", "SyncToken", "domain", "sparse", "MetaData")
 def _rules(change, entity: Entity, obj: dict, old: dict | None, include: set, ui: bool) -> None:
     if entity.name == "Invoice":
         sales.invoice(change, obj, old, include, ui)
+    elif entity.name == "Estimate":
+        sales.estimate(change, obj, old, include, ui)
     elif entity.name == "Payment":
         sales.payment(change, obj, old, include, ui)
     elif entity.name == "Customer":
@@ -40,7 +42,7 @@ def create(change, entity: Entity, body: dict, include: set = frozenset(), ui: b
     fields = _without_empty(clean(entity, body))
     fields.pop("Id", None)
     fields.pop("SyncToken", None)
-    if entity.name == "Invoice" or entity.name == "Payment":
+    if entity.name in ("Invoice", "Estimate", "Payment"):
         _customer_first(fields)
     check_required(entity, fields)
     obj = change.add(entity.name, _shell(entity) | {"Id": ""})
