@@ -1,4 +1,4 @@
--- customer_summary, invoice_status, invoice_payment (CAP-3…6, CAP-62, PIP-24…29, PIP-34, KAR-57…60, EXT-18, EXT-23, EXT-29, X-27).
+-- customer_summary, invoice_status, invoice_payment, estimate_status (CAP-3…7, CAP-62, PIP-24…29, PIP-34, KAR-57…60, EXT-18, EXT-23, EXT-29, X-27).
 \set SHOW_CONTEXT never
 \set ON_ERROR_ROLLBACK on
 \pset null '~'
@@ -66,6 +66,25 @@ INSERT INTO qbsync.payment_line (connection_id, payment_id, position, amount, tx
 	(-1, '201', 1, 10, '101', 'Invoice'), (-1, '201', 2, 10, '390', 'CreditMemo'),
 	(-1, '202', 1, 140, '105', 'Invoice'), (-1, '202', 2, 5, '105', 'CreditMemo'),
 	(-1, '203', 1, 999, '106', 'Invoice');
+-- d: days from the company's today to the expiration
+CREATE FUNCTION pg_temp.estimate(c integer, id text, customer text, status text, d integer, total numeric, deleted boolean DEFAULT false, linked jsonb DEFAULT '[]')
+RETURNS void LANGUAGE sql AS $$
+	INSERT INTO qbsync.estimate (connection_id, id, seen_at, doc_number, customer_id, txn_date, txn_status, expiration_date, accepted_by, currency, total_amt, linked_txn, deleted_at, email_status)
+	SELECT c, id, now(), 'D-' || id, customer, '2026-01-04', status,
+		qbsync.today((SELECT default_time_zone FROM qbsync.company_info WHERE connection_id = c)) + d,
+		CASE status WHEN 'Accepted' THEN 'Zoé' END, 'CAD', total, linked, CASE WHEN deleted THEN now() END, 'EmailSent'
+$$;
+SELECT pg_temp.estimate(-1, '300', '1', 'Pending', 0, 100.10);		-- holds today
+SELECT pg_temp.estimate(-1, '301', '1', 'Pending', -1, 50);			-- expired
+SELECT pg_temp.estimate(-1, '302', '1', 'Accepted', NULL, 70.05);	-- for ever
+SELECT pg_temp.estimate(-1, '303', '1', 'Accepted', -3, 1);			-- accepted, then forgotten
+SELECT pg_temp.estimate(-1, '304', '1', 'Closed', -3, 200, false, '[{"TxnId": "100", "TxnType": "Invoice"}, {"TxnId": "9", "TxnType": "Else"}, {"TxnId": "101", "TxnType": "Invoice"}]');
+SELECT pg_temp.estimate(-1, '305', '1', 'Rejected', -3, 40);
+SELECT pg_temp.estimate(-1, '306', '1', 'Pending', 5, 1000, true);	-- deleted
+SELECT pg_temp.estimate(-1, '307', '2', NULL, 5, 9);				-- no status: Pending is the default
+SELECT pg_temp.estimate(-1, '308', '2', 'Converted', 5, 8, false, '{}');
+SELECT pg_temp.estimate(-1, '309', '9', 'ToBeSigned', 5, 80);		-- a word nobody knows yet, a customer not there (yet)
+SELECT pg_temp.estimate(-2, '300', '1', 'Pending', 0, 99999999999.99);
 
 -- PIP-24…29: the six words
 SELECT connection, id, customer, total, balance, paid, state, label, is_overdue, days_overdue
@@ -76,12 +95,18 @@ FROM qbsync.invoice_status WHERE connection = 'acme' AND id IN ('100', '101', '1
 -- KAR-57, KAR-58, KAR-59: which payment paid what
 SELECT invoice_id, doc_number, payment_id, customer, payment_date, amount, payment_total, unapplied, payment_ref_num, url
 FROM qbsync.invoice_payment ORDER BY invoice_id, payment_id;
--- CAP-3…6
+-- CAP-7: estimates
+SELECT connection, id, doc_number, customer, total, state, label, is_expired, is_open, accepted_by, invoice_ids
+FROM qbsync.estimate_status ORDER BY connection_id DESC, id;
+SELECT id, crm_table, crm_key, txn_date, expiration_date - qbsync.today('America/Toronto') AS expires_in, currency, email_status, deleted_at IS NOT NULL AS deleted, url
+FROM qbsync.estimate_status WHERE connection = 'acme' AND id IN ('300', '306') ORDER BY id;
+-- CAP-3…7
 \x on
 SELECT connection, id, display_name, crm_table, crm_key, active, parent, emails, phone, terms, currency, balance, balance_with_jobs,
 	open_balance, overdue_balance, overdue_count,
 	oldest_overdue_date - qbsync.today('America/Toronto') AS oldest_overdue_in, next_due_date - qbsync.today('America/Toronto') AS next_due_in,
-	invoice_count, paid_total, received_total, unapplied_total, last_payment_date, last_payment_amount, url
+	invoice_count, paid_total, received_total, unapplied_total, last_payment_date, last_payment_amount,
+	estimate_count, estimate_total, open_estimate_count, open_estimate_total, url
 FROM qbsync.customer_summary WHERE connection = 'acme' ORDER BY id;
 \x off
 -- EXT-29: the same ids in another company; exact amounts
@@ -93,9 +118,9 @@ BEGIN
 	RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || query;
 END $$;
 SET LOCAL enable_seqscan = off;
-SELECT count(*) >= 2 AS by_index FROM pg_temp.plan('SELECT * FROM qbsync.customer_summary WHERE connection_id = -1 AND id = ''1''') p WHERE p ~ 'Index Cond: .*customer_id = ';
-SELECT count(*) >= 3 AS by_index FROM pg_temp.plan('SELECT * FROM qbsync.customer_summary WHERE crm_table = ''c'' AND crm_key = ''1''') p WHERE p ~ 'Index Cond: .*(customer_id = |crm_key = ''1'')';
-SELECT count(*) AS aggregates FROM pg_temp.plan('SELECT display_name, balance FROM qbsync.customer_summary') p WHERE p ~ 'Aggregate|invoice|payment|link|mapping';
+SELECT count(*) >= 3 AS by_index FROM pg_temp.plan('SELECT * FROM qbsync.customer_summary WHERE connection_id = -1 AND id = ''1''') p WHERE p ~ 'Index Cond: .*customer_id = ';
+SELECT count(*) >= 4 AS by_index FROM pg_temp.plan('SELECT * FROM qbsync.customer_summary WHERE crm_table = ''c'' AND crm_key = ''1''') p WHERE p ~ 'Index Cond: .*(customer_id = |crm_key = ''1'')';
+SELECT count(*) AS aggregates FROM pg_temp.plan('SELECT display_name, balance FROM qbsync.customer_summary') p WHERE p ~ 'Aggregate|invoice|payment|estimate|link|mapping';
 RESET enable_seqscan;
 
 -- CAP-62, X-28: a disconnected company is not shown, unless that was asked for
@@ -103,6 +128,7 @@ UPDATE qbsync.connection SET state = 'disconnected' WHERE name = 'acme';
 SELECT connection, count(*) FROM qbsync.invoice_status GROUP BY 1 ORDER BY 1;
 SELECT connection, count(*) FROM qbsync.customer_summary GROUP BY 1 ORDER BY 1;
 SELECT count(*) FROM qbsync.invoice_payment;
+SELECT connection, count(*) FROM qbsync.estimate_status GROUP BY 1 ORDER BY 1;
 SELECT qbsync_set('acme', 'keep_visible', 'true');
 SELECT connection, count(*) FROM qbsync.customer_summary GROUP BY 1 ORDER BY 1;
 SELECT count(*) FROM qbsync.invoice_payment;

@@ -54,6 +54,7 @@ SELECT connection, state, poll_interval FROM qbsync.status;
 SELECT count(*), min(url) FROM qbsync.customer_summary;
 SELECT label, paid, url FROM qbsync.invoice_status;
 SELECT count(*) FROM qbsync.invoice_payment;
+SELECT count(*) FROM qbsync.estimate_status;
 SELECT count(*) FROM qbsync.progress;
 SELECT count(*) FROM qbsync.error_open;
 SELECT count(*) > 0 AS entities FROM qbsync.catalogue;

@@ -99,7 +99,7 @@ true_that() {
 # The simulator's store into files the server can read.
 fetch_store() {
 	local entity
-	for entity in Customer Invoice Payment Item Term; do
+	for entity in Customer Invoice Payment Estimate Item Term; do
 		curl -sS -f -o "$work/store/$entity.json" "$base_url/control/store?entity=$entity"
 	done
 }
@@ -134,7 +134,7 @@ compare() {
 	done
 	# no line of either may differ, and both must have lines
 	same=$(awk -F'|' '/^ [a-zA-Z]/ && NF == 4 && $1 !~ /entity/ { n++; if ($4 + 0 != 0 || $2 + 0 != $3 + 0) bad = 1 }
-		END { print (n == 5 && !bad) ? "t" : "f" }' "$work/compare.txt")
+		END { print (n == 6 && !bad) ? "t" : "f" }' "$work/compare.txt")
 	[ "$same" = t ] || { echo "NOT TRUE: the tables equal QuickBooks" >&2; exit 1; }
 	echo '[true] every record here is the one in QuickBooks'
 	same=$(awk -F'|' '/\|/ && $1 !~ /label/ { n++; if ($2 + 0 != $3 + 0 || $4 "" != $5 "") bad = 1 }

@@ -113,10 +113,10 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT CASE
 		WHEN match_name.subject IS NULL THEN CASE match_name.entity
-			WHEN 'customer' THEN 'c.display_name' WHEN 'invoice' THEN 'c.doc_number' WHEN 'payment' THEN 'c.payment_ref_num' ELSE 'c.name' END
+			WHEN 'customer' THEN 'c.display_name' WHEN 'invoice' THEN 'c.doc_number' WHEN 'estimate' THEN 'c.doc_number' WHEN 'payment' THEN 'c.payment_ref_num' ELSE 'c.name' END
 		ELSE replace(CASE match_name.entity
 			WHEN 'customer' THEN 'coalesce(ROW ->> ''display_name'', ROW ->> ''company_name'', nullif(concat_ws('' '', ROW ->> ''given_name'', ROW ->> ''family_name''), ''''))'
-			WHEN 'invoice' THEN '(ROW ->> ''doc_number'')' WHEN 'payment' THEN '(ROW ->> ''payment_ref_num'')' ELSE '(ROW ->> ''name'')' END,
+			WHEN 'invoice' THEN '(ROW ->> ''doc_number'')' WHEN 'estimate' THEN '(ROW ->> ''doc_number'')' WHEN 'payment' THEN '(ROW ->> ''payment_ref_num'')' ELSE '(ROW ->> ''name'')' END,
 			'ROW', match_name.subject) END;
 $fn$;
 COMMENT ON FUNCTION qbsync.match_name(text, text) IS 'Expression of the name that matching compares, of a CRM row (subject: its jsonb) or of a mirror row c';
@@ -131,12 +131,14 @@ AS $fn$
 			WHEN 'customer' THEN 'c.emails'
 			WHEN 'item' THEN 'ARRAY[c.sku]'
 			WHEN 'invoice' THEN 'ARRAY[trim_scale(c.total_amt)::text || ''/'' || c.txn_date::text]'
+			WHEN 'estimate' THEN 'ARRAY[trim_scale(c.total_amt)::text || ''/'' || c.txn_date::text]'
 			WHEN 'payment' THEN 'ARRAY[trim_scale(c.total_amt)::text || ''/'' || c.txn_date::text]'
 			ELSE 'ARRAY[]::text[]' END
 		ELSE replace(CASE match_marks.entity
 			WHEN 'customer' THEN 'CASE jsonb_typeof(ROW -> ''emails'') WHEN ''array'' THEN ARRAY(SELECT jsonb_array_elements_text(ROW -> ''emails'')) ELSE ''{}'' END'
 			WHEN 'item' THEN 'ARRAY[ROW ->> ''sku'']'
 			WHEN 'invoice' THEN 'ARRAY[trim_scale((ROW ->> ''total_amt'')::numeric)::text || ''/'' || (ROW ->> ''txn_date'')]'
+			WHEN 'estimate' THEN 'ARRAY[trim_scale((ROW ->> ''total_amt'')::numeric)::text || ''/'' || (ROW ->> ''txn_date'')]'
 			WHEN 'payment' THEN 'ARRAY[trim_scale((ROW ->> ''total_amt'')::numeric)::text || ''/'' || (ROW ->> ''txn_date'')]'
 			ELSE 'ARRAY[]::text[]' END, 'ROW', match_marks.subject) END;
 $fn$;
@@ -226,7 +228,7 @@ BEGIN
 		m.entity, m.entity, m.family, m.connection_id,
 		CASE WHEN EXISTS (SELECT FROM qbsync.catalogue e WHERE e.entity = m.entity AND e.name_list) THEN 'c.active IS NOT FALSE' ELSE 'true' END,
 		qbsync.kind_condition(m.mapping_id), outcome ->> 'name_only',
-		CASE WHEN m.entity IN ('invoice', 'payment') THEN 'same number' ELSE 'same name' END,
+		CASE WHEN m.entity IN ('invoice', 'estimate', 'payment') THEN 'same number' ELSE 'same name' END,
 		CASE m.entity WHEN 'customer' THEN 'same e-mail' WHEN 'item' THEN 'same article number' ELSE 'same amount and date' END,
 		outcome ->> 'id', outcome ->> 'tax_id', outcome ->> 'name_and_email', outcome ->> 'email_only',
 		-- rivals that are not looked at now are known by the question that a person was asked about them

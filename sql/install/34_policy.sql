@@ -9,6 +9,15 @@
  * just as well.
  */
 
+CREATE FUNCTION qbsync.document_goes_out(entity text)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT document_goes_out.entity IN ('invoice', 'payment');
+$fn$;
+COMMENT ON FUNCTION qbsync.document_goes_out(text) IS 'Can documents of this entity go to QuickBooks? Those that can have a policy <entity>_direction; estimates only come from there';
+
 /* What the law or a wider setting pins is pinned here, for everybody who asks: nobody downstream can forget it. */
 CREATE FUNCTION qbsync.effective_policies(mapping_id integer)
 RETURNS jsonb
@@ -21,6 +30,7 @@ DECLARE
 	on_delete text;
 BEGIN
 	SELECT k.policies, coalesce(c.settings, '{}') AS settings, coalesce(e.transaction, false) AS document,
+		qbsync.document_goes_out(k.entity) AS goes_out,
 		'pull_by_law' IN (k.policies ->> 'documents_direction', c.settings ->> 'documents_direction') AS law
 	INTO m
 	FROM qbsync.mapping k
@@ -38,6 +48,8 @@ BEGIN
 	IF policy ->> 'documents_direction' <> 'as_set' THEN
 		policy := policy || '{"invoice_direction": "pull", "payment_direction": "pull"}'
 			|| CASE WHEN m.document THEN '{"direction": "pull"}' ELSE '{}' END::jsonb;
+	ELSIF m.document AND NOT m.goes_out THEN
+		policy := policy || '{"direction": "pull"}';
 	END IF;
 	on_delete := policy ->> 'on_crm_delete';
 	IF m.document THEN

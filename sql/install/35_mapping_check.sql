@@ -34,7 +34,8 @@ AS $fn$
 	FROM qbsync.catalogue e
 	CROSS JOIN LATERAL (SELECT coalesce(CASE
 		WHEN e.transaction AND qbsync.mapping_policy(m, 'documents_direction') IN ('pull', 'pull_by_law') THEN 'pull'
-		WHEN m.entity IN ('invoice', 'payment') THEN qbsync.mapping_policy(m, m.entity || '_direction')
+		WHEN qbsync.document_goes_out(m.entity) THEN qbsync.mapping_policy(m, m.entity || '_direction')
+		WHEN e.transaction THEN 'pull'
 		ELSE qbsync.mapping_policy(m, 'direction') END, 'two_way') AS direction) d
 	WHERE e.entity = m.entity;
 $fn$;

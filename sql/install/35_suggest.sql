@@ -22,7 +22,7 @@ RETURNS SETOF record
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 45
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	SELECT v.scope, v.meaning, string_to_array(v.words, ' ')
+	SELECT s.scope, v.meaning, string_to_array(v.words, ' ')
 	FROM (VALUES
 		('item', 'name', 'name productname itemname servicename nom nomproduit title titre designation libelle'),
 		('item', 'sku', 'sku code productcode itemcode articlenumber numeroarticle reference codeproduit partnumber'),
@@ -64,6 +64,21 @@ AS $fn$
 		('invoice_line', 'service_date', 'servicedate date dateservice datedeservice performedon'),
 		('invoice_line', 'item_key', 'itemid item productid product serviceid articleid produitid skuid'),
 		('invoice_line', 'discount_percent', 'discountpercent'),
+		('estimate', 'doc_number', 'docnumber estimatenumber estimateno quotenumber quoteno number numero nodevis numerodevis nosoumission numerosoumission reference ref'),
+		('estimate', 'txn_date', 'txndate estimatedate quotedate date issuedate issuedon issuedat datedevis datedudevis datesoumission dateemission'),
+		('estimate', 'expiration_date', 'expirationdate expirydate expireson expiresat validuntil validto dateexpiration datedexpiration valablejusquau validejusquau'),
+		('estimate', 'accepted_by', 'acceptedby acceptepar'),
+		('estimate', 'accepted_date', 'accepteddate acceptedon acceptedat dateacceptation datedacceptation'),
+		('estimate', 'total_amt', 'totalamt total totalamount grandtotal amount montanttotal montant totalttc montantttc'),
+		('estimate', 'total_tax', 'totaltax taxtotal taxamount tax taxes montanttaxes montanttva tva'),
+		('estimate', 'currency', 'currency currencycode devise codedevise monnaie'),
+		('estimate', 'exchange_rate', 'exchangerate tauxdechange tauxchange'),
+		('estimate', 'private_note', 'privatenote internalnote memo note notes noteinterne commentaire'),
+		('estimate', 'customer_memo', 'customermemo customermessage message messageclient notepourclient publicnote'),
+		('estimate', 'bill_email', 'billemail email billingemail courriel'),
+		('estimate', 'email_status', 'emailstatus'),
+		('estimate', 'customer_key', 'customerid customer clientid client accountid account organisationid organizationid companyid contactid personid buyerid acheteurid societeid'),
+		('estimate', 'term_key', 'termid termsid paymenttermid paymenttermsid'),
 		('payment', 'txn_date', 'txndate paymentdate paidon paidat date receivedon receivedat datepaiement datedepaiement daterecue'),
 		('payment', 'total_amt', 'totalamt amount total totalamount montant montanttotal amountreceived montantrecu'),
 		('payment', 'unapplied_amt', 'unappliedamt unapplied unappliedamount montantnonapplique'),
@@ -75,9 +90,10 @@ AS $fn$
 		('payment_line', 'position', 'position linenumber lineno sortorder sort seq sequence ordinal ordre rang'),
 		('payment_line', 'amount', 'amount amountapplied appliedamount applied montant montantapplique'),
 		('payment_line', 'invoice_key', 'invoiceid invoice factureid facture')
-	) v(scope, meaning, words);
+	) v(scope, meaning, words)
+	CROSS JOIN LATERAL unnest(CASE v.scope WHEN 'invoice_line' THEN '{invoice_line,estimate_line}' ELSE ARRAY[v.scope] END) s(scope);
 $fn$;
-COMMENT ON FUNCTION qbsync.document_vocabulary() IS 'The part of qbsync.vocabulary() that is about items, terms, invoices and payments';
+COMMENT ON FUNCTION qbsync.document_vocabulary() IS 'The part of qbsync.vocabulary() that is about items, terms, invoices, estimates and payments';
 
 /*
  * Words by meaning.  scope: entity or line table of the catalogue, or address, or what qbsync_map_suggest looks for.  Of the

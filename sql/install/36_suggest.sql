@@ -226,10 +226,10 @@ AS $fn$
 	CROSS JOIN LATERAL (SELECT count(*)::integer AS found, array_agg(x.column_name) AS names FROM qbsync.guess_columns(c.oid, suggest_candidates.entity) x) g
 	CROSS JOIN LATERAL (SELECT coalesce(bool_or(w.word ~ CASE suggest_candidates.entity
 			WHEN 'customer' THEN '^(customers?|clients?|contacts?|people|persons?|personnes?|organi[sz]ations?|compan(y|ies)|compagnies?|accounts?|societes?|entreprises?)$'
-			WHEN 'invoice' THEN '^(invoices?|factures?)$' WHEN 'payment' THEN '^(payments?|paiements?|receipts?|encaissements?)$'
+			WHEN 'invoice' THEN '^(invoices?|factures?)$' WHEN 'estimate' THEN '^(estimates?|quotes?|quotations?|devis|soumissions?)$' WHEN 'payment' THEN '^(payments?|paiements?|receipts?|encaissements?)$'
 			WHEN 'item' THEN '^(items?|products?|produits?|articles?|services?)$' WHEN 'term' THEN '^(terms?|modalites?)$'
 			ELSE '^' || suggest_candidates.entity || 's?$' END), false) AS named,
-		coalesce(qbsync.child_kind(c.oid) IS NOT NULL OR bool_or(w.word ~ '^(lines?|lignes?|items?|details?|applications?|allocations?)$' AND suggest_candidates.entity IN ('invoice', 'payment')), false) AS child
+		coalesce(qbsync.child_kind(c.oid) IS NOT NULL OR bool_or(w.word ~ '^(lines?|lignes?|items?|details?|applications?|allocations?)$' AND suggest_candidates.entity IN ('invoice', 'estimate', 'payment')), false) AS child
 		FROM unnest(qbsync.name_words(c.relname)) w(word)) n
 	WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
 		AND s.nspname NOT IN ('pg_catalog', 'information_schema', 'qbsync') AND s.nspname !~ '^pg_'

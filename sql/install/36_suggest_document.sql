@@ -1,5 +1,5 @@
 /*
- * qbsync_map_suggest for everything but customers: items and terms are one table; invoices have lines, payments have
+ * qbsync_map_suggest for everything but customers: items and terms are one table; invoices and estimates have lines, payments have
  * applications to invoices, each with a line view of its own.
  */
 
@@ -15,11 +15,11 @@ AS $fn$
 	JOIN pg_class c ON c.oid = k.conrelid
 	CROSS JOIN LATERAL (SELECT coalesce(array_agg(g.column_name), '{}') AS names, count(*) AS found FROM qbsync.guess_columns(k.conrelid, line_table_of.entity || '_line') g) g
 	WHERE CASE line_table_of.entity WHEN 'payment' THEN '{amount,invoice_key}' <@ g.names ELSE '{amount,qty}' && g.names END
-		AND NOT EXISTS (SELECT FROM unnest(qbsync.name_words(c.relname)) w(word) WHERE line_table_of.entity = 'invoice' AND w.word ~ '^(payment|paiement|application|allocation|credit)s?$')
+		AND NOT EXISTS (SELECT FROM unnest(qbsync.name_words(c.relname)) w(word) WHERE line_table_of.entity <> 'payment' AND w.word ~ '^(payment|paiement|application|allocation|credit)s?$')
 	ORDER BY EXISTS (SELECT FROM unnest(qbsync.name_words(c.relname)) w(word) WHERE w.word ~ '^(lines?|lignes?|items?|details?|applications?|allocations?)$') DESC, g.found DESC, c.relname
 	LIMIT 1;
 $fn$;
-COMMENT ON FUNCTION qbsync.line_table_of(regclass, text) IS 'Table of the lines of an invoice or the applications of a payment, by foreign key; null: none';
+COMMENT ON FUNCTION qbsync.line_table_of(regclass, text) IS 'Table of the lines of an invoice or estimate or the applications of a payment, by foreign key; null: none';
 
 /* Triggers of a line view whose position is no column to write: the key of the table, or the number of the row. */
 CREATE FUNCTION qbsync.line_triggers_text(schema text, view text, lines regclass, columns jsonb, keys jsonb)
@@ -151,14 +151,16 @@ DECLARE
 	status text;
 	invoice text;
 BEGIN
-	IF suggest_document.entity NOT IN ('invoice', 'payment') THEN
+	IF suggest_document.entity NOT IN ('invoice', 'estimate', 'payment') THEN
 		RETURN model;
 	END IF;
 	SELECT c.name INTO status FROM qbsync.table_columns("table") c
 	WHERE qbsync.name_words(c.name) && '{status,statut,state,etat}' AND c.category IN ('S', 'E') AND c.writable AND c.refers_to IS NULL
 		AND NOT jsonb_path_exists(model, '$.columns[*] ? (@.source == $name)', jsonb_build_object('name', c.name))
 	ORDER BY c.attnum LIMIT 1;
-	IF status IS NOT NULL THEN
+	IF status IS NOT NULL AND suggest_document.entity = 'estimate' THEN
+		model := model || jsonb_build_object('after', qbsync.as_comment(format('%I is the CRM''s own.  To have QuickBooks'' there (Pending, Accepted, Closed, Rejected, Converted), show it in the view as txn_status; qbsync_map_value translates the words.', status)));
+	ELSIF status IS NOT NULL THEN
 		model := model || jsonb_build_object('after', qbsync.suggest_events("table", status, suggest_document.mapping))
 			|| CASE WHEN model -> 'extra' ? status THEN '{}' ELSE jsonb_build_object('extra', (model -> 'extra') || to_jsonb(status)) END;
 	END IF;

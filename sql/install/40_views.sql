@@ -1,5 +1,5 @@
 /*
- * Views for CRM applications and people: what QuickBooks says of customers, invoices and payments.
+ * Views for CRM applications and people: what QuickBooks says of customers, invoices, payments and estimates.
  *
  * They speak only of mirror rows, carry the connection's name and id, and hide companies that are disconnected
  * (CAP-62).  crm_table and crm_key are the CRM record that the customer is linked to, through the mapping of family 0, so
@@ -129,6 +129,56 @@ COMMENT ON COLUMN qbsync.invoice_payment.unapplied IS 'part of the payment appli
 COMMENT ON COLUMN qbsync.invoice_payment.url IS 'the payment''s page in QuickBooks';
 
 /*
+ * An estimate moves no money.  Its status is QuickBooks' own word, except that an expired one is still Pending or Accepted
+ * there: QuickBooks' pages, like this view, tell it by the date.  Closed: an invoice was made of it.
+ */
+CREATE VIEW qbsync.estimate_status AS
+SELECT s.connection, s.connection_id, s.id, s.doc_number,
+	m.crm_table, r.crm_key,
+	s.customer_id,
+	(SELECT k.display_name FROM qbsync.customer k WHERE k.connection_id = s.connection_id AND k.id = s.customer_id) AS customer,
+	s.txn_date, s.expiration_date, s.currency, s.total, s.state,
+	s.expired AS is_expired,
+	s.state IN ('pending', 'accepted') AND NOT s.expired AS is_open,
+	CASE WHEN s.expired THEN 'Expired' WHEN s.state IN ('deleted', 'pending') THEN initcap(s.state) ELSE s.txn_status END AS label,
+	s.accepted_by, s.accepted_date,
+	ARRAY(SELECT l ->> 'TxnId' FROM jsonb_array_elements(CASE jsonb_typeof(s.linked_txn) WHEN 'array' THEN s.linked_txn END) WITH ORDINALITY AS k(l, n)
+		  WHERE l ->> 'TxnType' = 'Invoice' ORDER BY n) AS invoice_ids,
+	s.email_status, s.print_status, s.bill_email,
+	CASE WHEN s.state <> 'deleted' THEN s.app_url || (SELECT g.page_path FROM qbsync.catalogue g WHERE g.entity = 'estimate') || s.id END AS url,
+	s.deleted_at, s.last_updated_time
+FROM (
+	SELECT v.connection, v.app_url, x.state,
+		x.state IN ('pending', 'accepted') AND coalesce(e.expiration_date < x.today, false) AS expired,
+		e.connection_id, e.id, e.doc_number, e.customer_id, e.txn_date, e.expiration_date, e.currency, e.total_amt AS total,
+		e.txn_status, e.accepted_by, e.accepted_date, e.linked_txn, e.email_status, e.print_status, e.bill_email, e.deleted_at, e.last_updated_time
+	FROM qbsync.visible_connection v
+	JOIN qbsync.estimate e ON e.connection_id = v.connection_id
+	CROSS JOIN LATERAL (
+		SELECT qbsync.today(v.time_zone) AS today,
+			CASE WHEN e.deleted_at IS NOT NULL THEN 'deleted' ELSE lower(coalesce(e.txn_status, 'Pending')) END AS state
+		OFFSET 0			-- once a row, not once for each of the columns that follow from it
+	) x
+) s
+LEFT JOIN qbsync.link r ON r.connection_id = s.connection_id AND r.entity = 'customer' AND r.id = s.customer_id AND r.family = 0
+LEFT JOIN qbsync.mapping m ON m.mapping_id = r.mapping_id;
+COMMENT ON VIEW qbsync.estimate_status IS 'Every estimate (quote) with what became of it: pending, accepted, closed, rejected, converted or deleted, and whether it has expired today in the company''s time zone';
+COMMENT ON COLUMN qbsync.estimate_status.connection IS 'name of the connection';
+COMMENT ON COLUMN qbsync.estimate_status.id IS 'QuickBooks'' id of the estimate';
+COMMENT ON COLUMN qbsync.estimate_status.crm_table IS 'table of the CRM record the customer is linked with; null when it is not';
+COMMENT ON COLUMN qbsync.estimate_status.crm_key IS 'key of the CRM record the customer is linked with; null when it is not';
+COMMENT ON COLUMN qbsync.estimate_status.expiration_date IS 'last day on which it holds';
+COMMENT ON COLUMN qbsync.estimate_status.total IS 'total with tax, in currency';
+COMMENT ON COLUMN qbsync.estimate_status.state IS 'pending, accepted, closed (an invoice was made of it), rejected, converted, deleted';
+COMMENT ON COLUMN qbsync.estimate_status.is_expired IS 'pending or accepted, and the expiration date was before today in the company''s time zone';
+COMMENT ON COLUMN qbsync.estimate_status.is_open IS 'pending or accepted, and not expired';
+COMMENT ON COLUMN qbsync.estimate_status.label IS 'Pending, Accepted, Closed, Rejected, Converted, Deleted or Expired; Expired outranks Pending and Accepted';
+COMMENT ON COLUMN qbsync.estimate_status.invoice_ids IS 'ids of the invoices made of it; several with progress invoicing';
+COMMENT ON COLUMN qbsync.estimate_status.email_status IS 'NotSet, NeedToSend or EmailSent';
+COMMENT ON COLUMN qbsync.estimate_status.url IS 'its page in QuickBooks; opens in the company the browser is signed in to; null when deleted';
+COMMENT ON COLUMN qbsync.estimate_status.deleted_at IS 'when it was deleted; the other columns are as before';
+
+/*
  * One aggregate per table, worked out customer by customer from the indexes: an application asks for the contact on its
  * screen, by crm_key, in a join with its own table or by id, and no more than that customer's rows are read; aggregates
  * that are not asked for fall away.  A list of everybody takes three to four times as long as with aggregates over whole tables.
@@ -157,6 +207,10 @@ SELECT v.connection, v.connection_id, c.id, c.display_name,
 	coalesce(p.received_total, 0) AS received_total,
 	coalesce(p.unapplied_total, 0) AS unapplied_total,
 	p.last_payment_date, p.last_payment_amount,
+	coalesce(e.estimate_count, 0) AS estimate_count,
+	coalesce(e.estimate_total, 0) AS estimate_total,
+	coalesce(e.open_estimate_count, 0) AS open_estimate_count,
+	coalesce(e.open_estimate_total, 0) AS open_estimate_total,
 	v.app_url || (SELECT g.page_path FROM qbsync.catalogue g WHERE g.entity = 'customer') || c.id AS url,
 	c.last_updated_time
 FROM qbsync.visible_connection v
@@ -182,7 +236,18 @@ LEFT JOIN LATERAL (
 			FILTER (WHERE m.total_amt > 0))[1] AS last_payment_amount
 	FROM qbsync.payment m
 	WHERE m.connection_id = c.connection_id AND m.customer_id = c.id AND m.deleted_at IS NULL
-) p ON true;
+) p ON true
+LEFT JOIN LATERAL (
+	SELECT count(*) AS estimate_count, sum(n.total_amt) AS estimate_total,
+		count(*) FILTER (WHERE o.is_open) AS open_estimate_count,
+		sum(n.total_amt) FILTER (WHERE o.is_open) AS open_estimate_total
+	FROM qbsync.estimate n
+	CROSS JOIN (SELECT qbsync.today(v.time_zone) AS today OFFSET 0) d
+	-- as in estimate_status
+	CROSS JOIN LATERAL (SELECT lower(coalesce(n.txn_status, 'Pending')) IN ('pending', 'accepted')
+							AND coalesce(n.expiration_date >= d.today, true) AS is_open) o
+	WHERE n.connection_id = c.connection_id AND n.customer_id = c.id AND n.deleted_at IS NULL
+) e ON true;
 COMMENT ON VIEW qbsync.customer_summary IS 'Every customer with what it owes and paid; amounts are in the customer''s currency, a sub-customer''s are its own';
 COMMENT ON COLUMN qbsync.customer_summary.connection IS 'name of the connection';
 COMMENT ON COLUMN qbsync.customer_summary.id IS 'QuickBooks'' id of the customer';
@@ -204,4 +269,8 @@ COMMENT ON COLUMN qbsync.customer_summary.received_total IS 'sum of the payments
 COMMENT ON COLUMN qbsync.customer_summary.unapplied_total IS 'the part of its payments applied to nothing yet';
 COMMENT ON COLUMN qbsync.customer_summary.last_payment_date IS 'date of its newest payment of money';
 COMMENT ON COLUMN qbsync.customer_summary.last_payment_amount IS 'amount of its newest payment of money';
+COMMENT ON COLUMN qbsync.customer_summary.estimate_count IS 'number of its estimates, whatever became of them, deleted ones not';
+COMMENT ON COLUMN qbsync.customer_summary.estimate_total IS 'sum of their totals';
+COMMENT ON COLUMN qbsync.customer_summary.open_estimate_count IS 'number of its open estimates: pending or accepted, and not expired today in the company''s time zone';
+COMMENT ON COLUMN qbsync.customer_summary.open_estimate_total IS 'sum of the totals of its open estimates';
 COMMENT ON COLUMN qbsync.customer_summary.url IS 'its page in QuickBooks; opens in the company the browser is signed in to';

@@ -58,7 +58,7 @@ TO qbsync_reader, qbsync_vendor_reader;
 GRANT EXECUTE ON FUNCTION qbsync.wait_state(text, text, bigint) TO qbsync_operator;
 
 GRANT SELECT ON
-	qbsync.customer_summary, qbsync.invoice_status, qbsync.invoice_payment, qbsync.status, qbsync.progress,
+	qbsync.customer_summary, qbsync.invoice_status, qbsync.invoice_payment, qbsync.estimate_status, qbsync.status, qbsync.progress,
 	qbsync.error_open, qbsync.problem, qbsync.catalogue, qbsync.catalogue_column,
 	qbsync.matched, qbsync.duplicate, qbsync.unlinked, qbsync.conflict_open, qbsync.timeline, qbsync.mapping_status
 TO qbsync_reader;

@@ -240,8 +240,55 @@ static const CatalogueColumn invoice_columns[] = {
 	{NULL}
 };
 
-/* The detail of a line is an object named like its DetailType; members of the same meaning share a column. */
-static const CatalogueColumn invoice_line_columns[] = {
+/* A quotation: the form of an invoice without money.  The invoices made of it are in linked_txn. */
+static const CatalogueColumn estimate_columns[] = {
+	{"doc_number", "DocNumber", COLUMN_TEXT, 21, W | F, NULL, "number people see; not always unique"},
+	{"customer_id", "CustomerRef.value", COLUMN_ID, 0, R | F | X, "customer", "customer"},
+	{"txn_date", "TxnDate", COLUMN_DATE, 0, W | F, NULL, "day of the estimate"},
+	{"txn_status", "TxnStatus", COLUMN_TEXT, 0, W, NULL, "Pending, Accepted, Closed (an invoice was made of it), Rejected or Converted", "Pending Accepted Closed Rejected Converted"},
+	{"expiration_date", "ExpirationDate", COLUMN_DATE, 0, W, NULL, "last day on which it holds"},
+	{"accepted_by", "AcceptedBy", COLUMN_TEXT, 0, W, NULL, "who accepted it"},
+	{"accepted_date", "AcceptedDate", COLUMN_DATE, 0, W, NULL, "day it was accepted"},
+	{"due_date", "DueDate", COLUMN_DATE, 0, W | F, NULL, "day it is due; seldom present"},
+	{"term_id", "SalesTermRef.value", COLUMN_ID, 0, W | F, "term", "terms of payment"},
+	{"ship_date", "ShipDate", COLUMN_DATE, 0, W, NULL, "day of shipping"},
+	{"ship_method", "ShipMethodRef.value", COLUMN_TEXT, 0, W, NULL, "way of shipping"},
+	{"tracking_num", "TrackingNum", COLUMN_TEXT, 0, W, NULL, "tracking number"},
+	ADDRESS("bill", "BillAddr", "billing address", W),
+	ADDRESS("ship", "ShipAddr", "shipping address", W),
+	ADDRESS("ship_from", "ShipFromAddr", "address shipped from", W),
+	{"free_form_address", "FreeFormAddress", COLUMN_BOOLEAN, 0, 0, NULL, "the addresses are lines of text"},
+	{"bill_email", "BillEmail.Address", COLUMN_TEXT, 100, W, NULL, "e-mail addresses it goes to, separated by commas"},
+	{"bill_email_cc", "BillEmailCc.Address", COLUMN_TEXT, 200, W, NULL, "e-mail addresses that get a copy"},
+	{"bill_email_bcc", "BillEmailBcc.Address", COLUMN_TEXT, 200, W, NULL, "e-mail addresses that get a blind copy"},
+	{"email_status", "EmailStatus", COLUMN_TEXT, 0, W, NULL, "NotSet, NeedToSend or EmailSent", "NotSet NeedToSend EmailSent"},
+	{"delivery_type", "DeliveryInfo.DeliveryType", COLUMN_TEXT, 0, 0, NULL, "how it was delivered"},
+	{"delivery_time", "DeliveryInfo.DeliveryTime", COLUMN_TIMESTAMPTZ, 0, 0, NULL, "when it was delivered"},
+	{"print_status", "PrintStatus", COLUMN_TEXT, 0, W, NULL, "NotSet, NeedToPrint or PrintComplete", "NotSet NeedToPrint PrintComplete"},
+	{"customer_memo", "CustomerMemo.value", COLUMN_TEXT, 1000, W, NULL, "message printed for the customer"},
+	{"private_note", "PrivateNote", COLUMN_TEXT, 4000, W, NULL, "memo the customer does not see"},
+	{"class_id", "ClassRef.value", COLUMN_ID, 0, W, "class", "class"},
+	{"department_id", "DepartmentRef.value", COLUMN_ID, 0, W, "department", "location"},
+	{"project_id", "ProjectRef.value", COLUMN_ID, 0, W | F, NULL, "project"},
+	{"currency", "CurrencyRef.value", COLUMN_ID, 0, W, NULL, "currency of all amounts"},
+	{"exchange_rate", "ExchangeRate", COLUMN_NUMERIC, 0, W, NULL, "home currency units per unit of the currency"},
+	{"global_tax_calculation", "GlobalTaxCalculation", COLUMN_TEXT, 0, W, NULL, "TaxExcluded, TaxInclusive or NotApplicable (outside the US)", "TaxExcluded TaxInclusive NotApplicable"},
+	{"total_tax", "TxnTaxDetail.TotalTax", COLUMN_NUMERIC, 0, W, NULL, "tax"},
+	{"tax_code_id", "TxnTaxDetail.TxnTaxCodeRef.value", COLUMN_ID, 0, W, "tax_code", "tax code of the whole estimate"},
+	{"tax_lines", "TxnTaxDetail.TaxLine", COLUMN_JSONB, 0, W, NULL, "tax by rate"},
+	{"apply_tax_after_discount", "ApplyTaxAfterDiscount", COLUMN_BOOLEAN, 0, W, NULL, "tax is computed after the discount (US)"},
+	{"tax_exemption_id", "TaxExemptionRef.value", COLUMN_ID, 0, 0, NULL, "tax exemption"},
+	{"total_amt", "TotalAmt", COLUMN_NUMERIC, 0, F, NULL, "total with tax"},
+	{"home_total_amt", "HomeTotalAmt", COLUMN_NUMERIC, 0, 0, NULL, "total in home currency"},
+	{"recur_data_id", "RecurDataRef.value", COLUMN_ID, 0, 0, NULL, "recurring transaction it came from"},
+	{"txn_source", "TxnSource", COLUMN_TEXT, 0, 0, NULL, "where it was made"},
+	{"linked_txn", "LinkedTxn", COLUMN_JSONB, 0, W, NULL, "invoices made of it: several with progress invoicing"},
+	{"custom_fields", "CustomField", COLUMN_JSONB, 0, W, NULL, "custom fields by DefinitionId"},
+	{NULL}
+};
+
+/* Lines of sales forms.  The detail is an object named like its DetailType; members of the same meaning share a column. */
+static const CatalogueColumn sales_line_columns[] = {
 	{"line_id", "Id", COLUMN_ID, 0, 0, NULL, "QuickBooks' id of the line; null for computed lines"},
 	{"line_num", "LineNum", COLUMN_INTEGER, 0, W, NULL, "number of the line"},
 	{"detail_type", "DetailType", COLUMN_TEXT, 0, R, NULL, "SalesItemLineDetail, GroupLineDetail, DiscountLineDetail, SubTotalLineDetail (computed; leave it out of sums) or DescriptionOnly",
@@ -300,7 +347,11 @@ static const CatalogueColumn payment_line_columns[] = {
 };
 
 static const CatalogueLines invoice_lines = {
-	"invoice_line", "Line", invoice_line_columns, "Lines of QuickBooks invoices, in their order"
+	"invoice_line", "Line", sales_line_columns, "Lines of QuickBooks invoices, in their order"
+};
+
+static const CatalogueLines estimate_lines = {
+	"estimate_line", "Line", sales_line_columns, "Lines of QuickBooks estimates, in their order"
 };
 
 static const CatalogueLines payment_lines = {
@@ -322,6 +373,8 @@ const CatalogueEntity catalogue[] = {
 	invoice_columns, &invoice_lines, "invoice?txnId=", "QuickBooks invoices"},
 	{"payment", "Payment", "payment", ENTITY_CDC | ENTITY_TRANSACTION | ENTITY_VOIDABLE | ENTITY_WRITABLE,
 	payment_columns, &payment_lines, "recvpayment?txnId=", "QuickBooks payments received from customers"},
+	{"estimate", "Estimate", "estimate", ENTITY_CDC | ENTITY_TRANSACTION | ENTITY_WRITABLE,
+	estimate_columns, &estimate_lines, "estimate?txnId=", "QuickBooks estimates (quotes)"},
 	{NULL}
 };
 

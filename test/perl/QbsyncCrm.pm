@@ -18,12 +18,12 @@ use Test::More;
 use Time::HiRes qw(time);
 
 # A server with a company in database "crm", a role crm_app that owns schema crm.
-# customers, invoices, seed: of the simulator; conf: lines of postgresql.conf; no_wait: do not wait for the first load.
+# customers, invoices, estimates, seed: of the simulator; conf: lines of postgresql.conf; no_wait: do not wait for the first load.
 sub new
 {
 	my ($class, $name, %arg) = @_;
 	my $self = bless { database => 'crm' }, $class;
-	$self->{simulator} = start_simulator(customers => $arg{customers} // 10, invoices => $arg{invoices} // 0, seed => $arg{seed} // 1);
+	$self->{simulator} = start_simulator(customers => $arg{customers} // 10, invoices => $arg{invoices} // 0, estimates => $arg{estimates} // 0, seed => $arg{seed} // 1);
 	$self->{node} = new_node($name, conf => $arg{conf} // '');
 	$self->{node}->safe_psql('postgres', 'CREATE DATABASE crm');
 	install_qbsync($self->{node}, $self->{simulator}, database => 'crm');

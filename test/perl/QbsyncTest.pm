@@ -23,7 +23,7 @@ my $root = abs_path(dirname(__FILE__) . '/../..');
 
 # --- simulator ----------------------------------------------------------------------------------------------------
 
-# start_simulator(customers => N, invoices => N, seed => N, options => [...], data => FILE, port => N)
+# start_simulator(customers => N, invoices => N, estimates => N, seed => N, options => [...], data => FILE, port => N)
 # Keys of the object: base_url, client_id, client_secret, companies, realm (of the first company).
 sub start_simulator
 {
@@ -152,7 +152,7 @@ sub mirror_differences
 	my $database = $arg{database} // 'postgres';
 	my $connection = $arg{connection} // 'acme';
 	my $realm = $simulator->{companies}[ $arg{number} // 0 ]{realm_id};
-	my %tables = (Customer => 'customer', Invoice => 'invoice', Payment => 'payment', Item => 'item', Term => 'term');
+	my %tables = (Customer => 'customer', Invoice => 'invoice', Payment => 'payment', Estimate => 'estimate', Item => 'item', Term => 'term');
 	my $sql = '';
 	my @files;
 
@@ -218,7 +218,7 @@ sub start
 	my $arg = $self->{arg};
 	my @command = ('python3', "$root/test/simulator", '--port', $self->{port} // $arg->{port} // 0, '--control');
 	push @command, '--data', $arg->{data} if $arg->{data};
-	push @command, "--$_", $arg->{$_} for grep { defined $arg->{$_} } qw(customers invoices seed);
+	push @command, "--$_", $arg->{$_} for grep { defined $arg->{$_} } qw(customers invoices estimates seed);
 	push @command, @{ $arg->{options} // ['--no-limits'] };
 
 	my $log = PostgreSQL::Test::Utils::tempdir() . '/simulator.log';

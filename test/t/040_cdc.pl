@@ -33,7 +33,7 @@ sub keep_versions
 	sql('SET client_min_messages = warning; DROP TABLE IF EXISTS version; CREATE TABLE version AS '
 		  . join(' UNION ALL ', map { "SELECT '$_' AS entity, id, xmin::text AS version, raw, deleted_at FROM qbsync.$_" } mirrored()));
 }
-sub mirrored { return qw(customer invoice payment item term company_info preferences) }
+sub mirrored { return qw(customer invoice payment estimate item term company_info preferences) }
 sub moved
 {
 	return sql('SELECT coalesce(string_agg(format(\'%s %s\', entity, id), \', \' ORDER BY entity, id), \'\') FROM (' . join(' UNION ALL ',
