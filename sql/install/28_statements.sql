@@ -165,23 +165,21 @@ COMMENT ON FUNCTION qbsync.crm_not_null(text, text, boolean, text) IS 'Expressio
 
 /*
  * Nor is a value cut to the length of a domain's type: it is cast to that type without a length, and becomes the domain's
- * when it is assigned.
+ * when it is assigned.  So do the elements of a list.
  */
 CREATE FUNCTION qbsync.cast_type(view_type text)
 RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	WITH RECURSIVE base AS (
-		SELECT t.oid, t.typtype, t.typbasetype FROM pg_type t WHERE t.oid = cast_type.view_type::regtype
-		UNION ALL
-		SELECT t.oid, t.typtype, t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.typbasetype WHERE b.typtype = 'd'
-	)
-	SELECT CASE WHEN count(*) = 1 THEN cast_type.view_type
-		ELSE (SELECT format_type(b.oid, -1) FROM base b WHERE b.typtype <> 'd') END
-	FROM base;
+	SELECT CASE WHEN t.typtype = 'd' THEN qbsync.cast_type(format_type(t.typbasetype, -1))
+		WHEN e.typtype = 'd' THEN qbsync.cast_type(format_type(e.oid, -1)) || '[]'
+		ELSE cast_type.view_type END
+	FROM pg_type t
+	LEFT JOIN pg_type e ON e.typarray = t.oid
+	WHERE t.oid = cast_type.view_type::regtype;
 $fn$;
-COMMENT ON FUNCTION qbsync.cast_type(text) IS 'Type that a value for a column of a type is cast to, so that nothing is cut: of a domain the type below it';
+COMMENT ON FUNCTION qbsync.cast_type(text) IS 'Type that a value for a column of a type is cast to, so that nothing is cut: of a domain the type below it, also of a list''s elements';
 
 /* A canonical value as a value of the view's column: an SQL expression over a jsonb object named by source. */
 CREATE FUNCTION qbsync.crm_write(source text, name text, type text, is_array boolean, view_type text, not_null boolean, default_expression text)

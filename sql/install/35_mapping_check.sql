@@ -133,6 +133,22 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.key_problems(qbsync.mapping) IS 'What is wrong with the key of a mapping';
 
+/* What the view or its table computes nobody writes. */
+CREATE FUNCTION qbsync.writable_columns(view regclass, names text[])
+RETURNS text[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT coalesce(array_agg(a.attname::text ORDER BY a.attnum), '{}')
+	FROM pg_attribute a
+	LEFT JOIN qbsync.view_columns(writable_columns.view) v ON v.column_name = a.attname
+	LEFT JOIN pg_attribute b ON b.attrelid = v.relation AND b.attname = v.base_column
+	WHERE a.attrelid = writable_columns.view AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (writable_columns.names)
+	  AND (qbsync.has_instead_of(writable_columns.view, 'UPDATE')
+		   OR pg_column_is_updatable(writable_columns.view, a.attnum, true) AND coalesce(b.attgenerated = '' AND b.attidentity <> 'a', true));
+$fn$;
+COMMENT ON FUNCTION qbsync.writable_columns(regclass, text[]) IS 'Those of some columns of a view that UPDATE can write';
+
 /* Updatable means it can come in. */
 CREATE FUNCTION qbsync.update_problems(m qbsync.mapping)
 RETURNS TABLE (problem text, detail text, hint text)
@@ -164,7 +180,19 @@ AS $fn$
 	FROM qbsync.column_policy p
 	JOIN pg_attribute a ON a.attrelid = m.view AND a.attname = p.column_name AND a.attnum > 0
 	WHERE p.mapping_id = m.mapping_id AND p.policy = 'direction' AND p.value <> 'push'
-	  AND NOT (qbsync.has_instead_of(m.view, 'UPDATE') OR pg_column_is_updatable(m.view, a.attnum, true));
+	  AND NOT (qbsync.has_instead_of(m.view, 'UPDATE') OR pg_column_is_updatable(m.view, a.attnum, true))
+	UNION ALL
+	-- those of a view that takes no UPDATE at all are said above
+	SELECT 'not_updatable', format('Column %s of %s cannot be written any more.', quote_ident(c.name), qbsync.qualified(m.view)),
+		'Let the view show the table''s column again, or give it INSTEAD OF triggers; if it is to go out only, declare the mapping anew with qbsync_map.'
+	FROM w
+	CROSS JOIN LATERAL (SELECT unnest(m.written_columns) EXCEPT SELECT unnest(qbsync.writable_columns(m.view, m.written_columns)) ORDER BY 1) c(name)
+	WHERE w.comes_in AND w.can & 4 <> 0
+	  AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = m.view AND a.attname = c.name AND a.attnum > 0 AND NOT a.attisdropped)
+	  AND c.name <> 'last_updated_time'
+	  AND (c.name <> 'active' OR qbsync.mapping_policy(m, 'on_qbo_inactive') = 'deactivate_crm')
+	  AND NOT EXISTS (SELECT FROM qbsync.column_policy p
+					  WHERE p.mapping_id = m.mapping_id AND p.column_name = c.name AND p.policy = 'direction');
 $fn$;
 COMMENT ON FUNCTION qbsync.update_problems(qbsync.mapping) IS 'What cannot be written of what is to come in';
 

@@ -230,6 +230,7 @@ BEGIN
 	-- whoever unmaps drops a view we made, perhaps with more rights than the one who says so here
 	m.made_view := coalesce(m.made_view AND (old.made_view AND old.view = m.view
 		OR qbsync.may_become(NEW.caller, (SELECT r.rolname FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner WHERE c.oid = m.view))), false);
+	m.written_columns := qbsync.writable_columns(m.view, m.columns);
 	m.policies := qbsync.valid_policies(m.connection_id, m.policies);
 	PERFORM qbsync.keep_the_law(old.policies ->> 'documents_direction', m.policies ->> 'documents_direction');
 	SELECT array_agg(p.detail), array_agg(p.hint) INTO details, hints
@@ -239,9 +240,9 @@ BEGIN
 	m.family := qbsync.mapping_family(m);
 	IF old.mapping_id IS NULL THEN
 		INSERT INTO qbsync.mapping (name, connection_id, entity, family, kind, view, view_name, line_view, line_view_name, crm_table, key_columns,
-									columns, extra_columns, line_columns, role, crm_search_path, crm_settings, policies, defaults, made_view)
+									columns, written_columns, extra_columns, line_columns, role, crm_search_path, crm_settings, policies, defaults, made_view)
 		VALUES (m.name, m.connection_id, m.entity, coalesce(m.family, 0), m.kind, m.view, qbsync.qualified(m.view), m.line_view, qbsync.qualified(m.line_view),
-				m.crm_table, m.key_columns, m.columns, m.extra_columns, m.line_columns, m.role, m.crm_search_path, m.crm_settings, m.policies,
+				m.crm_table, m.key_columns, m.columns, m.written_columns, m.extra_columns, m.line_columns, m.role, m.crm_search_path, m.crm_settings, m.policies,
 				m.defaults, m.made_view)
 		RETURNING mapping_id INTO m.mapping_id;
 		UPDATE qbsync.mapping k SET family = k.mapping_id WHERE k.mapping_id = m.mapping_id AND m.family IS NULL;
@@ -306,7 +307,7 @@ BEGIN
 	UPDATE qbsync.mapping k
 	SET family = coalesce(m.family, k.mapping_id), kind = m.kind, view = m.view, view_name = qbsync.qualified(m.view),
 		line_view = m.line_view, line_view_name = qbsync.qualified(m.line_view), crm_table = m.crm_table, key_columns = m.key_columns,
-		columns = m.columns, extra_columns = m.extra_columns, line_columns = m.line_columns, role = m.role,
+		columns = m.columns, written_columns = m.written_columns, extra_columns = m.extra_columns, line_columns = m.line_columns, role = m.role,
 		crm_search_path = m.crm_search_path, crm_settings = m.crm_settings, policies = m.policies, defaults = m.defaults,
 		made_view = m.made_view, problem = NULL, problem_detail = NULL, problem_since = NULL, attempts = 0, next_attempt_at = NULL,
 		sweep_after = CASE k.state WHEN 'enabled' THEN '' ELSE k.sweep_after END

@@ -34,6 +34,24 @@ is($crm->sql("SELECT company FROM crm.a WHERE name = 'Short'"), sprintf('%-30s',
 is($crm->sql("SELECT problem, sqlstate FROM qbsync.crm_error WHERE id = '$long'"), 'crm_refused|22001', 'a value too long for a domain is refused, not cut');
 unmap();
 
+# the elements of a list
+my %mails = ('crm.short[]' => 'list of a domain', 'crm.shorts' => 'domain of a list', 'varchar(5)[]' => 'list');
+my $listed = $crm->customer(DisplayName => 'Listed', PrimaryEmailAddr => { Address => 'too.long@example.com' });
+my $fits = $crm->customer(DisplayName => 'Fits', PrimaryEmailAddr => { Address => 'a@b.c' });
+$crm->sync;
+$crm->app('CREATE DOMAIN crm.shorts AS varchar(5)[]');
+my $n = 0;
+for my $type (sort keys %mails)
+{
+	$n++;
+	$crm->app("CREATE TABLE crm.l$n (id serial PRIMARY KEY, name text, mails $type); CREATE VIEW crm.v AS SELECT id, name AS display_name, mails AS emails FROM crm.l$n");
+	map_view();
+	enable();
+	is($crm->sql("SELECT mails FROM crm.l$n WHERE name = 'Fits'") . ' ' . $crm->sql("SELECT problem, sqlstate FROM qbsync.crm_error WHERE id = '$listed'"),
+		'{a@b.c} crm_refused|22001', "promise 10: what is too long for a $mails{$type} is refused, not cut");
+	unmap();
+}
+
 # --- views that are made again ------------------------------------------------------------------------------------------------
 
 my $view = 'CREATE VIEW crm.v AS SELECT c.id, c.name AS display_name, p.phone AS primary_phone FROM crm.c LEFT JOIN crm.p USING (id)';
@@ -78,6 +96,32 @@ $crm->edit($long, PrimaryPhone => { FreeFormNumber => '3' });
 $crm->sync;
 await('the problem', sub { problem() eq 'mapping_broken' });
 ok(await('the reason', sub { $crm->sql('SELECT problem_detail FROM qbsync.mapping') =~ /Column primary_phone of crm.v does not exist/ }), 'a column that is gone: the mapping waits');
+unmap();
+
+# a column that could be written
+sub show { my ($phone) = @_; $crm->app("CREATE OR REPLACE VIEW crm.v AS SELECT id, name AS display_name, $phone AS primary_phone, 'of ' || name AS notes FROM crm.e") }
+sub retried { $crm->sql('SELECT qbsync_retry_all()'); $crm->applied }
+$crm->app('CREATE TABLE crm.e (id serial PRIMARY KEY, name text, phone text)');
+show('phone');
+map_view();
+enable();
+is(phone() . problem(), '3', 'a column that the view computed from the beginning only goes out');
+show('trim(phone)');
+$crm->edit($long, PrimaryPhone => { FreeFormNumber => '4' });
+$crm->sync;
+ok(await('the reason', sub { $crm->sql('SELECT problem_detail FROM qbsync.mapping') =~ /Column primary_phone of crm.v cannot be written any more/ }), 'a column that becomes an expression: the mapping waits');
+like($crm->sql('SELECT problems_now FROM qbsync.mapping_status'), qr/primary_phone of crm.v cannot be written any more.*qbsync_map/s, 'and people read why, and the ways out');
+show('phone');
+retried();
+is(phone() . problem(), '4', 'when it can be written again what waited comes in');
+show('trim(phone)');
+$crm->sql("SELECT qbsync_set(setting => 'direction', value => 'push', mapping => 'm', \"column\" => 'primary_phone')");
+is($crm->sql('SELECT problems_now FROM qbsync.mapping_status'), '', 'one that only goes out may be an expression');
+$crm->sql("SELECT qbsync_set(setting => 'direction', mapping => 'm', \"column\" => 'primary_phone')");
+like($crm->sql('SELECT problems_now FROM qbsync.mapping_status'), qr/cannot be written any more/, 'one that comes in may not');
+map_view();
+retried();
+is($crm->sql('SELECT problems_now FROM qbsync.mapping_status') . problem(), '', 'declared anew, it may');
 unmap();
 
 # --- a tenant -----------------------------------------------------------------------------------------------------------------
