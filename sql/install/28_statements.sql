@@ -44,13 +44,16 @@ COMMENT ON FUNCTION qbsync.equality_operator(oid) IS 'How to write "equals" for 
 /* pg_column_is_updatable() is not enough: it wants DELETE to be possible, too, which INSTEAD OF triggers need not do. */
 CREATE FUNCTION qbsync.has_instead_of(view oid, event text)
 RETURNS boolean
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE			-- for its plan, too
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $fn$
-	SELECT EXISTS (
+BEGIN
+	RETURN EXISTS (
 		SELECT FROM pg_trigger t
 		WHERE t.tgrelid = has_instead_of.view AND t.tgenabled IN ('O', 'A') AND t.tgtype::integer & 64 <> 0
 		  AND t.tgtype::integer & CASE has_instead_of.event WHEN 'INSERT' THEN 4 WHEN 'DELETE' THEN 8 ELSE 16 END <> 0);
+END
 $fn$;
 COMMENT ON FUNCTION qbsync.has_instead_of(oid, text) IS 'Has a view an INSTEAD OF trigger for INSERT, UPDATE or DELETE that fires?';
 
@@ -77,6 +80,7 @@ CREATE FUNCTION qbsync.mapping_columns(mapping_id integer, lines boolean DEFAULT
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE			-- its plan is kept: making the statements of a mapping asks often
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $fn$
 #variable_conflict use_column
 BEGIN

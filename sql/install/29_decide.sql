@@ -332,7 +332,7 @@ DECLARE
 	policy jsonb := qbsync.effective_policies(decide_statement.mapping_id);
 	them record;
 	their_lines record;
-	rules jsonb := qbsync.merge_rules(decide_statement.mapping_id);
+	rules jsonb := qbsync.unit_rules(decide_statement.mapping_id);			-- that the view is whole is mapping_statements()'s business
 	closed text[];
 	lines text := '';
 	facts text := 'NULL::jsonb';

@@ -77,7 +77,9 @@ BEGIN
 	LEFT JOIN pg_attribute b ON b.attrelid = v.relation AND b.attname = v.base_column
 	CROSS JOIN LATERAL (
 		SELECT c.name = ANY (create_columns.closed) AS closed,
-			CASE WHEN c.is_array THEN format('coalesce(%s, ''{}'')', e.e) WHEN c.type = 'text[]' THEN format('(%s)[1]', e.e)
+			CASE WHEN c.is_array THEN format('coalesce(%s, ''{}'')', e.e)
+				-- e is a slice of the first one: to be asked for it costs less
+				WHEN c.type = 'text[]' THEN format('c.%I[1]', c.name)
 				WHEN coalesce(c.type, 'text') = 'text' THEN format('nullif(%s, '''')', e.e) ELSE e.e END AS value
 		FROM (SELECT qbsync.their_expression(m.mapping_id, 'c', c.name, c.role, c.type, c.is_array, c.ref_entity, c.ref_column) AS e OFFSET 0) e) k
 	WHERE c.name = ANY (names)

@@ -23,6 +23,7 @@ CREATE FUNCTION qbsync.effective_policies(mapping_id integer)
 RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan			-- asked often while the statements of a mapping are made
 AS $fn$
 DECLARE
 	m record;

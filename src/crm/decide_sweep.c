@@ -27,7 +27,8 @@ enum
 	COLUMN_ACTION,
 	COLUMN_NAME,
 	COLUMN_THEIRS,
-	COLUMN_CRM_BASE
+	COLUMN_CRM_BASE,
+	COLUMN_FIRST_VALUE
 };
 
 /* Matching of a sweep; lives across transactions. */
@@ -94,7 +95,7 @@ receiver_startup(DestReceiver *self, int operation, TupleDesc tupdesc)
 	ShortReceiver *receiver = (ShortReceiver *) self;
 	MemoryContext caller = MemoryContextSwitchTo(receiver->context);
 
-	receiver->created = rows_like(tupdesc);
+	receiver->created = rows_like(tupdesc, COLUMN_FIRST_VALUE);
 	MemoryContextSwitchTo(caller);
 }
 
@@ -135,7 +136,9 @@ create_decision(ShortReceiver *receiver, TupleTableSlot *slot, Decision *decisio
 	decision->theirs = decision->base = row_datum(slot, COLUMN_THEIRS);
 	decision->crm_base = row_datum(slot, COLUMN_CRM_BASE);
 	decision->created = receiver->created;
-	tuplestore_puttupleslot(receiver->created->store, slot);
+	slot_getallattrs(slot);
+	tuplestore_putvalues(receiver->created->store, receiver->created->tupdesc, &slot->tts_values[COLUMN_FIRST_VALUE - 1],
+						 &slot->tts_isnull[COLUMN_FIRST_VALUE - 1]);
 	receiver->created->n++;
 }
 

@@ -17,13 +17,14 @@ static bool
 may_be_hidden(const Mapping *mapping)
 {
 	static SqlStatement below = {
-		"SELECT FROM qbsync.link l WHERE l.mapping_id = $2 AND l.state = 'linked' AND EXISTS ("
+		"SELECT WHERE EXISTS (SELECT FROM qbsync.link l WHERE l.mapping_id = $2 AND l.state = 'linked') AND EXISTS ("
 		" WITH RECURSIVE below(oid) AS (SELECT $1 UNION"
 		" SELECT d.refobjid FROM below b JOIN pg_rewrite r ON r.ev_class = b.oid"
 		" JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid"
 		" AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> b.oid)"
-		" SELECT FROM below JOIN pg_class c ON c.oid = below.oid"
-		" WHERE c.relrowsecurity OR c.relkind = 'v' AND pg_get_viewdef(c.oid) LIKE '%current\\_setting(%') LIMIT 1",
+		/* OFFSET 0: of these only, not of all views there are */
+		" SELECT FROM (SELECT c.oid, c.relkind, c.relrowsecurity FROM below JOIN pg_class c ON c.oid = below.oid OFFSET 0) c"
+		" WHERE c.relrowsecurity OR c.relkind = 'v' AND pg_get_viewdef(c.oid) LIKE '%current\\_setting(%')",
 		2, {OIDOID, INT4OID}
 	};
 	Datum		values[] = {ObjectIdGetDatum(mapping->view), Int32GetDatum(mapping->mapping_id)};

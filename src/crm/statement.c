@@ -245,11 +245,15 @@ rows_empty(int ncolumns, const char *const *names, const Oid *types)
 }
 
 Rows *
-rows_like(TupleDesc columns)
+rows_like(TupleDesc columns, int first)
 {
 	Rows	   *rows = palloc0(sizeof(Rows));
+	TupleDesc	all = copy_columns(columns);
 
-	rows->tupdesc = copy_columns(columns);
+	rows->tupdesc = CreateTemplateTupleDesc(all->natts - first + 1);
+	for (int i = 0; i < rows->tupdesc->natts; i++)
+		TupleDescCopyEntry(rows->tupdesc, i + 1, all, first + i);
+	FreeTupleDesc(all);
 	rows->store = tuplestore_begin_heap(true, false, work_mem);
 	return rows;
 }

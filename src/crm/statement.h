@@ -56,7 +56,7 @@ extern void rows_free(Rows *rows);
 /* No rows, with columns of those names and types; see decide.c for those of crm_row, crm_match and match_pair. */
 extern Rows *rows_empty(int ncolumns, const char *const *names, const Oid *types);
 
-/* No rows yet, with the columns of a statement as a receiver is told them. */
-extern Rows *rows_like(TupleDesc columns);
+/* No rows yet, with the columns of a statement as a receiver is told them, from the first-th (from 1) on. */
+extern Rows *rows_like(TupleDesc columns, int first);
 
 #endif							/* QBSYNC_STATEMENT_H */

@@ -19,7 +19,8 @@
  *	twenty in a row alone with the same error, or one that the statement has without any record
  *	                        is the mapping's: nothing is tried until its back-off is over
  *
- * Batches grow while they fit into half the box.  What is remembered between turns is memory only; a new process learns it again.
+ * Batches are as big as fits into a good half of the box.  What is remembered between turns is memory only; a new process
+ * learns it again.
  */
 #include "postgres.h"
 
@@ -47,6 +48,10 @@
 
 #define BATCH_MAX			4000
 #define BATCH_BEGIN			64		/* of a new process */
+
+/* How much of the box batches are to take, and how many times that all of a turn may take. */
+#define BOX_SHARE			0.6
+#define ALL_SHARE			10
 
 /* For how long a slow record is remembered. */
 #define SLOW_US				(10 * 60 * USECS_PER_SEC)
@@ -307,13 +312,26 @@ run_attempt(Attempt *attempt, UnitError *error)
 
 /* --- when it worked --------------------------------------------------------------------------------------------- */
 
+/*
+ * How many times the records of a turn the next one may have: so many that their writing takes BOX_SHARE of the box, with room
+ * for a moment in which the server has other things to do; twice as many at most.
+ */
+static double
+fitting(int64 all_us, int64 boxed_us)
+{
+	double		aim_us = turn_box_length() * 1000 * BOX_SHARE;
+
+	/* deciding may take longer than writing, but not for ever */
+	return Min(2.0, Min(aim_us / Max(boxed_us, 1), ALL_SHARE * aim_us / Max(all_us, 1)));
+}
+
 /* The next batch is as big as this one taught. */
 static void
 adapt(const Attempt *attempt, TimestampTz began)
 {
 	int			n = attempt->claim->n;
 	TimestampTz now = GetCurrentTimestamp();
-	int64		half_us = (int64) turn_box_length() * 1000 / 2;
+	int			next;
 
 	turn_memory.streak = 0;
 	if (turn_memory.suspects > 0)
@@ -331,9 +349,10 @@ adapt(const Attempt *attempt, TimestampTz began)
 	}
 	if (turn_memory.ceiling_turns > 0)
 		turn_memory.ceiling_turns--;
-	/* deciding may take longer than writing, but not for ever */
-	if (n >= turn_memory.batch && (attempt->boxed_at == 0 || now - attempt->boxed_at < half_us) && now - began < 10 * half_us)
-		turn_memory.batch = Min(turn_memory.batch * 2, turn_memory.ceiling_turns > 0 ? turn_memory.ceiling : BATCH_MAX);
+	next = (int) (n * fitting(now - began, attempt->boxed_at == 0 ? 0 : now - attempt->boxed_at));
+	/* a claim that was not full tells nothing of more */
+	if (n >= turn_memory.batch || next < n)
+		turn_memory.batch = Max(Min(next, turn_memory.ceiling_turns > 0 ? turn_memory.ceiling : BATCH_MAX), 1);
 }
 
 void
