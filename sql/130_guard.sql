@@ -51,7 +51,7 @@ SET application_name = 'qbsync apply worker';
 SELECT qbsync.in_apply_worker();
 
 -- off is the default, and leaves no trigger
-SELECT qbsync.create_guards(-10);
+SELECT qbsync.create_triggers(-10);
 SELECT * FROM pg_temp.guards();
 UPDATE regress_crm.contact SET first = 'Anna' WHERE id = 17;
 
@@ -205,7 +205,7 @@ SET datestyle = 'ISO, YMD';
 SELECT format('SELECT %s AS key FROM regress_crm."odd view" v WHERE b', qbsync.crm_key_expression(-11, 'v')) \gexec
 SELECT format('INSERT INTO qbsync.link (connection_id, entity, id, mapping_id, crm_key, origin) SELECT -1, ''customer'', ''9'', -11, %s, ''id'' FROM regress_crm."odd view" v WHERE b', qbsync.crm_key_expression(-11, 'v')) \gexec
 SET ROLE regress_crm_owner;
-SELECT qbsync.create_guards(-11);
+SELECT qbsync.create_triggers(-11);
 SELECT * FROM pg_temp.guards();
 SET LOCAL timezone = 'America/Toronto';
 SET LOCAL datestyle = 'SQL, DMY';
@@ -216,7 +216,7 @@ SHOW timezone;
 SHOW datestyle;
 RESET timezone;
 RESET datestyle;
-SELECT qbsync.drop_guards(-11);
+SELECT qbsync.drop_triggers(-11);
 SELECT * FROM pg_temp.guards();
 
 -- partitions: a row that moves is neither deleted nor new
@@ -234,7 +234,7 @@ VALUES (-12, 'parts', -1, 'customer', 'regress_crm.parts', 'x', 'x', '{id}', '{d
 INSERT INTO qbsync.watch (mapping_id, relation, relation_name, key_columns) VALUES (-12, 'regress_crm.part', 'x', '{id}');
 INSERT INTO qbsync.link (connection_id, entity, id, mapping_id, crm_key, origin) VALUES (-1, 'customer', '10', -12, '1', 'id'), (-1, 'customer', '11', -12, '3', 'id');
 SET ROLE regress_crm_owner;
-SELECT qbsync.create_guards(-12);
+SELECT qbsync.create_triggers(-12);
 SELECT * FROM pg_temp.guards();
 UPDATE regress_crm.part SET name = 'Eins' WHERE id = 1;
 UPDATE regress_crm.part SET name = 'Drei' WHERE id = 3;
@@ -245,7 +245,7 @@ DELETE FROM regress_crm.part WHERE id = 1;
 DELETE FROM regress_crm.part_a WHERE id = 1;
 UPDATE regress_crm.part SET region = 'b', name = 'Uno' WHERE id = 1;
 SELECT tableoid::regclass, * FROM regress_crm.part ORDER BY id;
-SELECT qbsync.drop_guards(-12);
+SELECT qbsync.drop_triggers(-12);
 
 -- the functions are no use to others, and are triggers only
 CREATE TABLE regress_crm.mine (id integer PRIMARY KEY, name text);

@@ -96,4 +96,11 @@ extern int no_such_variable
 #define qbsync_primary_key(relation) RelationGetPrimaryKeyIndex((relation))
 #endif
 
+/* A generated column whose value is not stored, but computed when it is read; the header is catalog/pg_attribute.h. */
+#if PG_VERSION_NUM >= 180000
+#define qbsync_is_virtual(attribute) ((attribute)->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
+#else
+#define qbsync_is_virtual(attribute) false
+#endif
+
 #endif							/* QBSYNC_COMPAT_H */

@@ -180,7 +180,7 @@ END
 $fn$;
 COMMENT ON FUNCTION @extschema@.qbsync_disconnect_notice(text) IS 'For the page behind the app''s Disconnect URL: look at once whether the grant still holds; returns the job, null for a company that is not read here. SECURITY DEFINER: writes qbsync.job';
 
-/* As the caller: a policy may need triggers on the CRM's tables, see 34_policy.sql and 37_guard.sql. */
+/* As the caller: a policy may need triggers on the CRM's tables, see 34_policy.sql and 37_trigger.sql. */
 CREATE FUNCTION @extschema@.qbsync_set(
 	connection text DEFAULT NULL,
 	setting text DEFAULT NULL,
@@ -195,11 +195,11 @@ DECLARE
 	id integer;
 BEGIN
 	FOREACH id IN ARRAY qbsync.change_setting(qbsync_set.connection, qbsync_set.setting, qbsync_set.value, qbsync_set.mapping, qbsync_set."column") LOOP
-		PERFORM qbsync.create_guards(id);
+		PERFORM qbsync.create_triggers(id);
 	END LOOP;
 END
 $fn$;
-COMMENT ON FUNCTION @extschema@.qbsync_set(text, text, text, text, text) IS 'Change a setting of a connection: poll_interval (at least 10 s; null: automatic), keep_visible (stay in the views when disconnected); or a policy (see qbsync.policy) of a connection, a mapping or one of its columns. A null value takes back what was set there. Runs as the caller: locked records need triggers on the CRM''s tables';
+COMMENT ON FUNCTION @extschema@.qbsync_set(text, text, text, text, text) IS 'Change a setting of a connection: poll_interval (at least 10 s; null: automatic), keep_visible (stay in the views when disconnected); or a policy (see qbsync.policy) of a connection, a mapping or one of its columns. A null value takes back what was set there. Runs as the caller: what goes out, and locked records, need triggers on the CRM''s tables';
 
 CREATE FUNCTION qbsync.setting_value(setting text, value text)
 RETURNS jsonb

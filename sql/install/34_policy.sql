@@ -319,18 +319,18 @@ $fn$;
 COMMENT ON FUNCTION qbsync.look_again(integer, integer, text[]) IS 'Starts a sweep of the enabled mappings of a connection (or of one mapping) when one of the policies counts for what comes in';
 
 /* Mappings whose triggers may have to change with these policies. */
-CREATE FUNCTION qbsync.guards_concerned(connection_id integer, mapping_id integer, VARIADIC policies text[])
+CREATE FUNCTION qbsync.triggers_concerned(connection_id integer, mapping_id integer, VARIADIC policies text[])
 RETURNS integer[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT coalesce(array_agg(m.mapping_id ORDER BY m.mapping_id), '{}')
 	FROM qbsync.mapping m
-	WHERE m.connection_id = guards_concerned.connection_id
-	  AND (guards_concerned.mapping_id IS NULL OR m.mapping_id = guards_concerned.mapping_id)
-	  AND guards_concerned.policies && '{lock_linked,on_crm_delete,on_crm_delete_documents}';
+	WHERE m.connection_id = triggers_concerned.connection_id
+	  AND (triggers_concerned.mapping_id IS NULL OR m.mapping_id = triggers_concerned.mapping_id)
+	  AND triggers_concerned.policies && '{lock_linked,on_crm_delete,on_crm_delete_documents,direction,documents_direction,invoice_direction,payment_direction}';
 $fn$;
-COMMENT ON FUNCTION qbsync.guards_concerned(integer, integer, text[]) IS 'Mappings of a connection (or the one mapping) whose guards the policies decide about';
+COMMENT ON FUNCTION qbsync.triggers_concerned(integer, integer, text[]) IS 'Mappings of a connection (or the one mapping) whose triggers the policies decide about';
 
 CREATE FUNCTION qbsync.change_column_policy(mapping_id integer, column_name text, policy text, value text)
 RETURNS void
@@ -360,7 +360,7 @@ END
 $fn$;
 COMMENT ON FUNCTION qbsync.change_column_policy(integer, text, text, text) IS 'Stores the policy of a column, or removes it (null); new_value is kept with the mapping''s defaults';
 
-/* The part of qbsync_set that writes; returns the mappings whose guards the caller is to make anew. */
+/* The part of qbsync_set that writes; returns the mappings whose triggers the caller is to make anew. */
 CREATE FUNCTION qbsync.change_setting(connection text, setting text, value text, mapping text, column_name text)
 RETURNS integer[]
 LANGUAGE plpgsql SECURITY DEFINER
@@ -412,12 +412,12 @@ BEGIN
 	END IF;
 	PERFORM qbsync.look_again(target.connection_id, target.mapping_id, change_setting.setting);
 	PERFORM qbsync.wake();
-	RETURN qbsync.guards_concerned(target.connection_id, target.mapping_id, change_setting.setting);
+	RETURN qbsync.triggers_concerned(target.connection_id, target.mapping_id, change_setting.setting);
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.change_setting(text, text, text, text, text) IS 'What qbsync_set writes; returns the mappings whose guards have to be made anew. SECURITY DEFINER: writes qbsync.connection, mapping and column_policy';
+COMMENT ON FUNCTION qbsync.change_setting(text, text, text, text, text) IS 'What qbsync_set writes; returns the mappings whose triggers have to be made anew. SECURITY DEFINER: writes qbsync.connection, mapping and column_policy';
 
-/* The part of qbsync_preset that writes; returns the mappings whose guards the caller is to make anew. */
+/* The part of qbsync_preset that writes; returns the mappings whose triggers the caller is to make anew. */
 CREATE FUNCTION qbsync.change_preset(preset text, connection text, mapping text)
 RETURNS integer[]
 LANGUAGE plpgsql SECURITY DEFINER
@@ -464,10 +464,10 @@ BEGIN
 	END IF;
 	PERFORM qbsync.look_again(target.connection_id, target.mapping_id, VARIADIC changed);
 	PERFORM qbsync.wake();
-	RETURN qbsync.guards_concerned(target.connection_id, target.mapping_id, VARIADIC changed);
+	RETURN qbsync.triggers_concerned(target.connection_id, target.mapping_id, VARIADIC changed);
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.change_preset(text, text, text) IS 'What qbsync_preset writes; returns the mappings whose guards have to be made anew. SECURITY DEFINER: writes qbsync.connection and mapping';
+COMMENT ON FUNCTION qbsync.change_preset(text, text, text) IS 'What qbsync_preset writes; returns the mappings whose triggers have to be made anew. SECURITY DEFINER: writes qbsync.connection and mapping';
 
 CREATE FUNCTION @extschema@.qbsync_preset(
 	preset text DEFAULT NULL,
@@ -481,8 +481,8 @@ DECLARE
 	id integer;
 BEGIN
 	FOREACH id IN ARRAY qbsync.change_preset(qbsync_preset.preset, qbsync_preset.connection, qbsync_preset.mapping) LOOP
-		PERFORM qbsync.create_guards(id);
+		PERFORM qbsync.create_triggers(id);
 	END LOOP;
 END
 $fn$;
-COMMENT ON FUNCTION @extschema@.qbsync_preset(text, text, text) IS 'Take over a way of working (safe, capsule, orderry, centrixone, pipedrive, karbon; see qbsync.preset) for a connection or one mapping: its policies are set, all others get their default; dates, roles, accounts and the like stay. Runs as the caller: locked records need triggers on the CRM''s tables';
+COMMENT ON FUNCTION @extschema@.qbsync_preset(text, text, text) IS 'Take over a way of working (safe, capsule, orderry, centrixone, pipedrive, karbon; see qbsync.preset) for a connection or one mapping: its policies are set, all others get their default; dates, roles, accounts and the like stay. Runs as the caller: what goes out, and locked records, need triggers on the CRM''s tables';

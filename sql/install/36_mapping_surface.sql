@@ -42,7 +42,7 @@ BEGIN
 	INSERT INTO qbsync.mapping_request (mapping, watches)
 	VALUES (to_jsonb(m), qbsync.compose_watches(m, watch));
 	m.mapping_id := qbsync.the_mapping(m.name);
-	PERFORM qbsync.create_guards(m.mapping_id);
+	PERFORM qbsync.create_triggers(m.mapping_id);
 	IF given_up IS NOT NULL THEN
 		PERFORM qbsync.run_ddl(format('DROP VIEW %s', given_up));
 	END IF;
@@ -358,7 +358,7 @@ BEGIN
 	END IF;
 	PERFORM qbsync.raise_problems(format('mapping "%s" cannot be enabled', m.name), details, hints);
 	PERFORM qbsync.set_mapping_state(id, true);
-	PERFORM qbsync.create_guards(id);
+	PERFORM qbsync.create_triggers(id);
 
 	FOR w IN SELECT * FROM qbsync.mapping_warnings(m) LOOP
 		RAISE WARNING '%', w.message USING DETAIL = w.detail, HINT = w.hint;
@@ -377,8 +377,11 @@ RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $fn$
+DECLARE
+	id integer := qbsync.the_mapping(qbsync_disable.mapping);
 BEGIN
-	PERFORM qbsync.set_mapping_state(qbsync.the_mapping(qbsync_disable.mapping), false);
+	PERFORM qbsync.set_mapping_state(id, false);
+	PERFORM qbsync.release_triggers(id);
 END
 $fn$;
 COMMENT ON FUNCTION @extschema@.qbsync_disable(text) IS 'Stop a mapping: nothing moves in the CRM any more; links and decisions are kept, and qbsync_enable goes on from there';
@@ -437,7 +440,7 @@ BEGIN
 	END IF;
 	PERFORM qbsync.mapping_refresh(id);
 	SELECT k.* INTO m FROM qbsync.mapping k WHERE k.mapping_id = id;
-	PERFORM qbsync.drop_guards(id);
+	PERFORM qbsync.drop_triggers(id);
 	PERFORM qbsync.remove_mapping(id);
 	IF m.made_view AND EXISTS (SELECT FROM pg_class c WHERE c.oid = m.view AND c.relkind = 'v') THEN
 		PERFORM qbsync.run_ddl(format('DROP VIEW %s', m.view_name));

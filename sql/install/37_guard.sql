@@ -6,8 +6,6 @@
  * A watched table without a query of its own is one of two things.  A main table has a row for each record: changing,
  * deleting or truncating it is guarded.  Any other has parts of records, such as e-mail addresses: a part that comes, goes
  * or changes is a change of its record.  Apply workers are never hindered, new records never either.
- *
- * Guards are made as the caller, who must own the table: nobody gets a trigger through qbsync's rights.
  */
 
 CREATE FUNCTION qbsync.in_apply_worker()
@@ -135,100 +133,25 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.guard_columns(integer, oid) IS 'Columns of a watched table that a locked record may not be changed in';
 
-/*
- * Triggers a mapping should have and those it has.  A restored or renamed table keeps its triggers; they are told by their
- * function and argument, whatever table they are on.
- */
-CREATE FUNCTION qbsync.guard_plan(mapping_id integer, remove boolean DEFAULT false,
-	OUT relation regclass, OUT trigger_name name, OUT event text, OUT function_name text, OUT wanted boolean, OUT present boolean)
-RETURNS SETOF record
-LANGUAGE sql STABLE SECURITY DEFINER
+/* Guards a mapping should have.  A disabled one keeps them: they let everything pass. */
+CREATE FUNCTION qbsync.guards_wanted(mapping_id integer)
+RETURNS SETOF qbsync.wanted_trigger
+LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	WITH wanted AS (
-		SELECT w.relation, format('qbsync_guard_%s_%s', m.mapping_id, g.part)::name AS trigger_name, g.event, g.function_name
-		FROM qbsync.mapping m
-		JOIN qbsync.watch w ON w.mapping_id = m.mapping_id AND w.key_query IS NULL
-		JOIN pg_class c ON c.oid = w.relation AND c.relkind IN ('r', 'p', 'f')
-		CROSS JOIN LATERAL (
-			SELECT qbsync.is_main_table(m.mapping_id, w.relation) AS main, e.policy ->> 'lock_linked' <> 'off' AS locks, e.policy ->> 'on_crm_delete' = 'block' AS blocks
-			FROM (SELECT qbsync.effective_policies(m.mapping_id) AS policy OFFSET 0) e) p
-		CROSS JOIN LATERAL (VALUES
-			('update', 'BEFORE UPDATE ON %s FOR EACH ROW', 'guard_update', p.main AND (p.locks OR p.blocks)),
-			('delete', 'BEFORE DELETE ON %s FOR EACH ROW', 'guard_delete', p.main AND p.blocks),
-			('truncate', 'BEFORE TRUNCATE ON %s FOR EACH STATEMENT', 'guard_delete', p.main AND p.blocks AND c.relkind <> 'f'),
-			('part', 'BEFORE INSERT OR DELETE OR UPDATE ON %s FOR EACH ROW', 'guard_update', NOT p.main AND p.locks)
-		) AS g(part, event, function_name, counts)
-		WHERE m.mapping_id = guard_plan.mapping_id AND g.counts AND NOT guard_plan.remove
-	), present AS (
-		SELECT t.tgrelid::regclass AS relation, t.tgname AS trigger_name
-		FROM pg_trigger t
-		WHERE t.tgfoid IN ('qbsync.guard_update()'::regprocedure, 'qbsync.guard_delete()'::regprocedure) AND t.tgparentid = 0
-		  AND t.tgname LIKE format('qbsync\_guard\_%s\_%%', guard_plan.mapping_id)
-	)
-	SELECT relation, trigger_name, w.event, w.function_name, w.event IS NOT NULL, p.trigger_name IS NOT NULL
-	FROM wanted w FULL JOIN (SELECT x.*, x.trigger_name AS there FROM present x) p USING (relation, trigger_name)
-	ORDER BY relation, trigger_name;
+	SELECT w.relation, format('qbsync_guard_%s_%s', m.mapping_id, g.part)::name, g.event, g.function_name, ARRAY[m.mapping_id::text]
+	FROM qbsync.mapping m
+	JOIN qbsync.watch w ON w.mapping_id = m.mapping_id AND w.key_query IS NULL
+	JOIN pg_class c ON c.oid = w.relation AND c.relkind IN ('r', 'p', 'f')
+	CROSS JOIN LATERAL (
+		SELECT qbsync.is_main_table(m.mapping_id, w.relation) AS main, e.policy ->> 'lock_linked' <> 'off' AS locks, e.policy ->> 'on_crm_delete' = 'block' AS blocks
+		FROM (SELECT qbsync.effective_policies(m.mapping_id) AS policy OFFSET 0) e) p
+	CROSS JOIN LATERAL (VALUES
+		('update', 'BEFORE UPDATE ON %s FOR EACH ROW', 'guard_update', p.main AND (p.locks OR p.blocks)),
+		('delete', 'BEFORE DELETE ON %s FOR EACH ROW', 'guard_delete', p.main AND p.blocks),
+		('truncate', 'BEFORE TRUNCATE ON %s FOR EACH STATEMENT', 'guard_delete', p.main AND p.blocks AND c.relkind <> 'f'),
+		('part', 'BEFORE INSERT OR DELETE OR UPDATE ON %s FOR EACH ROW', 'guard_update', NOT p.main AND p.locks)
+	) AS g(part, event, function_name, counts)
+	WHERE m.mapping_id = guards_wanted.mapping_id AND g.counts;
 $fn$;
-COMMENT ON FUNCTION qbsync.guard_plan(integer, boolean) IS 'Guards that a mapping should have and those that are there; remove: it should have none. SECURITY DEFINER: reads qbsync.mapping and watch for those who map';
-
-/*
- * A trigger is made under a lock that keeps writers out: it is waited for but a moment, and CRM writes queued behind it no
- * longer than that.  Our own apply worker may be reading the table, so it is tried a few times; in between all locks are free.
- */
-CREATE FUNCTION qbsync.change_guards(mapping_id integer, remove boolean)
-RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '200ms'
-AS $fn$
-DECLARE
-	g record;
-	attempts constant integer := 5;
-BEGIN
-	FOR attempt IN 1 .. attempts LOOP
-		BEGIN
-			FOR g IN SELECT * FROM qbsync.guard_plan(change_guards.mapping_id, change_guards.remove) p WHERE p.wanted <> p.present LOOP
-				IF g.wanted THEN
-					EXECUTE format('CREATE TRIGGER %I ' || g.event || ' EXECUTE FUNCTION qbsync.%I(%L)',
-								   g.trigger_name, g.relation, g.function_name, change_guards.mapping_id);
-				ELSE
-					EXECUTE format('DROP TRIGGER %I ON %s', g.trigger_name, g.relation);
-				END IF;
-			END LOOP;
-			RETURN;
-		EXCEPTION
-			WHEN lock_not_available THEN
-				IF attempt = attempts THEN
-					RAISE EXCEPTION 'table % is busy', g.relation
-						USING ERRCODE = 'lock_not_available', DETAIL = 'Its triggers have to change, and somebody has been writing it all the time.',
-							  HINT = 'Nothing was changed. Try again, at a quiet moment if need be.';
-				END IF;
-			WHEN insufficient_privilege THEN
-				RAISE EXCEPTION 'permission denied to change triggers of table %', g.relation
-					USING ERRCODE = 'insufficient_privilege', DETAIL = format('%s.', SQLERRM),
-						  HINT = 'Locking linked records needs a trigger on the table: call this as its owner, who is also a member of qbsync_admin, or as a superuser.';
-		END;
-		PERFORM pg_sleep(0.1);
-	END LOOP;
-END
-$fn$;
-COMMENT ON FUNCTION qbsync.change_guards(integer, boolean) IS 'Makes and removes guards as the caller, so that they are as the policies say (or none are left)';
-
-CREATE FUNCTION qbsync.create_guards(mapping_id integer)
-RETURNS void
-LANGUAGE sql
-SET search_path = pg_catalog, pg_temp
-AS $fn$
-	SELECT qbsync.change_guards(create_guards.mapping_id, false);
-$fn$;
-COMMENT ON FUNCTION qbsync.create_guards(integer) IS 'Makes the guards a mapping''s policies ask for, and removes those they no longer do, as the caller';
-
-CREATE FUNCTION qbsync.drop_guards(mapping_id integer)
-RETURNS void
-LANGUAGE sql
-SET search_path = pg_catalog, pg_temp
-AS $fn$
-	SELECT qbsync.change_guards(drop_guards.mapping_id, true);
-$fn$;
-COMMENT ON FUNCTION qbsync.drop_guards(integer) IS 'Removes all guards of a mapping, as the caller';
+COMMENT ON FUNCTION qbsync.guards_wanted(integer) IS 'Guards that a mapping''s policies ask for';

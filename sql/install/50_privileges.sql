@@ -92,8 +92,8 @@ GRANT EXECUTE ON FUNCTION
 	-- what these two do beyond the caller's own rights
 	qbsync.change_setting(text, text, text, text, text),
 	qbsync.change_preset(text, text, text),
-	qbsync.create_guards(integer), qbsync.drop_guards(integer), qbsync.change_guards(integer, boolean), qbsync.guard_plan(integer, boolean),
-	qbsync.guard_update(), qbsync.guard_delete(),
+	qbsync.create_triggers(integer), qbsync.drop_triggers(integer), qbsync.release_triggers(integer), qbsync.change_triggers(integer, boolean),
+	qbsync.trigger_plan(integer, boolean), qbsync.guard_update(), qbsync.guard_delete(), qbsync.capture_change(),
 	@extschema@.qbsync_worker_restart()
 TO qbsync_admin;
 

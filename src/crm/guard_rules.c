@@ -1,6 +1,6 @@
 /*
  * guard_rules.c
- *		What a guard must know: the rules for a table, a row's key, and whether a record is linked.
+ *		What a guard must know: the rules for a table, a row's key (row_key.c), and whether a record is linked.
  *
  * GuardRules are worked out by SQL (qbsync.guard_rules, qbsync.guard_columns; 37_guard.sql), which takes milliseconds, and kept
  * per table and mapping.  Each command asks once whether the rows they came from are still the same ones; a change of one
@@ -17,17 +17,13 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/partition.h"
-#include "catalog/pg_collation.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "parser/parse_coerce.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
-#include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -35,6 +31,7 @@
 
 #include "compat.h"
 #include "crm/guard_rules.h"
+#include "crm/row_key.h"
 
 static HTAB *rules_cache = NULL;
 
@@ -347,66 +344,17 @@ guard_rules_columns(GuardRules *rules, const TriggerData *trigger, Oid function)
 
 /* --- keys and links ---------------------------------------------------------------------------------------------- */
 
-/* Does the text of a value of this type depend on settings? */
-static bool
-depends_on_settings(Oid type)
-{
-	return type == DATEOID || type == TIMESTAMPOID || type == TIMESTAMPTZOID || type == TIMEOID || type == TIMETZOID ||
-		type == INTERVALOID || type == FLOAT4OID || type == FLOAT8OID || type == BYTEAOID;
-}
-
-/* A value as the cast to text shows it; as the one who changes the row. */
-static char *
-value_text(Datum value, Oid type)
-{
-	Oid			cast = InvalidOid;
-	Oid			output;
-	bool		varlena;
-
-	type = getBaseType(type);
-	if (find_coercion_pathway(TEXTOID, type, COERCION_EXPLICIT, &cast) == COERCION_PATH_FUNC && get_func_nargs(cast) == 1)
-		return TextDatumGetCString(OidFunctionCall1Coll(cast, DEFAULT_COLLATION_OID, value));
-	getTypeOutputInfo(type, &output, &varlena);
-	return OidOutputFunctionCall(output, value);
-}
-
 char *
 guard_row_key(const GuardRules *rules, TupleDesc desc, HeapTuple row)
 {
-	static const char *const settings[][2] = {
-		{"DateStyle", "ISO, YMD"}, {"IntervalStyle", "postgres"}, {"TimeZone", "UTC"}, {"extra_float_digits", "1"}, {"bytea_output", "hex"}
-	};
-	StringInfoData key;
-	int			nest = 0;
-	bool		null = false;
+	Datum	   *values = palloc(sizeof(Datum) * rules->nkeys);
+	bool	   *nulls = palloc(sizeof(bool) * rules->nkeys);
+	RowKey		key;
 
-	initStringInfo(&key);
-	for (int i = 0; i < rules->nkeys && !null; i++)
-	{
-		Datum		value = heap_getattr(row, rules->keys[i], desc, &null);
-		Oid			type = TupleDescAttr(desc, rules->keys[i] - 1)->atttypid;
-
-		if (null)
-			break;
-		if (nest == 0 && depends_on_settings(getBaseType(type)))
-		{
-			nest = NewGUCNestLevel();
-			for (int s = 0; s < lengthof(settings); s++)
-				(void) set_config_option(settings[s][0], settings[s][1], PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-		}
-		if (rules->nkeys == 1)
-			appendStringInfoString(&key, value_text(value, type));
-		else
-		{
-			appendStringInfoString(&key, i == 0 ? "[" : ", ");
-			escape_json(&key, value_text(value, type));
-		}
-	}
-	if (rules->nkeys > 1)
-		appendStringInfoChar(&key, ']');
-	if (nest != 0)
-		AtEOXact_GUC(false, nest);
-	return null ? NULL : key.data;
+	for (int i = 0; i < rules->nkeys; i++)
+		values[i] = heap_getattr(row, rules->keys[i], desc, &nulls[i]);
+	row_key_prepare(&key, desc, rules->nkeys, rules->keys);
+	return row_key_text(&key, values, nulls);
 }
 
 bool

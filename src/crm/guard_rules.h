@@ -61,10 +61,7 @@ extern GuardRules *guard_rules(const TriggerData *trigger, Oid function);
 /* Fill in which columns count, if they are not known yet. */
 extern void guard_rules_columns(GuardRules *rules, const TriggerData *trigger, Oid function);
 
-/*
- * crm_key of a row, palloc'd: the text of its key column, of several the text of a JSON array, under the settings that views
- * are read with.  NULL when a part is null: such a row is never linked.  Casts run with the rights of the current role.
- */
+/* crm_key of a row, palloc'd (row_key.h); NULL when a part is null: such a row is never linked. */
 extern char *guard_row_key(const GuardRules *rules, TupleDesc desc, HeapTuple row);
 
 /* Is this record linked?  A null key asks for any of the mapping's. */

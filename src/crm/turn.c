@@ -204,7 +204,8 @@ work_claim(Attempt *attempt)
 	if (write_wanted(deeds, decisions->n))
 	{
 		begin_writing(attempt);
-		write_run(mapping, deeds, decisions->n);
+		/* what an event moves may take the record out of the view, which is for the way out to see */
+		write_run(mapping, deeds, decisions->n, !attempt->moves);
 	}
 	attempt->stage = STAGE_SETTLE;
 	(void) settle_turn(mapping, attempt->state, claim, deeds, decisions->n);

@@ -110,7 +110,7 @@ undo_run(const Mapping *mapping, const MappingState *state, const Claim *claim)
 	{
 		deeds = plan_undo(mapping, claim, &n);
 		if (n > 0)
-			write_run(mapping, deeds, n);
+			write_run(mapping, deeds, n, false);
 		settle_undo(mapping, claim, deeds, n);
 	}
 	settle_claim(mapping, state, claim);

@@ -26,6 +26,9 @@
 #include "crm/write.h"
 #include "crm/write_parts.h"
 
+/* See write_under_way(). */
+static int32 agreed_mapping = 0;
+
 /* The document's lines are not a column of its view. */
 #define LINES "lines"
 
@@ -597,15 +600,30 @@ read_again(const Mapping *mapping, Deed *deeds, int ndeeds)
 			write_returned_nothing(written[i]);
 }
 
-void
-write_run(const Mapping *mapping, Deed *deeds, int ndeeds)
+int32
+write_under_way(void)
 {
-	write_creates(mapping, deeds, ndeeds);
-	write_created(mapping, deeds, ndeeds);
-	write_updates(mapping, deeds, ndeeds);
-	write_lines(mapping, deeds, ndeeds);
-	write_deletes(mapping, deeds, ndeeds);
-	fire_deferred(mapping);
+	return agreed_mapping;
+}
+
+void
+write_run(const Mapping *mapping, Deed *deeds, int ndeeds, bool agreed)
+{
+	PG_TRY();
+	{
+		agreed_mapping = agreed ? mapping->mapping_id : 0;
+		write_creates(mapping, deeds, ndeeds);
+		write_created(mapping, deeds, ndeeds);
+		write_updates(mapping, deeds, ndeeds);
+		write_lines(mapping, deeds, ndeeds);
+		write_deletes(mapping, deeds, ndeeds);
+		fire_deferred(mapping);
+	}
+	PG_FINALLY();
+	{
+		agreed_mapping = 0;
+	}
+	PG_END_TRY();
 	if (mapping->statements.reread)
 		read_again(mapping, deeds, ndeeds);
 }

@@ -55,9 +55,16 @@ extern bool write_wanted(const Deed *deeds, int ndeeds);
 
 /*
  * Write them, fire what the CRM has put off until commit, and see what the view shows.  In a transaction with SPI connected.
- * Raises whatever the CRM's code raises, and the errors above.
+ * Raises whatever the CRM's code raises, and the errors above.  agreed: what is written is what both sides agree on from then
+ * on, so that nobody has to look at it again.
  */
-extern void write_run(const Mapping *mapping, Deed *deeds, int ndeeds);
+extern void write_run(const Mapping *mapping, Deed *deeds, int ndeeds, bool agreed);
+
+/*
+ * The mapping whose records write_run() is writing and the caller then records as agreed on; 0: none.  For the trigger that
+ * notes changes of the CRM.
+ */
+extern int32 write_under_way(void);
 
 /* Does the view show the role any row at all? */
 extern bool write_sees_rows(const Mapping *mapping);
