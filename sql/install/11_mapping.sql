@@ -32,6 +32,8 @@ CREATE TABLE qbsync.mapping (
 	enabled_by			name,
 	first_sync_done_at	timestamptz,
 	sweep_after			text COLLATE "C",
+	backfill_asked_by	name,
+	backfill_paused		boolean NOT NULL DEFAULT false,
 	-- what is wrong now
 	problem				text,
 	problem_detail		text,
@@ -60,6 +62,8 @@ COMMENT ON COLUMN qbsync.mapping.defaults IS 'values of columns in rows created 
 COMMENT ON COLUMN qbsync.mapping.made_view IS 'the view was made by qbsync_map_table and goes with the mapping';
 COMMENT ON COLUMN qbsync.mapping.state IS 'declared: nothing moves yet; enabled; disabled: was enabled, links are kept';
 COMMENT ON COLUMN qbsync.mapping.sweep_after IS 'all records of the company are being looked at, in order of id; done up to here; null: no';
+COMMENT ON COLUMN qbsync.mapping.backfill_asked_by IS 'who wants all CRM records that QuickBooks does not have to be created there, until they stand in qbsync.outgoing';
+COMMENT ON COLUMN qbsync.mapping.backfill_paused IS 'nothing of the lane backfill is sent';
 COMMENT ON COLUMN qbsync.mapping.problem IS 'code in qbsync.problem, null when all is well; the mapping waits, others go on';
 
 CREATE TABLE qbsync.watch (

@@ -156,10 +156,15 @@ AS $fn$
 		WHERE m.connection_id = crm_busy.connection_id AND m.state = 'enabled' AND m.problem IS NULL
 		  AND (m.sweep_after IS NOT NULL
 			   OR EXISTS (SELECT FROM qbsync.arrival a WHERE a.mapping_id = m.mapping_id)
+			   OR qbsync.has_news(m.mapping_id)
+			   OR EXISTS (SELECT FROM qbsync.outgoing o WHERE o.mapping_id = m.mapping_id AND o.next_attempt_at <= clock_timestamp()
+						  AND (o.lane = 'interactive' OR NOT m.backfill_paused))
+			   OR EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = m.mapping_id AND r.state <> 'refused'
+						  AND (r.lane = 'interactive' OR NOT m.backfill_paused OR r.state <> 'ready'))
 			   OR EXISTS (SELECT FROM qbsync.crm_error e WHERE e.mapping_id = m.mapping_id AND e.next_attempt_at <= clock_timestamp()
 						  AND e.dismissed_at IS NULL)));
 $fn$;
-COMMENT ON FUNCTION qbsync.crm_busy(integer) IS 'Is something of a company on its way into the CRM?';
+COMMENT ON FUNCTION qbsync.crm_busy(integer) IS 'Is something of a company on its way into the CRM, or to QuickBooks?';
 
 /* Is it there?  kinds: those of its open jobs.  A failed reconnection of a company that is live is no "connected". */
 CREATE FUNCTION qbsync.wait_reached(c qbsync.connection, kinds text[], until text)

@@ -407,6 +407,7 @@ AS $fn$
 DECLARE
 	t regclass;
 BEGIN
+	DELETE FROM qbsync.capture c USING qbsync.watch w WHERE w.mapping_id = remove_mapping.mapping_id AND c.watch_id = w.watch_id;
 	-- first the mapping itself: a worker that has it leaves it alone from here on
 	DELETE FROM qbsync.mapping m WHERE m.mapping_id = remove_mapping.mapping_id;
 	FOR t IN

@@ -567,6 +567,10 @@ BEGIN
 		decision_id := coalesce(decision_id, number);
 		names := names || format('%s %s', its.entity, its.id);
 		PERFORM qbsync.decide_records(m, ARRAY[its.id], qbsync_unlink."then", number);
+		PERFORM qbsync.next_generation(m.mapping_id, its.crm_key);
+		-- what is on its way already arrives
+		DELETE FROM qbsync.request r WHERE r.mapping_id = m.mapping_id AND r.crm_key = its.crm_key AND r.state IN ('ready', 'stale', 'refused');
+		DELETE FROM qbsync.send_error e WHERE e.mapping_id = m.mapping_id AND e.crm_key = its.crm_key;
 	END LOOP;
 	IF cardinality(names) = 0 THEN
 		RAISE EXCEPTION '% "%" is not linked', m.crm_table, qbsync_unlink.crm_key

@@ -155,14 +155,22 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE
-	e qbsync.crm_error := qbsync.the_crm_error(qbsync_retry.error);
+	e qbsync.crm_error;
+	s qbsync.send_error;
 BEGIN
+	SELECT k.* INTO s FROM qbsync.send_error k WHERE k.error_id = qbsync_retry.error FOR UPDATE;
+	IF s.error_id IS NOT NULL THEN
+		PERFORM qbsync.retry_sends(s.mapping_id, ARRAY[s.crm_key]);
+		PERFORM qbsync.wake();
+		RETURN format('%s %s is tried again', s.entity, coalesce(s.id, s.crm_key));
+	END IF;
+	e := qbsync.the_crm_error(qbsync_retry.error);
 	UPDATE qbsync.crm_error k SET next_attempt_at = now(), dismissed_at = NULL, dismissed_by = NULL WHERE k.error_id = e.error_id;
 	PERFORM qbsync.wake();
 	RETURN format('%s %s is tried again', e.entity, coalesce(nullif(e.id, ''), e.crm_key));
 END
 $fn$;
-COMMENT ON FUNCTION @extschema@.qbsync_retry(bigint) IS 'Try a record of qbsync.error_open again at once, also one that was dismissed; returns what is tried. SECURITY DEFINER: writes qbsync.crm_error';
+COMMENT ON FUNCTION @extschema@.qbsync_retry(bigint) IS 'Try a record of qbsync.error_open again at once, also one that was dismissed; returns what is tried. SECURITY DEFINER: writes qbsync.crm_error and send_error';
 
 CREATE FUNCTION @extschema@.qbsync_retry_all(
 	mapping text DEFAULT NULL,
@@ -174,6 +182,7 @@ AS $fn$
 DECLARE
 	its_id integer := CASE WHEN qbsync_retry_all.mapping IS NOT NULL THEN qbsync.the_mapping(qbsync_retry_all.mapping) END;
 	n bigint;
+	refused record;
 BEGIN
 	IF qbsync_retry_all.problem IS NOT NULL AND NOT EXISTS (SELECT FROM qbsync.problem p WHERE p.code = qbsync_retry_all.problem) THEN
 		RAISE EXCEPTION 'problem "%" does not exist', qbsync_retry_all.problem
@@ -183,6 +192,14 @@ BEGIN
 	WHERE (its_id IS NULL OR e.mapping_id = its_id) AND (qbsync_retry_all.problem IS NULL OR e.problem = qbsync_retry_all.problem)
 	  AND e.dismissed_at IS NULL;
 	GET DIAGNOSTICS n = ROW_COUNT;
+	FOR refused IN
+		SELECT e.mapping_id, array_agg(e.crm_key) AS crm_keys FROM qbsync.send_error e
+		WHERE (its_id IS NULL OR e.mapping_id = its_id) AND (qbsync_retry_all.problem IS NULL OR e.problem = qbsync_retry_all.problem) AND e.dismissed_at IS NULL
+		GROUP BY 1
+	LOOP
+		PERFORM qbsync.retry_sends(refused.mapping_id, refused.crm_keys);
+		n := n + cardinality(refused.crm_keys);
+	END LOOP;
 	-- mappings that wait as a whole
 	UPDATE qbsync.mapping k SET next_attempt_at = now(), attempts = 0
 	WHERE k.problem IS NOT NULL AND (its_id IS NULL OR k.mapping_id = its_id)
@@ -191,7 +208,7 @@ BEGIN
 	RETURN n;
 END
 $fn$;
-COMMENT ON FUNCTION @extschema@.qbsync_retry_all(text, text) IS 'Try everything of qbsync.error_open that the CRM side waits for again at once: of all mappings or one, of all problems or one; mappings that wait as a whole, too. Returns how many records. SECURITY DEFINER: writes qbsync.crm_error and mapping';
+COMMENT ON FUNCTION @extschema@.qbsync_retry_all(text, text) IS 'Try everything of qbsync.error_open again at once: of all mappings or one, of all problems or one; mappings that wait as a whole, too. Returns how many records. SECURITY DEFINER: writes qbsync.crm_error, send_error and mapping';
 
 CREATE FUNCTION @extschema@.qbsync_dismiss(error bigint DEFAULT NULL)
 RETURNS text
@@ -199,11 +216,18 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE
-	e qbsync.crm_error := qbsync.the_crm_error(qbsync_dismiss.error);
+	e qbsync.crm_error;
+	s qbsync.send_error;
 BEGIN
+	UPDATE qbsync.send_error k SET dismissed_at = coalesce(k.dismissed_at, clock_timestamp()), dismissed_by = coalesce(k.dismissed_by, session_user)
+	WHERE k.error_id = qbsync_dismiss.error RETURNING k.* INTO s;
+	IF s.error_id IS NOT NULL THEN
+		RETURN format('%s %s is left alone until it changes', s.entity, coalesce(s.id, s.crm_key));
+	END IF;
+	e := qbsync.the_crm_error(qbsync_dismiss.error);
 	UPDATE qbsync.crm_error k SET dismissed_at = coalesce(k.dismissed_at, clock_timestamp()), dismissed_by = coalesce(k.dismissed_by, session_user)
 	WHERE k.error_id = e.error_id;
 	RETURN format('%s %s is left alone until it changes', e.entity, coalesce(nullif(e.id, ''), e.crm_key));
 END
 $fn$;
-COMMENT ON FUNCTION @extschema@.qbsync_dismiss(bigint) IS 'Take a row out of qbsync.error_open and do not try it again until the record changes or qbsync_retry is called; returns what is left alone. SECURITY DEFINER: writes qbsync.crm_error';
+COMMENT ON FUNCTION @extschema@.qbsync_dismiss(bigint) IS 'Take a row out of qbsync.error_open and do not try it again until the record changes or qbsync_retry is called; returns what is left alone. SECURITY DEFINER: writes qbsync.crm_error and send_error';

@@ -45,7 +45,8 @@ SELECT c.name AS connection, c.connection_id, c.company_name, c.state,
 	CASE WHEN u.reads_month = date_trunc('month', now() AT TIME ZONE 'UTC')::date THEN u.reads ELSE 0 END AS reads_this_month,
 	a.monthly_reads, a.environment, c.app, c.realm_id, c.authorized_by, c.refresh_expires_at, c.grant_expires_at,
 	(SELECT count(*) FROM qbsync.error r WHERE r.connection_id = c.connection_id)
-		+ (SELECT count(*) FROM qbsync.crm_error r WHERE r.connection_id = c.connection_id AND r.dismissed_at IS NULL) AS error_count,
+		+ (SELECT count(*) FROM qbsync.crm_error r WHERE r.connection_id = c.connection_id AND r.dismissed_at IS NULL)
+		+ (SELECT count(*) FROM qbsync.send_error r WHERE r.connection_id = c.connection_id AND r.dismissed_at IS NULL) AS error_count,
 	(SELECT count(*) FROM qbsync.crm_error r WHERE r.connection_id = c.connection_id AND r.dismissed_at IS NULL) AS crm_error_count,
 	(SELECT count(*) FROM qbsync.open_candidate r WHERE r.connection_id = c.connection_id) AS duplicate_count,
 	(SELECT count(*) FROM qbsync.conflict r WHERE r.connection_id = c.connection_id) AS conflict_count,
@@ -130,22 +131,27 @@ COMMENT ON COLUMN qbsync.progress.rate IS 'records per second since the load beg
 COMMENT ON COLUMN qbsync.progress.time_left IS 'at that rate';
 
 /*
- * Both directions of failure: what could not be read into the mirror, and what the CRM would not take.  Their numbers come
+ * All directions of failure: what could not be read into the mirror, what the CRM would not take, what QuickBooks would not.  Their numbers come
  * from one sequence.
  */
 CREATE VIEW qbsync.error_open AS
 SELECT e.error_id, c.name AS connection, e.connection_id, e.entity, e.id, e.problem, p.meaning, e.detail,
 	p.remedy AS what_to_do, e.first_seen, e.last_seen, now() - e.first_seen AS age, e.occurrences, e.has_record,
-	m.name AS mapping, m.crm_table, e.crm_key, e.column_name, e.waits_for, e.next_attempt_at
+	m.name AS mapping, m.crm_table, e.crm_key, e.column_name, e.waits_for, e.next_attempt_at, e.code, e.message, e.intuit_tid
 FROM (
 	SELECT r.error_id, r.connection_id, r.entity, r.id, r.problem, r.detail, r.first_seen, r.last_seen, r.occurrences,
 		r.record IS NOT NULL AS has_record, NULL::integer AS mapping_id, NULL::text COLLATE "C" AS crm_key, NULL::text AS column_name,
-		NULL::text[] AS waits_for, NULL::timestamptz AS next_attempt_at
+		NULL::text[] AS waits_for, NULL::timestamptz AS next_attempt_at, NULL::integer AS code, NULL::text AS message, NULL::text AS intuit_tid
 	FROM qbsync.error r
 	UNION ALL
 	SELECT r.error_id, r.connection_id, r.entity, nullif(r.id, ''), r.problem, r.detail, r.first_seen, r.last_seen, r.occurrences,
-		false, r.mapping_id, nullif(r.crm_key, ''), r.column_name, r.waits_for, r.next_attempt_at
+		false, r.mapping_id, nullif(r.crm_key, ''), r.column_name, r.waits_for, r.next_attempt_at, NULL, NULL, NULL
 	FROM qbsync.crm_error r
+	WHERE r.dismissed_at IS NULL
+	UNION ALL
+	SELECT r.error_id, r.connection_id, r.entity, r.id, r.problem, r.detail, r.first_seen, r.last_seen, r.attempts,
+		false, r.mapping_id, r.crm_key, r.column_name, r.waits_for, nullif(r.next_attempt_at, 'infinity'), r.code, r.message, r.intuit_tid
+	FROM qbsync.send_error r
 	WHERE r.dismissed_at IS NULL
 ) e
 JOIN qbsync.connection c ON c.connection_id = e.connection_id AND c.state <> 'disconnected'
@@ -164,4 +170,7 @@ COMMENT ON COLUMN qbsync.error_open.crm_table IS 'table of the CRM record';
 COMMENT ON COLUMN qbsync.error_open.crm_key IS 'key of the CRM record, as text, where there is one';
 COMMENT ON COLUMN qbsync.error_open.column_name IS 'column that the CRM objects to, where it says so';
 COMMENT ON COLUMN qbsync.error_open.waits_for IS 'records whose link it waits for, as entity:id; tried at once when one is linked';
+COMMENT ON COLUMN qbsync.error_open.code IS 'QuickBooks'' error code, of what it refused';
+COMMENT ON COLUMN qbsync.error_open.message IS 'QuickBooks'' own words';
+COMMENT ON COLUMN qbsync.error_open.intuit_tid IS 'number by which Intuit''s support finds the call';
 COMMENT ON COLUMN qbsync.error_open.next_attempt_at IS 'when it is tried again by itself; qbsync_retry does it now';

@@ -60,7 +60,7 @@ GRANT EXECUTE ON FUNCTION qbsync.wait_state(text, text, bigint) TO qbsync_operat
 GRANT SELECT ON
 	qbsync.customer_summary, qbsync.invoice_status, qbsync.invoice_payment, qbsync.estimate_status, qbsync.status, qbsync.progress,
 	qbsync.error_open, qbsync.problem, qbsync.catalogue, qbsync.catalogue_column,
-	qbsync.matched, qbsync.duplicate, qbsync.unlinked, qbsync.conflict_open, qbsync.timeline, qbsync.mapping_status
+	qbsync.matched, qbsync.duplicate, qbsync.unlinked, qbsync.pending, qbsync.conflict_open, qbsync.timeline, qbsync.mapping_status
 TO qbsync_reader;
 GRANT EXECUTE ON FUNCTION
 	qbsync.is_linked(text, text), qbsync.timeline_text(text, text, text, jsonb),
@@ -109,6 +109,10 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.qbsync_unlink(text, text, text),
 	@extschema@.qbsync_merge(text, text, text),
 	@extschema@.qbsync_undo(bigint),
+	@extschema@.qbsync_push(text, text),
+	@extschema@.qbsync_backfill(text),
+	@extschema@.qbsync_backfill_pause(text, boolean),
+	@extschema@.qbsync_refresh(text, text),
 	@extschema@.qbsync_resolve_conflict(bigint, text),
 	@extschema@.qbsync_resolve_conflicts(text, text, text),
 	@extschema@.qbsync_retry(bigint),

@@ -50,7 +50,12 @@ claim_look(int32 mapping_id)
 		" EXISTS (SELECT FROM qbsync.match_candidate k WHERE k.mapping_id = m.mapping_id),"
 		" EXISTS (SELECT FROM qbsync.conflict k WHERE k.mapping_id = m.mapping_id),"
 		" EXISTS (SELECT FROM qbsync.crm_error e WHERE e.mapping_id = m.mapping_id),"
-		" EXISTS (SELECT FROM qbsync.crm_error e WHERE e.connection_id = m.connection_id AND e.waits_for IS NOT NULL)"
+		" EXISTS (SELECT FROM qbsync.crm_error e WHERE e.connection_id = m.connection_id AND e.waits_for IS NOT NULL),"
+		" qbsync.has_news(m.mapping_id),"
+		" EXISTS (SELECT FROM qbsync.outgoing o WHERE o.mapping_id = m.mapping_id AND o.next_attempt_at <= clock_timestamp()"
+		"  AND (o.lane = 'interactive' OR NOT m.backfill_paused)),"
+		" EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = m.mapping_id) OR EXISTS (SELECT FROM qbsync.send_error e WHERE e.mapping_id = m.mapping_id),"
+		" EXISTS (SELECT FROM qbsync.send_error e WHERE e.waits_for IS NOT NULL)"
 		" FROM qbsync.mapping m JOIN qbsync.connection c USING (connection_id) WHERE m.mapping_id = $1",
 		1, {INT4OID}
 	};
@@ -74,6 +79,10 @@ claim_look(int32 mapping_id)
 	state->has_conflicts = flag(9);
 	state->has_errors = flag(10);
 	state->has_waiting = flag(11);
+	state->has_news = flag(12);
+	state->has_outgoing = flag(13);
+	state->has_sends = flag(14);
+	state->has_waiting_sends = flag(15);
 	SPI_freetuptable(SPI_tuptable);
 	return state;
 }
@@ -174,6 +183,23 @@ choose_errors(Claim *claim, int32 mapping_id, int limit, Datum slow)
 	SPI_freetuptable(SPI_tuptable);
 }
 
+/* CRM records that QuickBooks does not have, those that a person waits for first. */
+static void
+choose_outgoing(Claim *claim, int32 mapping_id, int limit)
+{
+	static SqlStatement due = {
+		"SELECT o.crm_key FROM qbsync.outgoing o WHERE o.mapping_id = $1 AND o.next_attempt_at <= clock_timestamp()"
+		" AND (o.lane = 'interactive' OR NOT (SELECT m.backfill_paused FROM qbsync.mapping m WHERE m.mapping_id = $1))"
+		" ORDER BY o.lane DESC, o.next_attempt_at, o.crm_key LIMIT $2",
+		2, {INT4OID, INT4OID}
+	};
+	Datum		values[] = {Int32GetDatum(mapping_id), Int32GetDatum(limit)};
+
+	take_ids(claim, sql_execute(&due, values, NULL));
+	claim->pushes = claim->n > 0;
+	SPI_freetuptable(SPI_tuptable);
+}
+
 /* The next records of the sweep. */
 static void
 choose_swept(Claim *claim, const Mapping *mapping, const MappingState *state, int limit)
@@ -261,6 +287,8 @@ claim_choose(const Mapping *mapping, const MappingState *state, ClaimMode mode, 
 	choose_arrivals(claim, mapping->mapping_id, limit, slow_ids);
 	if (claim->n < limit && state->has_errors)
 		choose_errors(claim, mapping->mapping_id, limit, slow_ids);
+	if (claim->n == 0 && state->has_outgoing)
+		choose_outgoing(claim, mapping->mapping_id, limit);
 	/* not mixed with others: what the sweep is matched with is found once for all of it (decide.h) */
 	if (claim->n == 0 && state->sweep_after)
 		choose_swept(claim, mapping, state, limit);
@@ -274,7 +302,10 @@ TimestampTz
 claim_next_due(int32 mapping_id)
 {
 	static SqlStatement next = {
-		"SELECT min(e.next_attempt_at) FROM qbsync.crm_error e WHERE e.mapping_id = $1 AND e.dismissed_at IS NULL AND e.id <> ''",
+		"SELECT min(t.t) FROM (SELECT min(e.next_attempt_at) AS t FROM qbsync.crm_error e WHERE e.mapping_id = $1 AND e.dismissed_at IS NULL AND e.id <> ''"
+		" UNION ALL SELECT min(e.next_attempt_at) FROM qbsync.send_error e WHERE e.mapping_id = $1 AND e.dismissed_at IS NULL AND e.next_attempt_at < 'infinity'"
+		" UNION ALL SELECT min(o.next_attempt_at) FROM qbsync.outgoing o WHERE o.mapping_id = $1 AND o.next_attempt_at < 'infinity'"
+		"  AND (o.lane = 'interactive' OR NOT (SELECT m.backfill_paused FROM qbsync.mapping m WHERE m.mapping_id = $1))) t",
 		1, {INT4OID}
 	};
 	Datum		values[] = {Int32GetDatum(mapping_id)};

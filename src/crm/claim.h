@@ -33,12 +33,17 @@ typedef struct MappingState
 	bool		has_conflicts;
 	bool		has_errors;
 	bool		has_waiting;	/* of any mapping of the company */
+	bool		has_news;		/* changes were captured, or errors of the way out are due */
+	bool		has_outgoing;	/* CRM records are to be looked at that QuickBooks does not have */
+	bool		has_sends;		/* requests or errors of the way out */
+	bool		has_waiting_sends;	/* errors of the way out that wait for a link, of any mapping */
 } MappingState;
 
 typedef struct Claim
 {
 	int			n;
 	char	  **ids;
+	bool		pushes;			/* ids are crm_keys of records that QuickBooks does not have */
 	/* arrivals of these ids between the two numbers are done with, as far as this snapshot sees them; 0: there are none */
 	int64		first_arrival;
 	int64		last_arrival;
@@ -70,7 +75,7 @@ extern MappingState *claim_look(int32 mapping_id);
 extern void claim_refresh(int32 mapping_id);
 
 /*
- * Choose up to limit records: what is to be undone, arrivals oldest first, errors that are due, the sweep.  undo: may
+ * Choose up to limit records: what is to be undone, arrivals oldest first, errors that are due, what is to go to QuickBooks, the sweep.  undo: may
  * something be undone now?  In the snapshot of a REPEATABLE READ transaction that also settles.
  */
 extern Claim *claim_choose(const Mapping *mapping, const MappingState *state, ClaimMode mode, int limit, bool undo,

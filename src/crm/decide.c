@@ -377,6 +377,20 @@ decide_begin(const Mapping *mapping, Datum ids)
 	return begin(mapping, ids, NULL);
 }
 
+DecideRun *
+decide_begin_keys(const Mapping *mapping, Datum crm_keys)
+{
+	DecideRun  *run = palloc0(sizeof(DecideRun));
+
+	run->mapping = mapping;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	run->crm_row = read_rows(mapping, crm_keys);
+	run->match_pair = run->crm_row->n > 0 ? match(mapping->statements.match, 0, run->crm_row) : decide_no_pairs();
+	rows_name("crm_row", run->crm_row);
+	rows_name("match_pair", run->match_pair);
+	return run;
+}
+
 void
 decide_each(DecideRun *run, DecisionSink sink, void *arg)
 {

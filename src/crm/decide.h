@@ -107,6 +107,9 @@ typedef struct DecideRun
 } DecideRun;
 
 extern DecideRun *decide_begin(const Mapping *mapping, Datum ids);
+
+/* The same about CRM records that are linked to nothing: crm_row has those of a text[] of crm_keys, match_pair all pairs they are in. */
+extern DecideRun *decide_begin_keys(const Mapping *mapping, Datum crm_keys);
 extern void decide_each(DecideRun *run, DecisionSink sink, void *arg);
 extern void decide_end(DecideRun *run);
 

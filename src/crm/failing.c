@@ -14,6 +14,7 @@
 #include "crm/attempt.h"
 #include "crm/box.h"
 #include "crm/hidden.h"
+#include "crm/sends.h"
 #include "crm/settle.h"
 
 #define BATCH_AFTER_FAILURE	4
@@ -43,6 +44,11 @@ report_record(void *arg)
 	const Attempt *attempt = report->attempt;
 	ErrorRows	rows = {0};
 
+	if (attempt->claim->pushes)
+	{
+		sends_key_fails(attempt->mapping_id, attempt->claim->ids[0], report->problem, report->detail);
+		return;
+	}
 	failure_add(&rows, attempt->claim->ids[0], NULL, report->problem, report->column, report->detail, report->sqlstate,
 				(Datum) 0, report->backoff);
 	failure_write(attempt->mapping_id, &rows);

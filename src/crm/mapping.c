@@ -48,6 +48,7 @@ typedef struct StatementCache
 	int			nrelations;
 	Oid		   *relations;		/* the views and the tables their columns come from */
 	MappingStatements statements;
+	MappingSends *sends;		/* NULL: not asked for yet */
 } StatementCache;
 
 static StatementCache cache;
@@ -67,7 +68,7 @@ statement_stamp(int32 mapping_id)
 {
 	static SqlStatement select = {
 		"SELECT pg_catalog.md5(pg_catalog.concat_ws('|', "
-		"pg_catalog.to_jsonb(m) OPERATOR(pg_catalog.-) '{sweep_after,problem,problem_detail,problem_since,attempts,next_attempt_at}'::pg_catalog.text[], "
+		"pg_catalog.to_jsonb(m) OPERATOR(pg_catalog.-) '{sweep_after,problem,problem_detail,problem_since,attempts,next_attempt_at,backfill_asked_by,backfill_paused}'::pg_catalog.text[], "
 		"c.settings, "
 		"(SELECT pg_catalog.jsonb_agg(p ORDER BY p.column_name, p.policy) FROM qbsync.column_policy p WHERE p.mapping_id OPERATOR(pg_catalog.=) m.mapping_id), "
 		"(SELECT pg_catalog.jsonb_agg(r ORDER BY r.event_rule_id) FROM qbsync.event_rule r WHERE r.mapping_id OPERATOR(pg_catalog.=) m.mapping_id), "
@@ -156,12 +157,33 @@ load_statements(int32 mapping_id)
 			MemoryContextDelete(cache.context);
 		cache.context = AllocSetContextCreate(TopMemoryContext, "qbsync mapping statements", ALLOCSET_DEFAULT_SIZES);
 		cache.stale = false;
+		cache.sends = NULL;
 		load_relations(mapping_id);
 		make_statements(mapping_id, cache.context, &cache.statements);
 		cache.stamp = MemoryContextStrdup(cache.context, stamp);
 		cache.mapping_id = mapping_id;
 	}
 	return cache.statements;
+}
+
+const MappingSends *
+mapping_sends(const Mapping *mapping)
+{
+	static SqlStatement select = {"SELECT s.send, s.push FROM qbsync.send_statements($1) s", 1, {INT4OID}};
+	Datum		values[] = {Int32GetDatum(mapping->mapping_id)};
+	MappingSends *sends;
+
+	Assert(cache.mapping_id == mapping->mapping_id);
+	if (cache.sends)
+		return cache.sends;
+	sends = MemoryContextAllocZero(cache.context, sizeof(MappingSends));
+	if (sql_execute(&select, values, NULL) != 1)
+		elog(ERROR, "mapping %d has no statements", mapping->mapping_id);
+	sends->send = sql_text(0, 1, cache.context);
+	sends->push = sql_text(0, 2, cache.context);
+	SPI_freetuptable(SPI_tuptable);
+	cache.sends = sends;
+	return sends;
 }
 
 bool

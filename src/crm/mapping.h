@@ -42,6 +42,13 @@ typedef struct MappingStatements
 	Jsonb	   *empty_row;		/* the columns that may come in, each null */
 } MappingStatements;
 
+/* Texts of the way out, likewise; NULL: nothing of the mapping goes to QuickBooks. */
+typedef struct MappingSends
+{
+	char	   *send;			/* $1 ids, $2 crm_keys, $3 jsonb[] to be sent, $4 jsonb[] canonical rows, $5 names: how many requests were entered */
+	char	   *push;			/* $1 text[] of crm_keys; tuplestores crm_row, match_pair: the same */
+} MappingSends;
+
 typedef struct Mapping
 {
 	int32		mapping_id;
@@ -67,6 +74,9 @@ typedef struct Mapping
  * and when the view, or the line view, is gone (ERRCODE_UNDEFINED_TABLE).
  */
 extern Mapping *mapping_load(int32 mapping_id);
+
+/* The statements of the way out of the mapping that was loaded last, in a unit, as the owner. */
+extern const MappingSends *mapping_sends(const Mapping *mapping);
 
 /* Was a relation of the mapping altered since mapping_load(), so that its statements may not be right any more? */
 extern bool mapping_is_stale(void);

@@ -20,6 +20,7 @@
 #include "crm/failure.h"
 #include "crm/settle.h"
 #include "crm/settle_links.h"
+#include "crm/sends.h"
 
 /* What is noted about records, as lists that become arrays. */
 typedef struct Columns
@@ -479,6 +480,8 @@ settle_claim(const Mapping *mapping, const MappingState *state, const Claim *cla
 	};
 	static SqlStatement swept = {
 		"UPDATE qbsync.mapping SET sweep_after = CASE WHEN NOT $3 THEN $2 END,"
+		" backfill_asked_by = CASE WHEN $3 AND first_sync_done_at IS NULL"
+		"  AND qbsync.effective_policies(mapping_id) ->> 'initial_push' = 'true' THEN enabled_by ELSE backfill_asked_by END,"
 		" first_sync_done_at = CASE WHEN $3 THEN coalesce(first_sync_done_at, clock_timestamp()) ELSE first_sync_done_at END"
 		" WHERE mapping_id = $1 AND sweep_after IS NOT DISTINCT FROM $4",
 		4, {INT4OID, TEXTOID, BOOLOID, TEXTOID}
@@ -668,6 +671,9 @@ settle_turn(const Mapping *mapping, const MappingState *state, const Claim *clai
 	/* a parent and its child may have come in the same turn */
 	if ((state->has_waiting || all.errors.ids.n > 0) && all.nfresh > 0)
 		release_waiting(mapping, all.fresh, all.nfresh);
+	sends_settle(mapping, state, claim, deeds, ndeeds);
+	if (state->has_waiting_sends && all.nfresh > 0)
+		sends_release(mapping, all.fresh, all.nfresh);
 	settle_claim(mapping, state, claim);
 	if (all.written > 0 && !state->first_sync)
 		notify(state, all.written);

@@ -40,6 +40,7 @@
 #include "crm/event.h"
 #include "crm/failure.h"
 #include "crm/hidden.h"
+#include "crm/sends.h"
 #include "crm/settle.h"
 #include "crm/turn.h"
 #include "crm/undo.h"
@@ -213,6 +214,16 @@ work_claim(Attempt *attempt)
 		failure_over(attempt->mapping_id, attempt->state->mapping_name);
 }
 
+/* CRM records are on their way to QuickBooks. */
+static void
+work_pushes(Attempt *attempt)
+{
+	attempt->stage = STAGE_SETTLE;
+	sends_push(attempt->mapping, attempt->claim);
+	if (attempt->state->problem)
+		failure_over(attempt->mapping_id, attempt->state->mapping_name);
+}
+
 /* Does the sweep have to be matched first, or anew? */
 static bool
 sweep_begins(const Attempt *attempt)
@@ -275,6 +286,14 @@ attempt_work(void *arg)
 		MemoryContextSwitchTo(unit);
 		return;
 	}
+	if (attempt->claim == NULL && attempt->state->has_news)
+	{
+		MemoryContextSwitchTo(unit);
+		attempt->stage = STAGE_DECIDE;
+		sends_take_news(attempt->mapping);
+		attempt->result = TURN_WORKED;
+		return;
+	}
 	if (attempt->claim == NULL)
 		attempt->claim = claim_choose(attempt->mapping, attempt->state, CLAIM_BATCH, turn_memory.batch,
 									  turn_memory.undo_after <= GetCurrentTimestamp(), &slow);
@@ -287,6 +306,8 @@ attempt_work(void *arg)
 		begin_writing(attempt);
 		undo_run(attempt->mapping, attempt->state, attempt->claim);
 	}
+	else if (attempt->claim->pushes)
+		work_pushes(attempt);
 	else if (sweep_begins(attempt))
 		attempt->sweep_begins = true;
 	else if (attempt->claim->n > 0 || attempt->claim->sweep_to)

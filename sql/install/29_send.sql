@@ -1,0 +1,324 @@
+/*
+ * The statements of a mapping, continued: what of the CRM is to be written to QuickBooks becomes rows of qbsync.request, or of
+ * qbsync.send_error where it cannot go as it is.  Run by apply workers, in the transaction that decided about the records.
+ *
+ * Only contacts go out so far; documents have places of their own.
+ */
+
+CREATE FUNCTION qbsync.may_send(mapping_id integer)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT m.entity = 'customer' AND qbsync.mapping_direction(m.mapping_id) <> 'pull'
+		AND EXISTS (SELECT FROM jsonb_each(qbsync.unit_rules(m.mapping_id) -> 'units') u WHERE u.value -> 'out' = 'true')
+	FROM qbsync.mapping m WHERE m.mapping_id = may_send.mapping_id;
+$fn$;
+COMMENT ON FUNCTION qbsync.may_send(integer) IS 'May anything of a mapping''s records go to QuickBooks?';
+
+/*
+ * Canonical values as columns of the mirror: keys become ids, the CRM's words QuickBooks', the list of e-mails what the policy
+ * makes of it.  s.send is the canonical row, c the mirror's row (its columns null when there is none).
+ */
+CREATE FUNCTION qbsync.send_columns(mapping_id integer, OUT columns text, OUT waits_for text, OUT unmapped text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	m qbsync.mapping;
+	policy jsonb := qbsync.effective_policies(send_columns.mapping_id);
+	per_column jsonb := qbsync.column_policies(send_columns.mapping_id);
+	c record;
+	replaced text[] := '{}';
+	parts text := '';
+	waits text[] := '{}';
+	unknown text[] := '{}';
+	found text;
+BEGIN
+	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = send_columns.mapping_id;
+	FOR c IN SELECT * FROM qbsync.mapping_columns(m.mapping_id) k WHERE k.sendable AND k.role IN ('canonical', 'reference') LOOP
+		IF c.role = 'reference' THEN
+			found := format('(SELECT r.id FROM qbsync.link r JOIN qbsync.mapping n ON n.mapping_id = r.mapping_id WHERE n.connection_id = %s AND n.entity = %L'
+							' AND n.family = %s AND r.crm_key = s.send ->> %L AND r.state <> ''alias'' LIMIT 1)',
+							m.connection_id, c.ref_entity, CASE WHEN c.ref_entity = m.entity THEN m.family ELSE 0 END, c.name);
+			replaced := replaced || c.name;
+			parts := parts || format(' || CASE WHEN s.send ? %1$L THEN jsonb_build_object(%2$L, %3$s) ELSE ''{}'' END', c.name, c.ref_column, found);
+			waits := waits || format('CASE WHEN s.send ->> %1$L IS NOT NULL AND %2$s IS NULL THEN %3$L || '':'' || (s.send ->> %1$L) END',
+									 c.name, found, CASE WHEN c.ref_entity = m.entity THEN m.mapping_id
+										 ELSE (SELECT min(n.mapping_id) FROM qbsync.mapping n WHERE n.connection_id = m.connection_id AND n.entity = c.ref_entity AND n.family = 0) END);
+		ELSIF per_column -> c.name ? 'value_map' THEN
+			found := format('(SELECT x.quickbooks_value FROM qbsync.value_map x WHERE x.mapping_id = %s AND x.name = %L AND x.crm_value = s.send ->> %L)',
+							m.mapping_id, per_column -> c.name ->> 'value_map', c.name);
+			replaced := replaced || c.name;
+			parts := parts || format(' || CASE WHEN s.send ? %1$L THEN jsonb_build_object(%1$L, %2$s) ELSE ''{}'' END', c.name, found);
+			unknown := unknown || format('CASE WHEN s.send ->> %1$L IS NOT NULL AND %2$s IS NULL THEN %3$L || ''='' || (s.send ->> %1$L) END', c.name, found, c.name);
+		ELSIF c.type = 'text[]' AND policy ->> 'email_out' <> 'all' THEN
+			replaced := replaced || c.name;
+			parts := parts || format(' || CASE WHEN s.send ? %1$L THEN jsonb_build_object(%1$L, qbsync.emails_out(%2$L, s.send -> %1$L, to_jsonb(c.%1$I))) ELSE ''{}'' END',
+									 c.name, policy ->> 'email_out');
+		END IF;
+	END LOOP;
+	send_columns.columns := CASE WHEN replaced = '{}' THEN 's.send' ELSE format('((s.send - %L::text[])%s)', replaced, parts) END;
+	send_columns.waits_for := CASE WHEN waits = '{}' THEN '''{}''::text[]' ELSE format('array_remove(ARRAY[%s]::text[], NULL)', array_to_string(waits, ', ')) END;
+	send_columns.unmapped := CASE WHEN unknown = '{}' THEN '''{}''::text[]' ELSE format('array_remove(ARRAY[%s]::text[], NULL)', array_to_string(unknown, ', ')) END;
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.send_columns(integer) IS 'Expressions over a canonical row s.send and a mirror row c: the columns that are sent, the CRM records it waits for, the values that are not mapped';
+
+CREATE FUNCTION qbsync.emails_out(policy text, ours jsonb, theirs jsonb)
+RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT CASE
+		WHEN jsonb_typeof(emails_out.ours) IS DISTINCT FROM 'array' OR emails_out.ours = '[]' THEN emails_out.ours
+		WHEN emails_out.policy = 'primary' OR jsonb_typeof(emails_out.theirs) IS DISTINCT FROM 'array' THEN jsonb_build_array(emails_out.ours -> 0)
+		ELSE jsonb_build_array(emails_out.ours -> 0) || ((emails_out.theirs - 0) - (emails_out.ours ->> 0)) END;
+$fn$;
+COMMENT ON FUNCTION qbsync.emails_out(text, jsonb, jsonb) IS 'E-mail addresses that QuickBooks gets (X-3, CAP-33): primary: the first of ours alone; primary_first_keep_rest: the first of ours, theirs from the second on behind it';
+
+/*
+ * The end of both statements.  composed has: crm_key, id, name, ours, columns, sync_token, lane, waits_for, unmapped, and what
+ * qbsync.compose() says.  Requests on their way are not touched; the record is looked at again when they are answered.
+ */
+CREATE FUNCTION qbsync.request_statement_end(m qbsync.mapping)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT format($sql$, entered AS (
+			INSERT INTO qbsync.request AS r (connection_id, mapping_id, entity, crm_key, id, operation, lane, generation, requestid, body, sync_token, sent_values, crm_values)
+			SELECT %1$s, %2$s, %3$L, k.crm_key, k.id, CASE WHEN k.id IS NULL THEN 'create' ELSE 'update' END, k.lane, g.generation,
+				CASE WHEN k.id IS NULL THEN qbsync.derive_requestid(n.origin::text, 'create', '%2$s', k.crm_key, g.generation::text)
+					ELSE qbsync.derive_requestid(n.origin::text, 'update', '%2$s', k.crm_key, g.generation::text, k.id, k.sync_token, k.body) END,
+				k.body, k.sync_token, k.columns, k.ours
+			FROM composed k
+			JOIN qbsync.connection n ON n.connection_id = %1$s
+			LEFT JOIN qbsync.request o ON o.mapping_id = %2$s AND o.crm_key = k.crm_key
+			LEFT JOIN qbsync.create_generation z ON z.mapping_id = %2$s AND z.crm_key = k.crm_key
+			CROSS JOIN LATERAL (SELECT CASE WHEN k.id IS NULL THEN coalesce(z.generation, 0)
+				WHEN o.operation = 'update' AND o.state = 'refused' THEN o.generation + 1 WHEN o.operation = 'update' THEN o.generation ELSE 0 END AS generation) g
+			WHERE k.body IS NOT NULL AND (o.state IS NULL OR o.state = 'ready'
+				OR o.state = 'stale' AND (o.sync_token IS NULL OR o.sync_token IS DISTINCT FROM k.sync_token)
+				-- what was refused is not asked again before something has changed, or qbsync.retry_sends() says so
+				OR o.state = 'refused' AND (o.sent_values, o.sync_token, o.id) IS DISTINCT FROM (k.columns, k.sync_token, k.id))
+			ON CONFLICT (mapping_id, crm_key) DO UPDATE SET id = excluded.id, operation = excluded.operation, state = 'ready', lane = excluded.lane,
+				generation = excluded.generation, requestid = excluded.requestid, body = excluded.body, sync_token = excluded.sync_token,
+				sent_values = excluded.sent_values, crm_values = excluded.crm_values, batch_requestid = NULL, bid = NULL,
+				composed_at = clock_timestamp(), first_sent_at = NULL, sent_at = NULL, attempts = 0
+				WHERE r.state <> 'ready' OR (r.requestid, r.body, r.crm_values) IS DISTINCT FROM (excluded.requestid, excluded.body, excluded.crm_values)
+			RETURNING r.crm_key
+		), failed AS (
+			INSERT INTO qbsync.send_error AS e (mapping_id, connection_id, entity, id, crm_key, record_name, problem, column_name, detail, waits_for, next_attempt_at)
+			SELECT %2$s, %1$s, %3$L, k.id, k.crm_key, k.name,
+				CASE WHEN cardinality(k.waits_for) > 0 THEN 'send_waiting' WHEN cardinality(k.unmapped) > 0 THEN 'send_bad_value' ELSE k.problem END,
+				CASE WHEN cardinality(k.waits_for) > 0 THEN NULL WHEN cardinality(k.unmapped) > 0 THEN split_part(k.unmapped[1], '=', 1) ELSE k.column_name END,
+				CASE WHEN cardinality(k.waits_for) > 0 THEN 'It waits for ' || array_to_string(k.waits_for, ', ') || ' to be linked.'
+					WHEN cardinality(k.unmapped) > 0 THEN 'Not mapped: ' || array_to_string(k.unmapped, ', ') || '.' ELSE k.detail END,
+				nullif(k.waits_for, '{}'), 'infinity'
+			FROM composed k WHERE k.body IS NULL
+			ON CONFLICT (mapping_id, crm_key) DO UPDATE SET id = excluded.id, record_name = excluded.record_name, problem = excluded.problem, code = NULL,
+				column_name = excluded.column_name, message = NULL, detail = excluded.detail, intuit_tid = NULL, waits_for = excluded.waits_for,
+				last_seen = clock_timestamp(), next_attempt_at = 'infinity',
+				first_seen = CASE WHEN e.problem = excluded.problem THEN e.first_seen ELSE clock_timestamp() END,
+				attempts = CASE WHEN e.problem = excluded.problem THEN e.attempts + 1 ELSE 1 END,
+				dismissed_at = CASE WHEN e.problem = excluded.problem THEN e.dismissed_at END,
+				dismissed_by = CASE WHEN e.problem = excluded.problem THEN e.dismissed_by END
+		), withdrawn AS (
+			-- it would not say any more what the CRM says
+			DELETE FROM qbsync.request r USING composed k
+			WHERE k.body IS NULL AND r.mapping_id = %2$s AND r.crm_key = k.crm_key AND r.state IN ('ready', 'stale', 'refused')
+		), over AS (
+			-- seen here, and it is no more
+			DELETE FROM qbsync.send_error e USING composed k
+			WHERE k.body IS NOT NULL AND e.mapping_id = %2$s AND e.crm_key = k.crm_key AND e.code IS NULL AND e.problem <> 'send_refused'
+		), tried AS (
+			-- QuickBooks' own words stay until it has answered anew
+			UPDATE qbsync.send_error e SET next_attempt_at = 'infinity' FROM entered t
+			WHERE e.mapping_id = %2$s AND e.crm_key = t.crm_key AND (e.code IS NOT NULL OR e.problem = 'send_refused')
+		)$sql$, (m).connection_id, (m).mapping_id, (m).entity);
+$fn$;
+COMMENT ON FUNCTION qbsync.request_statement_end(qbsync.mapping) IS 'The part of a statement that makes requests and errors of what was composed';
+
+CREATE FUNCTION qbsync.send_statements(mapping_id integer, OUT send text, OUT push text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	m qbsync.mapping;
+	policy jsonb := qbsync.effective_policies(send_statements.mapping_id);
+	them record;
+	closed text[];
+	finish text;
+BEGIN
+	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = send_statements.mapping_id;
+	IF NOT qbsync.may_send(m.mapping_id) THEN
+		RETURN;
+	END IF;
+	them := qbsync.send_columns(m.mapping_id);
+	finish := qbsync.request_statement_end(m);
+	-- columns of the view that do not go out
+	SELECT array_agg(c.name) INTO closed
+	FROM qbsync.mapping_columns(m.mapping_id) c
+	WHERE c.role NOT IN ('canonical', 'reference') OR NOT c.sendable
+	   OR qbsync.unit_rules(m.mapping_id) -> 'units' -> c.unit -> 'out' IS DISTINCT FROM 'true';
+
+	send_statements.send := format($sql$
+		WITH given AS (
+			SELECT u.*, %1$s AS columns, %2$s AS waits_for, %3$s AS unmapped, c.raw, c.sync_token
+			FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::jsonb[], $5::text[]) AS u(id, crm_key, send, ours, name)
+			CROSS JOIN LATERAL (SELECT u.send) s
+			JOIN qbsync.%4$I c ON c.connection_id = %5$s AND c.id = u.id
+		), composed AS MATERIALIZED (
+			SELECT g.*, 'interactive' AS lane, b.body, b.problem, b.column_name, b.detail
+			FROM given g LEFT JOIN LATERAL qbsync.compose(%6$L, g.columns, g.raw, g.id, g.sync_token) b ON g.waits_for = '{}' AND g.unmapped = '{}'
+		)%7$s
+		SELECT count(*) FROM entered
+		$sql$, them.columns, them.waits_for, them.unmapped, m.entity, m.connection_id, m.entity, finish);
+
+	send_statements.push := format($sql$
+		WITH wanted AS (
+			SELECT o.crm_key, o.asked, o.lane, l.id AS linked_id, r.crm_key AS row_key, qbsync.strip(r.ours) AS ours, p.pairs, coalesce(p.auto, false) AS auto,
+				CASE WHEN l.id IS NOT NULL THEN 'linked' WHEN r.crm_key IS NULL THEN 'gone' WHEN p.pairs IS NOT NULL THEN 'match'
+					WHEN o.asked OR %8$L THEN 'push' ELSE 'none' END AS verdict
+			FROM qbsync.outgoing o
+			LEFT JOIN crm_row r ON r.crm_key = o.crm_key
+			LEFT JOIN LATERAL (SELECT k.id FROM qbsync.link k WHERE k.mapping_id = %9$s AND k.crm_key = o.crm_key AND k.state <> 'alias' LIMIT 1) l ON true
+			LEFT JOIN (SELECT x.crm_key, array_agg(x.id) AS pairs, bool_or(x.outcome = 'auto') AS auto FROM match_pair x GROUP BY 1) p ON p.crm_key = o.crm_key
+			WHERE o.mapping_id = %9$s AND o.crm_key = ANY ($1)
+		), given AS (
+			SELECT w.crm_key, NULL::text AS id, w.lane, w.asked, coalesce(w.ours ->> 'display_name', w.ours ->> 'company_name', w.crm_key) AS name, w.ours,
+				%1$s AS columns, %2$s AS waits_for, %3$s AS unmapped, NULL::text AS sync_token
+			FROM wanted w
+			CROSS JOIN LATERAL (SELECT %10$s AS send) s
+			LEFT JOIN qbsync.%4$I c ON false
+			WHERE w.verdict = 'push'
+		), composed AS MATERIALIZED (
+			SELECT g.*, b.body, b.problem, b.column_name, b.detail
+			FROM given g LEFT JOIN LATERAL qbsync.compose(%6$L, g.columns) b ON g.waits_for = '{}' AND g.unmapped = '{}'
+			UNION ALL
+			-- QuickBooks may have it already: a person decides in qbsync.duplicate
+			SELECT w.crm_key, NULL, w.lane, w.asked, coalesce(w.ours ->> 'display_name', w.ours ->> 'company_name', w.crm_key), w.ours, NULL, '{}', '{}', NULL,
+				NULL, 'send_may_exist', NULL, format('It may be: %%s.', array_to_string(w.pairs, ', '))
+			FROM wanted w WHERE w.verdict = 'match' AND w.asked AND NOT w.auto
+		)%7$s, looked AS (
+			INSERT INTO qbsync.arrival (mapping_id, id)
+			SELECT DISTINCT %9$s, x.id FROM wanted w CROSS JOIN LATERAL unnest(coalesce(w.pairs, ARRAY[w.linked_id])) x(id) WHERE w.verdict IN ('linked', 'match')
+			RETURNING 1
+		), done AS (
+			DELETE FROM qbsync.outgoing o USING wanted w
+			WHERE o.mapping_id = %9$s AND o.crm_key = w.crm_key AND (w.verdict IN ('linked', 'gone', 'none') OR w.verdict = 'match' AND (w.auto OR NOT w.asked))
+		), kept AS (
+			UPDATE qbsync.outgoing o SET next_attempt_at = 'infinity' FROM composed k WHERE o.mapping_id = %9$s AND o.crm_key = k.crm_key
+		), forgotten AS (
+			DELETE FROM qbsync.send_error e USING wanted w
+			WHERE e.mapping_id = %9$s AND e.crm_key = w.crm_key AND (w.verdict IN ('gone', 'none') OR w.verdict = 'match' AND NOT (w.asked AND NOT w.auto))
+		), dropped AS (
+			DELETE FROM qbsync.request r USING wanted w
+			WHERE r.mapping_id = %9$s AND r.crm_key = w.crm_key AND r.state IN ('ready', 'refused') AND r.operation = 'create' AND w.verdict IN ('gone', 'none')
+		)
+		SELECT count(*) FROM entered
+		$sql$, them.columns, them.waits_for, them.unmapped, m.entity, m.connection_id, m.entity, finish,
+		'scope' = ANY (string_to_array(policy ->> 'push_new', ',')), m.mapping_id,
+		CASE WHEN closed IS NULL THEN 'w.ours' ELSE format('(w.ours - %L::text[])', closed) END);
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.send_statements(integer) IS 'Statements that make requests: send: of linked records ($1 ids, $2 crm_keys, $3 canonical columns to be sent, $4 canonical rows, $5 names); push: of records that QuickBooks does not have ($1 crm_keys; tuplestores crm_row, match_pair). Null when nothing of the mapping goes out';
+
+/* What waited for records that are linked now is looked at at once. */
+CREATE FUNCTION qbsync.release_sends(mapping_id integer, crm_keys text[])
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	WITH waiting AS (
+		SELECT e.mapping_id, e.crm_key, e.id FROM qbsync.send_error e
+		WHERE e.waits_for && ARRAY(SELECT release_sends.mapping_id || ':' || k.k FROM unnest(release_sends.crm_keys) k(k))
+	), linked AS (
+		INSERT INTO qbsync.arrival (mapping_id, id) SELECT w.mapping_id, w.id FROM waiting w WHERE w.id IS NOT NULL
+	)
+	UPDATE qbsync.outgoing o SET next_attempt_at = clock_timestamp() FROM waiting w
+	WHERE w.id IS NULL AND o.mapping_id = w.mapping_id AND o.crm_key = w.crm_key;
+$fn$;
+COMMENT ON FUNCTION qbsync.release_sends(integer, text[]) IS 'CRM records of a mapping were linked: what waited for them to be in QuickBooks goes on';
+
+/* Records whose errors are due, or that a person wants to be tried: their requests are made anew, with other requestids. */
+CREATE FUNCTION qbsync.retry_sends(mapping_id integer, crm_keys text[])
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	WITH given AS (
+		SELECT e.crm_key, e.id FROM qbsync.send_error e WHERE e.mapping_id = retry_sends.mapping_id AND e.crm_key = ANY (retry_sends.crm_keys)
+	), again AS (
+		UPDATE qbsync.request r SET state = 'stale', sync_token = NULL, generation = CASE WHEN r.operation = 'update' THEN r.generation + 1 ELSE r.generation END
+		FROM given g WHERE r.mapping_id = retry_sends.mapping_id AND r.crm_key = g.crm_key AND r.state = 'refused'
+	), waits AS (
+		UPDATE qbsync.send_error e SET next_attempt_at = 'infinity', dismissed_at = NULL, dismissed_by = NULL
+		FROM given g WHERE e.mapping_id = retry_sends.mapping_id AND e.crm_key = g.crm_key
+	), linked AS (
+		INSERT INTO qbsync.arrival (mapping_id, id) SELECT retry_sends.mapping_id, g.id FROM given g WHERE g.id IS NOT NULL
+	)
+	INSERT INTO qbsync.outgoing AS o (mapping_id, crm_key, asked, asked_by)
+	SELECT retry_sends.mapping_id, g.crm_key, false, NULL FROM given g WHERE g.id IS NULL
+	ON CONFLICT (mapping_id, crm_key) DO UPDATE SET next_attempt_at = clock_timestamp();
+$fn$;
+COMMENT ON FUNCTION qbsync.retry_sends(integer, text[]) IS 'CRM records of a mapping that could not go to QuickBooks are tried again';
+
+/* Asked at the beginning of each turn. */
+CREATE FUNCTION qbsync.has_news(mapping_id integer)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT EXISTS (SELECT FROM qbsync.capture c WHERE c.watch_id IN (SELECT w.watch_id FROM qbsync.watch w WHERE w.mapping_id = has_news.mapping_id))
+		OR EXISTS (SELECT FROM qbsync.send_error e WHERE e.mapping_id = has_news.mapping_id AND e.next_attempt_at <= clock_timestamp() AND e.dismissed_at IS NULL)
+		OR EXISTS (SELECT FROM qbsync.mapping m WHERE m.mapping_id = has_news.mapping_id AND m.backfill_asked_by IS NOT NULL);
+$fn$;
+COMMENT ON FUNCTION qbsync.has_news(integer) IS 'Were changes captured that concern a mapping, are errors of its way out due, or does a backfill begin?';
+
+/* A person wants all of them; the worker reads the view's keys. */
+CREATE FUNCTION qbsync.enter_backfill(mapping_id integer, crm_keys text[])
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	INSERT INTO qbsync.outgoing AS o (mapping_id, crm_key, lane, asked_by)
+	SELECT DISTINCT m.mapping_id, k.k, 'backfill', m.backfill_asked_by
+	FROM qbsync.mapping m CROSS JOIN unnest(enter_backfill.crm_keys) k(k)
+	WHERE m.mapping_id = enter_backfill.mapping_id AND k.k IS NOT NULL
+	  AND NOT EXISTS (SELECT FROM qbsync.link l WHERE l.mapping_id = m.mapping_id AND l.crm_key = k.k)
+	ON CONFLICT (mapping_id, crm_key) DO UPDATE SET asked = true, asked_by = excluded.asked_by, asked_at = clock_timestamp(), next_attempt_at = clock_timestamp()
+		WHERE NOT o.asked;
+	UPDATE qbsync.mapping m SET backfill_asked_by = NULL WHERE m.mapping_id = enter_backfill.mapping_id;
+$fn$;
+COMMENT ON FUNCTION qbsync.enter_backfill(integer, text[]) IS 'The CRM records of a mapping with these keys, those that are linked excepted, are wanted in QuickBooks';
+
+CREATE FUNCTION qbsync.next_generation(mapping_id integer, crm_key text)
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	INSERT INTO qbsync.create_generation AS g (mapping_id, crm_key, generation) VALUES (next_generation.mapping_id, next_generation.crm_key, 1)
+	ON CONFLICT (mapping_id, crm_key) DO UPDATE SET generation = g.generation + 1;
+$fn$;
+COMMENT ON FUNCTION qbsync.next_generation(integer, text) IS 'Should a CRM record be created in QuickBooks (again), it is another creation than the one before (EXT-2)';
+
+/* A person linked to a company exports the company (CAP-40, CAP-44). */
+CREATE FUNCTION qbsync.want_parents(mapping_id integer, crm_keys text[])
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	INSERT INTO qbsync.outgoing AS o (mapping_id, crm_key, lane, asked_by)
+	SELECT DISTINCT ON (1, 2) split_part(x.ref, ':', 1)::integer, substr(x.ref, strpos(x.ref, ':') + 1), k.lane, k.asked_by
+	FROM qbsync.send_error e
+	JOIN qbsync.outgoing k ON k.mapping_id = e.mapping_id AND k.crm_key = e.crm_key AND k.asked
+	CROSS JOIN LATERAL unnest(e.waits_for) x(ref)
+	WHERE e.mapping_id = want_parents.mapping_id AND e.crm_key = ANY (want_parents.crm_keys)
+	ON CONFLICT (mapping_id, crm_key) DO UPDATE SET asked = true, asked_by = excluded.asked_by, next_attempt_at = clock_timestamp() WHERE NOT o.asked;
+$fn$;
+COMMENT ON FUNCTION qbsync.want_parents(integer, text[]) IS 'What the CRM records that somebody asked for wait for is wanted in QuickBooks, too';
+
+INSERT INTO qbsync.problem (code, needs_person, meaning, remedy) VALUES
+	('send_may_exist', true, 'The CRM record was to be created in QuickBooks, which may have it already. Nothing was sent.', 'See qbsync.duplicate: link the two, or reject the pair; the record then goes by itself.');

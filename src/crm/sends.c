@@ -1,0 +1,303 @@
+/*
+ * sends.c
+ *		The way out as an apply worker sees it.  See sends.h.
+ *
+ * A captured change says that a CRM record needs looking at, and nothing else.  If it is linked, it is looked at like a record
+ * that arrived from QuickBooks: one decision compares all three states, whichever side moved.  If it is not, it is matched, and
+ * created in QuickBooks where somebody asked for it or the policy says so.  Either way the request is written in the transaction
+ * that decided, so that it says what the CRM said then; who changes the record later makes it anew, as long as it is not sent.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+
+#include "common/unit.h"
+#include "crm/batch.h"
+#include "crm/decide.h"
+#include "crm/sends.h"
+#include "crm/statement.h"
+
+/* Captures taken at a time. */
+#define CAPTURES_MAX 10000
+
+/* --- what is new -------------------------------------------------------------------------------------------------- */
+
+/* Add the first column of the rows, a text, and give them up. */
+static void
+add_first_column(Rows *rows, Batch *crm_keys)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(rows->tupdesc, &TTSOpsMinimalTuple);
+
+	while (tuplestore_gettupleslot(rows->store, true, false, slot))
+	{
+		bool		isnull;
+		Datum		crm_key = slot_getattr(slot, 1, &isnull);
+
+		if (!isnull)
+			batch_add(crm_keys, PointerGetDatum(PG_DETOAST_DATUM_COPY(crm_key)));
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	rows_free(rows);
+}
+
+/* Add the view's keys that a watched table's row leads to. */
+static void
+add_keys_of(const Mapping *mapping, const char *query, const char *key, Batch *crm_keys)
+{
+	Oid			types[] = {TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(key)};
+
+	add_first_column(statement_read_as_role(mapping, psprintf("SELECT q.crm_key::pg_catalog.text FROM (%s) AS q(crm_key)", query),
+											1, types, values, NULL), crm_keys);
+}
+
+/* Take captures, oldest pages first; the view's keys they lead to.  True: of some it is not known. */
+static bool
+take_captures(const Mapping *mapping, Batch *crm_keys)
+{
+	static SqlStatement take = {
+		"WITH taken AS MATERIALIZED (SELECT c.ctid AS place, c.watch_id, c.key FROM qbsync.capture c"
+		" WHERE c.watch_id IN (SELECT w.watch_id FROM qbsync.watch w WHERE w.mapping_id = $1) LIMIT $2),"
+		" done AS (DELETE FROM qbsync.capture d USING taken t WHERE d.ctid = t.place)"
+		" SELECT DISTINCT t.key, w.key_query FROM taken t JOIN qbsync.watch w ON w.watch_id = t.watch_id",
+		2, {INT4OID, INT4OID}
+	};
+	Datum		values[] = {Int32GetDatum(mapping->mapping_id), Int32GetDatum(CAPTURES_MAX)};
+	MemoryContext context = CurrentMemoryContext;
+	uint64		n = sql_execute(&take, values, NULL);
+	SPITupleTable *taken = SPI_tuptable;
+	bool		any = false;
+
+	for (uint64 i = 0; i < n; i++)
+	{
+		char	   *key;
+		char	   *query;
+
+		SPI_tuptable = taken;
+		key = sql_text(i, 1, context);
+		query = sql_text(i, 2, context);
+		if (key == NULL)
+			any = true;
+		else if (query)
+			add_keys_of(mapping, query, key, crm_keys);
+		else
+			batch_add(crm_keys, CStringGetTextDatum(key));
+	}
+	SPI_freetuptable(taken);
+	return any;
+}
+
+/* All keys that the view shows. */
+static void
+add_all_keys(const Mapping *mapping, Batch *crm_keys)
+{
+	add_first_column(statement_read_as_role(mapping, mapping->statements.read_match, 0, NULL, NULL, NULL), crm_keys);
+}
+
+/* A person, or the policy initial_push, wants all records of the view in QuickBooks. */
+static void
+begin_backfill(const Mapping *mapping)
+{
+	static SqlStatement enter = {"SELECT qbsync.enter_backfill($1, $2)", 2, {INT4OID, TEXTARRAYOID}};
+	Batch		crm_keys = {0};
+	Datum		values[2];
+
+	add_all_keys(mapping, &crm_keys);
+	values[0] = Int32GetDatum(mapping->mapping_id);
+	values[1] = batch_array(&crm_keys, TEXTOID);
+	sql_execute(&enter, values, NULL);
+}
+
+void
+sends_take_news(const Mapping *mapping)
+{
+	static SqlStatement enter = {
+		"WITH given AS (SELECT g.k, l.id FROM (SELECT DISTINCT u.k FROM unnest($2::text[]) AS u(k)) g"
+		" LEFT JOIN LATERAL (SELECT k.id FROM qbsync.link k WHERE k.mapping_id = $1 AND k.crm_key = g.k AND k.state <> 'alias' LIMIT 1) l ON true),"
+		" linked AS (INSERT INTO qbsync.arrival (mapping_id, id) SELECT $1, g.id FROM given g WHERE g.id IS NOT NULL)"
+		" INSERT INTO qbsync.outgoing AS o (mapping_id, crm_key, asked, asked_by) SELECT $1, g.k, false, NULL FROM given g WHERE g.id IS NULL"
+		" ON CONFLICT (mapping_id, crm_key) DO UPDATE SET next_attempt_at = clock_timestamp()",
+		2, {INT4OID, TEXTARRAYOID}
+	};
+	static SqlStatement retry = {
+		"SELECT qbsync.retry_sends($1, ARRAY(SELECT e.crm_key FROM qbsync.send_error e"
+		" WHERE e.mapping_id = $1 AND e.next_attempt_at <= clock_timestamp() AND e.dismissed_at IS NULL))",
+		1, {INT4OID}
+	};
+	static SqlStatement asked = {
+		"SELECT FROM qbsync.mapping m WHERE m.mapping_id = $1 AND m.backfill_asked_by IS NOT NULL", 1, {INT4OID}
+	};
+	Batch		crm_keys = {0};
+	Datum		values[2];
+
+	if (take_captures(mapping, &crm_keys))
+		add_all_keys(mapping, &crm_keys);
+	values[0] = Int32GetDatum(mapping->mapping_id);
+	if (crm_keys.n > 0)
+	{
+		values[1] = batch_array(&crm_keys, TEXTOID);
+		sql_execute(&enter, values, NULL);
+	}
+	sql_execute(&retry, values, NULL);
+	if (sql_execute(&asked, values, NULL) > 0)
+		begin_backfill(mapping);
+}
+
+/* --- records that QuickBooks does not have ------------------------------------------------------------------------- */
+
+/* The gateway looks at once. */
+static void
+wake_gateway(void)
+{
+	static SqlStatement wake = {"SELECT qbsync.wake()", 0};
+
+	sql_execute(&wake, NULL, NULL);
+}
+
+/* The only value of a statement's only row, a count. */
+static int64
+count_of(Rows *rows)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(rows->tupdesc, &TTSOpsMinimalTuple);
+	int64		count = 0;
+	bool		isnull;
+
+	if (tuplestore_gettupleslot(rows->store, true, false, slot))
+		count = DatumGetInt64(slot_getattr(slot, 1, &isnull));
+	ExecDropSingleTupleTableSlot(slot);
+	return count;
+}
+
+void
+sends_push(const Mapping *mapping, const Claim *claim)
+{
+	static SqlStatement forget = {
+		"DELETE FROM qbsync.outgoing o WHERE o.mapping_id = $1 AND o.crm_key = ANY ($2)", 2, {INT4OID, TEXTARRAYOID}
+	};
+	static SqlStatement parents = {"SELECT qbsync.want_parents($1, $2)", 2, {INT4OID, TEXTARRAYOID}};
+	const MappingSends *statements = mapping_sends(mapping);
+	Batch		crm_keys = {0};
+	Oid			types[] = {TEXTARRAYOID};
+	Datum		values[2];
+	DecideRun  *run;
+
+	for (int i = 0; i < claim->n; i++)
+		batch_add(&crm_keys, CStringGetTextDatum(claim->ids[i]));
+	values[0] = Int32GetDatum(mapping->mapping_id);
+	values[1] = batch_array(&crm_keys, TEXTOID);
+	if (statements->push == NULL)
+	{
+		sql_execute(&forget, values, NULL);
+		return;
+	}
+	run = decide_begin_keys(mapping, values[1]);
+	if (count_of(statement_rows(statements->push, 1, types, &values[1], NULL)) > 0)
+		wake_gateway();
+	decide_end(run);
+	sql_execute(&parents, values, NULL);
+}
+
+void
+sends_key_fails(int32 mapping_id, const char *crm_key, const char *problem, const char *detail)
+{
+	static SqlStatement fail = {
+		"WITH waits AS (UPDATE qbsync.outgoing o SET next_attempt_at = clock_timestamp() + interval '5 min' WHERE o.mapping_id = $1 AND o.crm_key = $2)"
+		" INSERT INTO qbsync.send_error AS e (mapping_id, connection_id, entity, crm_key, problem, detail, next_attempt_at)"
+		" SELECT m.mapping_id, m.connection_id, m.entity, $2, $3, $4, 'infinity' FROM qbsync.mapping m WHERE m.mapping_id = $1"
+		" ON CONFLICT (mapping_id, crm_key) DO UPDATE SET problem = excluded.problem, code = NULL, message = NULL, column_name = NULL,"
+		" detail = excluded.detail, waits_for = NULL, last_seen = clock_timestamp(), attempts = e.attempts + 1, next_attempt_at = 'infinity'",
+		4, {INT4OID, TEXTOID, TEXTOID, TEXTOID}
+	};
+	Datum		values[] = {Int32GetDatum(mapping_id), CStringGetTextDatum(crm_key), CStringGetTextDatum(problem), CStringGetTextDatum(detail)};
+
+	sql_execute(&fail, values, NULL);
+}
+
+/* --- linked records ------------------------------------------------------------------------------------------------ */
+
+/* Does a deed's record have something for QuickBooks? */
+static bool
+sends_something(const Deed *deed)
+{
+	const Decision *decision = deed->decision;
+
+	return decision->send != (Datum) 0 && !deed->gone && deed->crm_key != NULL &&
+		(decision->action == DECISION_NONE || decision->action == DECISION_UPDATE || decision->action == DECISION_LINK);
+}
+
+/* Nothing is to be sent of these: not any more, if it was. */
+static void
+withdraw(const Mapping *mapping, const Batch *ids)
+{
+	static SqlStatement requests = {
+		"DELETE FROM qbsync.request r WHERE r.mapping_id = $1 AND r.id = ANY ($2) AND r.state IN ('ready', 'stale', 'refused')",
+		2, {INT4OID, TEXTARRAYOID}
+	};
+	static SqlStatement errors = {
+		"DELETE FROM qbsync.send_error e WHERE e.mapping_id = $1 AND e.id = ANY ($2)"
+		" AND NOT EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = $1 AND r.crm_key = e.crm_key)",
+		2, {INT4OID, TEXTARRAYOID}
+	};
+	Datum		values[] = {Int32GetDatum(mapping->mapping_id), batch_array(ids, TEXTOID)};
+
+	sql_execute(&requests, values, NULL);
+	sql_execute(&errors, values, NULL);
+}
+
+void
+sends_settle(const Mapping *mapping, const MappingState *state, const Claim *claim, const Deed *deeds, int ndeeds)
+{
+	Oid			types[] = {TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID, JSONBARRAYOID, TEXTARRAYOID};
+	Batch		ids = {0};
+	Batch		crm_keys = {0};
+	Batch		sends = {0};
+	Batch		ours = {0};
+	Batch		names = {0};
+	Batch		quiet = {0};
+	Datum		values[5];
+
+	for (int i = 0; i < ndeeds; i++)
+	{
+		const Decision *decision = deeds[i].decision;
+
+		if (decision->action == DECISION_WAIT || decision->action == DECISION_ERROR)
+			continue;
+		if (!sends_something(&deeds[i]))
+		{
+			batch_add(&quiet, CStringGetTextDatum(decision->id));
+			continue;
+		}
+		batch_add(&ids, CStringGetTextDatum(decision->id));
+		batch_add(&crm_keys, CStringGetTextDatum(deeds[i].crm_key));
+		batch_add(&sends, decision->send);
+		batch_add(&ours, decision->ours);
+		batch_add(&names, decision->record_name ? CStringGetTextDatum(decision->record_name) : (Datum) 0);
+	}
+	if (quiet.n > 0 && state->has_sends)
+		withdraw(mapping, &quiet);
+	if (ids.n == 0 || mapping_sends(mapping)->send == NULL)
+		return;
+	values[0] = batch_array(&ids, TEXTOID);
+	values[1] = batch_array(&crm_keys, TEXTOID);
+	values[2] = batch_array(&sends, JSONBOID);
+	values[3] = batch_array(&ours, JSONBOID);
+	values[4] = batch_array(&names, TEXTOID);
+	if (count_of(statement_rows(mapping_sends(mapping)->send, lengthof(types), types, values, NULL)) > 0)
+		wake_gateway();
+}
+
+void
+sends_release(const Mapping *mapping, const Deed *const *linked, int n)
+{
+	static SqlStatement release = {"SELECT qbsync.release_sends($1, $2)", 2, {INT4OID, TEXTARRAYOID}};
+	Batch		crm_keys = {0};
+	Datum		values[2];
+
+	for (int i = 0; i < n; i++)
+		if (linked[i]->crm_key)
+			batch_add(&crm_keys, CStringGetTextDatum(linked[i]->crm_key));
+	values[0] = Int32GetDatum(mapping->mapping_id);
+	values[1] = batch_array(&crm_keys, TEXTOID);
+	sql_execute(&release, values, NULL);
+}
