@@ -128,12 +128,19 @@ sends_take_news(const Mapping *mapping)
 	static SqlStatement asked = {
 		"SELECT FROM qbsync.mapping m WHERE m.mapping_id = $1 AND m.backfill_asked_by IS NOT NULL", 1, {INT4OID}
 	};
+	static SqlStatement all = {
+		"UPDATE qbsync.mapping SET sweep_after = '' WHERE mapping_id = $1", 1, {INT4OID}
+	};
 	Batch		crm_keys = {0};
 	Datum		values[2];
 
-	if (take_captures(mapping, &crm_keys))
-		add_all_keys(mapping, &crm_keys);
 	values[0] = Int32GetDatum(mapping->mapping_id);
+	if (take_captures(mapping, &crm_keys))
+	{
+		/* what is linked, and not shown any more, is found by the sweep */
+		sql_execute(&all, values, NULL);
+		add_all_keys(mapping, &crm_keys);
+	}
 	if (crm_keys.n > 0)
 	{
 		values[1] = batch_array(&crm_keys, TEXTOID);
