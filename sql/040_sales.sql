@@ -120,6 +120,7 @@ END $$;
 SET LOCAL enable_seqscan = off;
 SELECT count(*) >= 3 AS by_index FROM pg_temp.plan('SELECT * FROM qbsync.customer_summary WHERE connection_id = -1 AND id = ''1''') p WHERE p ~ 'Index Cond: .*customer_id = ';
 SELECT count(*) >= 4 AS by_index FROM pg_temp.plan('SELECT * FROM qbsync.customer_summary WHERE crm_table = ''c'' AND crm_key = ''1''') p WHERE p ~ 'Index Cond: .*(customer_id = |crm_key = ''1'')';
+SELECT count(*) AS deleted_payments FROM pg_temp.plan('SELECT paid_total FROM qbsync.customer_summary') p WHERE p ~ 'payment_deleted_idx';
 SELECT count(*) AS aggregates FROM pg_temp.plan('SELECT display_name, balance FROM qbsync.customer_summary') p WHERE p ~ 'Aggregate|invoice|payment|estimate|link|mapping';
 RESET enable_seqscan;
 

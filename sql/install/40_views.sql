@@ -12,7 +12,8 @@
  * disconnected company in the middle of a new sign-in.
  */
 CREATE VIEW qbsync.visible_connection AS
-SELECT c.connection_id, c.name AS connection, rtrim(e.app_url, '/') || '/app/' AS app_url, i.default_time_zone AS time_zone
+SELECT c.connection_id, c.name AS connection, rtrim(e.app_url, '/') || '/app/' AS app_url, i.default_time_zone AS time_zone,
+	qbsync.today(i.default_time_zone) AS today
 FROM qbsync.connection c
 JOIN qbsync.app a ON a.name = c.app
 JOIN qbsync.environment e ON e.name = a.environment
@@ -22,6 +23,7 @@ OFFSET 0;			-- few rows, worked out once; and one relation to the planner, which
 COMMENT ON VIEW qbsync.visible_connection IS 'Companies whose data the views show: all but disconnected ones without the setting keep_visible';
 COMMENT ON COLUMN qbsync.visible_connection.app_url IS 'base of links to QuickBooks'' pages';
 COMMENT ON COLUMN qbsync.visible_connection.time_zone IS 'the company''s own; decides what "today" is';
+COMMENT ON COLUMN qbsync.visible_connection.today IS 'the date there, worked out once a company and not for each of its records';
 
 /*
  * State and label follow §9.18 of the API notes; QuickBooks has no status field.  A void leaves zero amounts and a memo
@@ -60,15 +62,14 @@ SELECT s.connection, s.connection_id, s.id, s.doc_number,
 	CASE WHEN s.state <> 'deleted' THEN s.app_url || (SELECT g.page_path FROM qbsync.catalogue g WHERE g.entity = 'invoice') || s.id END AS url,
 	s.deleted_at, s.last_updated_time
 FROM (
-	SELECT v.connection, v.app_url, x.today, x.state,
-		x.state IN ('open', 'partially_paid') AND coalesce(i.due_date < x.today, false) AS overdue,
+	SELECT v.connection, v.app_url, v.today, x.state,
+		x.state IN ('open', 'partially_paid') AND coalesce(i.due_date < v.today, false) AS overdue,
 		i.connection_id, i.id, i.doc_number, i.customer_id, i.term_id, i.txn_date, i.due_date, i.currency,
 		i.total_amt AS total, i.balance, i.email_status, i.print_status, i.bill_email, i.deleted_at, i.last_updated_time
 	FROM qbsync.visible_connection v
 	JOIN qbsync.invoice i ON i.connection_id = v.connection_id
 	CROSS JOIN LATERAL (
-		SELECT qbsync.today(v.time_zone) AS today,
-			CASE
+		SELECT CASE
 				WHEN i.deleted_at IS NOT NULL THEN 'deleted'
 				WHEN coalesce(i.total_amt, 0) = 0 AND coalesce(i.balance, 0) = 0 THEN
 					CASE WHEN i.private_note ILIKE 'voided%' OR (
@@ -149,14 +150,13 @@ SELECT s.connection, s.connection_id, s.id, s.doc_number,
 	s.deleted_at, s.last_updated_time
 FROM (
 	SELECT v.connection, v.app_url, x.state,
-		x.state IN ('pending', 'accepted') AND coalesce(e.expiration_date < x.today, false) AS expired,
+		x.state IN ('pending', 'accepted') AND coalesce(e.expiration_date < v.today, false) AS expired,
 		e.connection_id, e.id, e.doc_number, e.customer_id, e.txn_date, e.expiration_date, e.currency, e.total_amt AS total,
 		e.txn_status, e.accepted_by, e.accepted_date, e.linked_txn, e.email_status, e.print_status, e.bill_email, e.deleted_at, e.last_updated_time
 	FROM qbsync.visible_connection v
 	JOIN qbsync.estimate e ON e.connection_id = v.connection_id
 	CROSS JOIN LATERAL (
-		SELECT qbsync.today(v.time_zone) AS today,
-			CASE WHEN e.deleted_at IS NOT NULL THEN 'deleted' ELSE lower(coalesce(e.txn_status, 'Pending')) END AS state
+		SELECT CASE WHEN e.deleted_at IS NOT NULL THEN 'deleted' ELSE lower(coalesce(e.txn_status, 'Pending')) END AS state
 		OFFSET 0			-- once a row, not once for each of the columns that follow from it
 	) x
 ) s
@@ -182,6 +182,9 @@ COMMENT ON COLUMN qbsync.estimate_status.deleted_at IS 'when it was deleted; the
  * One aggregate per table, worked out customer by customer from the indexes: an application asks for the contact on its
  * screen, by crm_key, in a join with its own table or by id, and no more than that customer's rows are read; aggregates
  * that are not asked for fall away.  A list of everybody takes three to four times as long as with aggregates over whole tables.
+ * (No plan can be both: PostgreSQL hands the key of a join down into a lateral aggregate only, never into a grouped one, and
+ * has no parallel plan for it.)  Half of that is paid_total, which therefore asks for the few payments that are deleted,
+ * through payment_deleted_idx, and not for the many that are not.
  *
  * What merely decorates (names) is a sub-select: each join less leaves room for those of the application, which the planner
  * then orders freely with ours, so that it gets from the application's row to the customer by index.
@@ -202,8 +205,8 @@ SELECT v.connection, v.connection_id, c.id, c.display_name,
 	(SELECT coalesce(sum(l.amount), 0)
 	 FROM qbsync.invoice n
 	 JOIN qbsync.payment_line l ON l.connection_id = n.connection_id AND l.txn_id = n.id AND l.txn_type = 'Invoice'
-	 JOIN qbsync.payment m ON m.connection_id = l.connection_id AND m.id = l.payment_id AND m.deleted_at IS NULL
-	 WHERE n.connection_id = c.connection_id AND n.customer_id = c.id AND n.deleted_at IS NULL) AS paid_total,
+	 WHERE n.connection_id = c.connection_id AND n.customer_id = c.id AND n.deleted_at IS NULL
+		 AND NOT EXISTS (SELECT FROM qbsync.payment d WHERE d.connection_id = l.connection_id AND d.id = l.payment_id AND d.deleted_at IS NOT NULL)) AS paid_total,
 	coalesce(p.received_total, 0) AS received_total,
 	coalesce(p.unapplied_total, 0) AS unapplied_total,
 	p.last_payment_date, p.last_payment_amount,
@@ -220,12 +223,11 @@ LEFT JOIN qbsync.mapping m ON m.mapping_id = r.mapping_id
 LEFT JOIN LATERAL (
 	SELECT count(*) AS invoice_count,
 		sum(n.balance) AS open_balance,
-		sum(n.balance) FILTER (WHERE n.due_date < d.today) AS overdue_balance,
-		count(*) FILTER (WHERE n.balance > 0 AND n.due_date < d.today) AS overdue_count,
-		min(n.due_date) FILTER (WHERE n.balance > 0 AND n.due_date < d.today) AS oldest_overdue_date,
-		min(n.due_date) FILTER (WHERE n.balance > 0 AND n.due_date >= d.today) AS next_due_date
+		sum(n.balance) FILTER (WHERE n.due_date < v.today) AS overdue_balance,
+		count(*) FILTER (WHERE n.balance > 0 AND n.due_date < v.today) AS overdue_count,
+		min(n.due_date) FILTER (WHERE n.balance > 0 AND n.due_date < v.today) AS oldest_overdue_date,
+		min(n.due_date) FILTER (WHERE n.balance > 0 AND n.due_date >= v.today) AS next_due_date
 	FROM qbsync.invoice n
-	CROSS JOIN (SELECT qbsync.today(v.time_zone) AS today OFFSET 0) d
 	WHERE n.connection_id = c.connection_id AND n.customer_id = c.id AND n.deleted_at IS NULL
 ) i ON true
 LEFT JOIN LATERAL (
@@ -242,10 +244,9 @@ LEFT JOIN LATERAL (
 		count(*) FILTER (WHERE o.is_open) AS open_estimate_count,
 		sum(n.total_amt) FILTER (WHERE o.is_open) AS open_estimate_total
 	FROM qbsync.estimate n
-	CROSS JOIN (SELECT qbsync.today(v.time_zone) AS today OFFSET 0) d
 	-- as in estimate_status
 	CROSS JOIN LATERAL (SELECT lower(coalesce(n.txn_status, 'Pending')) IN ('pending', 'accepted')
-							AND coalesce(n.expiration_date >= d.today, true) AS is_open) o
+							AND coalesce(n.expiration_date >= v.today, true) AS is_open) o
 	WHERE n.connection_id = c.connection_id AND n.customer_id = c.id AND n.deleted_at IS NULL
 ) e ON true;
 COMMENT ON VIEW qbsync.customer_summary IS 'Every customer with what it owes and paid; amounts are in the customer''s currency, a sub-customer''s are its own';
