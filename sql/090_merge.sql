@@ -74,6 +74,23 @@ FROM state s CROSS JOIN LATERAL (
 		FROM authority a) x
 	GROUP BY x.cells) a
 GROUP BY s.position, s.state ORDER BY s.position;
+-- X-1, CEN-9, CEN-10, KAR-25: what goes one way asks at the first comparison; once agreed, the side it comes from wins (pull, push, two_way)
+SELECT s.state || E'\n    ' || string_agg(format('%-16s %-16s %-16s %s', a.cells[1], a.cells[2], a.cells[3], a.name), E'\n    ' ORDER BY a.position)
+FROM state s CROSS JOIN LATERAL (
+	SELECT min(x.position) AS position, string_agg(x.name, ', ' ORDER BY x.position) AS name, x.cells
+	FROM (
+		SELECT a.position, concat_ws(', column ', a.authority, a.own) AS name,
+			ARRAY(SELECT coalesce(nullif(pg_temp.cell(jsonb_set(r.rules, '{units,v}', (r.rules #> '{units,v}')
+							|| jsonb_strip_nulls(jsonb_build_object('once_agreed', qbsync.one_way_authority(d.direction, a.own, a.authority)))),
+						s.base, s.crm_base, s.unagreed, s.o, s.t, NULL, NULL), ''), '-')
+				  FROM (VALUES (1, 'pull'), (2, 'push'), (3, 'two_way')) d(position, direction)
+				  CROSS JOIN LATERAL pg_temp.rules(coalesce(a.own, a.authority), d.direction <> 'push', d.direction <> 'pull') r(rules)
+				  ORDER BY d.position) AS cells
+		FROM (VALUES (1, 'three_way', NULL), (2, 'crm', NULL), (3, 'qbo', NULL), (4, 'newest', NULL), (5, 'manual', NULL),
+			(6, 'three_way', 'three_way'), (7, 'three_way', 'crm'), (8, 'three_way', 'qbo'), (9, 'qbo', 'manual')) a(position, authority, own)) x
+	GROUP BY x.cells) a
+WHERE s.position IN (2, 4, 6, 14, 20, 21, 25)
+GROUP BY s.position, s.state ORDER BY s.position;
 \pset tuples_only off
 \pset format aligned
 
@@ -166,7 +183,8 @@ SELECT pg_temp.try(rules) FROM (VALUES (1, NULL::jsonb), (2, 'null'), (3, '1'), 
 	(22, '{"units": {"a": {"columns": ["a", "b"], "in": true, "out": true, "authority": "qbo"}, "b": {"columns": ["b"], "in": true, "out": true, "authority": "qbo"}}}'),
 	(23, '{"units": {"a": {"columns": ["a", "a"], "in": true, "out": true, "authority": "qbo"}}}'), (24, '{"units": {"": {"columns": ["a"], "in": true, "out": true, "authority": "qbo"}}}'),
 	(25, jsonb_build_object('units', jsonb_build_object(repeat('é', 100), 1))), (26, '{"units": {"%s%n": {"columns": ["%s", "%s"], "in": true, "out": true, "authority": "qbo"}}}'),
-	(27, '{"units": {"a": {"columns": ["a"], "in": true, "out": true, "authority": "qbo", "more": 1}}, "more": 2}')) x(n, rules) ORDER BY x.n;
+	(27, '{"units": {"a": {"columns": ["a"], "in": true, "out": true, "authority": "qbo", "more": 1}}, "more": 2}'),
+	(28, '{"units": {"a": {"columns": ["a"], "in": true, "out": true, "authority": "qbo", "once_agreed": "me"}}}')) x(n, rules) ORDER BY x.n;
 SELECT m.* FROM qbsync.merge('{}', NULL, NULL, NULL, '{}', '{}', NULL, NULL) m;
 SELECT m.* FROM qbsync.merge('{"units": {}}', '[]', NULL, NULL, '{}', '{}', NULL, NULL) m;
 SELECT m.* FROM qbsync.merge('{"units": {}}', '{}', '"x"', NULL, '{}', '{}', NULL, NULL) m;
@@ -221,8 +239,11 @@ CREATE FUNCTION pg_temp.random_row(seed text) RETURNS jsonb LANGUAGE sql IMMUTAB
 CREATE FUNCTION pg_temp.random_rules(seed text) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
 	SELECT jsonb_build_object('units', jsonb_object_agg(u.unit, jsonb_build_object('columns', u.columns::jsonb, 'address', u.unit = 'addr',
 		'authority', (ARRAY['three_way', 'crm', 'qbo', 'newest', 'manual'])[1 + pg_temp.dice(seed || u.unit, 5)],
+		'once_agreed', CASE pg_temp.dice(seed || u.unit || 'once', 6) WHEN 0 THEN 'qbo' WHEN 1 THEN 'crm' WHEN 2 THEN 'manual'
+			ELSE (ARRAY['three_way', 'crm', 'qbo', 'newest', 'manual'])[1 + pg_temp.dice(seed || u.unit, 5)] END,
 		'in', pg_temp.dice(seed || u.unit || 'in', 4) > 0, 'out', pg_temp.dice(seed || u.unit || 'out', 4) > 0)))
 	FROM (VALUES ('name', '["name"]'), ('number', '["number"]'), ('addr', '["line1", "zip", "city"]'), ('lines', '["lines"]')) u(unit, columns) $$;
+CREATE FUNCTION pg_temp.who(u jsonb, agreed boolean) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT u ->> CASE WHEN agreed THEN 'once_agreed' ELSE 'authority' END $$;
 -- the rule of the table once more, for a unit whose values are given
 CREATE FUNCTION pg_temp.expected(u jsonb, agreed boolean, b jsonb, cb jsonb, o jsonb, t jsonb, ours_at timestamptz, theirs_at timestamptz) RETURNS text LANGUAGE sql IMMUTABLE AS $$
 	SELECT CASE
@@ -231,12 +252,12 @@ CREATE FUNCTION pg_temp.expected(u jsonb, agreed boolean, b jsonb, cb jsonb, o j
 	FROM (SELECT CASE
 		WHEN agreed AND o = cb AND t = b THEN 'kept'
 		WHEN o = t THEN 'agreed'
-		WHEN agreed AND (o = cb OR t = b) AND u ->> 'authority' = 'manual' THEN 'conflict'
+		WHEN agreed AND (o = cb OR t = b) AND authority = 'manual' THEN 'conflict'
 		WHEN agreed AND o = cb OR NOT agreed AND o = '{}' THEN 'write'
 		WHEN agreed AND t = b OR NOT agreed AND t = '{}' THEN 'send'
-		WHEN u ->> 'authority' = 'crm' OR u ->> 'authority' = 'newest' AND ours_at > theirs_at THEN 'send'
-		WHEN u ->> 'authority' = 'qbo' OR u ->> 'authority' = 'newest' AND ours_at < theirs_at THEN 'write'
-		ELSE 'conflict' END AS wish) w $$;
+		WHEN authority = 'crm' OR authority = 'newest' AND ours_at > theirs_at THEN 'send'
+		WHEN authority = 'qbo' OR authority = 'newest' AND ours_at < theirs_at THEN 'write'
+		ELSE 'conflict' END AS wish FROM pg_temp.who(u, agreed) authority) w $$;
 CREATE FUNCTION pg_temp.pick(r jsonb, columns jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
 	SELECT qbsync.strip(coalesce((SELECT jsonb_object_agg(k, r -> k) FROM jsonb_array_elements_text(columns) k), '{}')) $$;
 CREATE TEMP TABLE sample AS
@@ -270,8 +291,8 @@ SELECT expected, count(*) > :samples / 6 AS often FROM unit GROUP BY 1 ORDER BY 
 -- the outcome is that of the table
 SELECT * FROM unit WHERE found IS DISTINCT FROM expected ORDER BY i LIMIT 3;
 -- no value vanishes: the CRM's is overwritten only where it did not move, was empty, or has to yield; the same for QuickBooks'
-SELECT * FROM unit WHERE o_after <> o AND NOT (agreed AND o = cb OR NOT agreed AND o = '{}' OR rule ->> 'authority' IN ('qbo', 'newest') AND (agreed IS FALSE OR t <> b)) ORDER BY i LIMIT 3;
-SELECT * FROM unit WHERE t_after <> t AND NOT (agreed AND t = b OR NOT agreed AND t = '{}' OR rule ->> 'authority' IN ('crm', 'newest') AND (agreed IS FALSE OR o <> cb)) ORDER BY i LIMIT 3;
+SELECT * FROM unit WHERE o_after <> o AND NOT (agreed AND o = cb OR NOT agreed AND o = '{}' OR pg_temp.who(rule, agreed) IN ('qbo', 'newest') AND (agreed IS FALSE OR t <> b)) ORDER BY i LIMIT 3;
+SELECT * FROM unit WHERE t_after <> t AND NOT (agreed AND t = b OR NOT agreed AND t = '{}' OR pg_temp.who(rule, agreed) IN ('crm', 'newest') AND (agreed IS FALSE OR o <> cb)) ORDER BY i LIMIT 3;
 -- … every value that is not the result is in a conflict, in the base, or on its way; the other direction is never used
 SELECT * FROM unit WHERE o <> t AND w = '{}' AND s = '{}' AND conflict IS NULL AND NOT (new_b = t OR agreed AND new_b = b AND new_cb = cb) ORDER BY i LIMIT 3;
 SELECT * FROM unit WHERE conflict IS NOT NULL AND (conflict -> 'ours', conflict -> 'theirs', conflict -> 'base') <> (o, t, CASE WHEN agreed THEN b ELSE '{}' END) ORDER BY i LIMIT 3;
@@ -294,7 +315,8 @@ WHERE (n.write, n.send, n.conflict) IS DISTINCT FROM (NULL, m.send, m.conflict) 
 -- symmetry: with sides, authority and clocks exchanged, write and send are exchanged
 SELECT m.i, n.write, r.send, n.send, r.write, n.conflict, r.conflict FROM merged m
 CROSS JOIN LATERAL (SELECT jsonb_build_object('units', jsonb_object_agg(k, v || '{"in": true, "out": true}')) AS rules,
-	jsonb_build_object('units', jsonb_object_agg(k, v || '{"in": true, "out": true}' || CASE v ->> 'authority' WHEN 'crm' THEN '{"authority": "qbo"}' WHEN 'qbo' THEN '{"authority": "crm"}' ELSE '{}' END::jsonb)) AS mirrored
+	jsonb_build_object('units', jsonb_object_agg(k, v || '{"in": true, "out": true}' || CASE v ->> 'authority' WHEN 'crm' THEN '{"authority": "qbo"}' WHEN 'qbo' THEN '{"authority": "crm"}' ELSE '{}' END::jsonb
+		|| CASE v ->> 'once_agreed' WHEN 'crm' THEN '{"once_agreed": "qbo"}' WHEN 'qbo' THEN '{"once_agreed": "crm"}' ELSE '{}' END::jsonb)) AS mirrored
 	FROM jsonb_each(m.rules -> 'units') e(k, v)) x
 CROSS JOIN LATERAL qbsync.merge(x.rules, m.base, NULL, m.unagreed, m.ours, m.theirs, m.ours_at, m.theirs_at) n
 CROSS JOIN LATERAL qbsync.merge(x.mirrored, m.base, NULL, m.unagreed, m.theirs, m.ours, m.theirs_at, m.ours_at) r

@@ -310,6 +310,21 @@ $fn$;
 COMMENT ON FUNCTION qbsync.require_whole(integer) IS 'Raises an error when the view of a mapping lacks columns or cannot be written any more';
 
 /*
+ * Who wins when both sides changed a field since they agreed, in this order: the authority set for the column itself; manual,
+ * wherever it is set: it says that people are asked; of what goes one way, the side it comes from; the authority of the mapping
+ * or company.  The first comparison knows nothing of directions: it asks, unless an authority says otherwise.
+ */
+CREATE FUNCTION qbsync.one_way_authority(direction text, own_authority text, authority text)
+RETURNS text
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT CASE WHEN one_way_authority.own_authority IS NOT NULL OR one_way_authority.authority = 'manual' THEN NULL
+		WHEN one_way_authority.direction = 'pull' THEN 'qbo' WHEN one_way_authority.direction = 'push' THEN 'crm' END;
+$fn$;
+COMMENT ON FUNCTION qbsync.one_way_authority(text, text, text) IS 'Authority that a direction gives to a unit once both sides have agreed, null: none; own_authority: what is set for the column itself, authority: for its mapping or company';
+
+/*
  * What crosses the border inwards, and what does not: the rules that qbsync.merge() takes.  A column that QuickBooks
  * computes has no say from the CRM; one that the view cannot write has none from QuickBooks.
  */
@@ -327,23 +342,27 @@ DECLARE
 BEGIN
 	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = unit_rules.mapping_id;
 	direction := qbsync.mapping_direction(unit_rules.mapping_id);
-	SELECT jsonb_object_agg(u.unit, jsonb_build_object('columns', u.columns, 'in', u.comes_in, 'out', u.goes_out,
-													   'authority', u.authority, 'address', u.address)) INTO units
+	SELECT jsonb_object_agg(u.unit, jsonb_strip_nulls(jsonb_build_object('columns', u.columns, 'in', u.comes_in, 'out', u.goes_out,
+		'authority', u.authority, 'once_agreed', nullif(u.once_agreed, u.authority), 'address', u.address))) INTO units
 	FROM (
 		SELECT c.unit, to_jsonb(array_agg(c.name ORDER BY c.name)) AS columns,
 			bool_and(c.updatable AND coalesce(per_column -> c.name ->> 'direction', direction) <> 'push'
 					 AND NOT (c.name = 'active' AND policy ->> 'on_qbo_inactive' <> 'deactivate_crm')) AS comes_in,
 			bool_and(c.sendable AND coalesce(per_column -> c.name ->> 'direction', direction) <> 'pull') AS goes_out,
 			CASE WHEN bool_and(c.sendable) THEN coalesce(min(per_column -> c.name ->> 'authority'), policy ->> 'authority') ELSE 'qbo' END AS authority,
+			CASE WHEN bool_and(c.sendable) THEN qbsync.one_way_authority(min(coalesce(per_column -> c.name ->> 'direction', direction)),
+				min(per_column -> c.name ->> 'authority'), policy ->> 'authority') END AS once_agreed,
 			c.unit LIKE '%\_addr' AND count(*) > 1 AS address
 		FROM qbsync.mapping_columns(unit_rules.mapping_id) c
 		WHERE c.role IN ('canonical', 'reference') OR c.name = 'quickbooks_id'
 		GROUP BY c.unit) u;
 	IF m.line_view IS NOT NULL THEN
-		units := coalesce(units, '{}') || jsonb_build_object('lines', jsonb_build_object('columns', '["lines"]'::jsonb,
+		units := coalesce(units, '{}') || jsonb_build_object('lines', jsonb_strip_nulls(jsonb_build_object('columns', '["lines"]'::jsonb,
 			'in', coalesce(per_column -> 'lines' ->> 'direction', direction) <> 'push',
 			'out', coalesce(per_column -> 'lines' ->> 'direction', direction) <> 'pull',
-			'authority', coalesce(per_column -> 'lines' ->> 'authority', policy ->> 'authority'), 'address', false));
+			'authority', coalesce(per_column -> 'lines' ->> 'authority', policy ->> 'authority'),
+			'once_agreed', qbsync.one_way_authority(coalesce(per_column -> 'lines' ->> 'direction', direction),
+				per_column -> 'lines' ->> 'authority', policy ->> 'authority'), 'address', false)));
 	END IF;
 	RETURN jsonb_build_object('units', coalesce(units, '{}'));
 END

@@ -317,6 +317,19 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.empty_row(jsonb) IS 'The columns that may come in, by the rules of merging, each null';
 
+/* What the CRM's people will miss: they find it in qbsync.history, and the timeline says so. */
+CREATE FUNCTION qbsync.overwritten(write jsonb, ours jsonb, base jsonb, crm_base jsonb)
+RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT jsonb_build_object('overwritten', jsonb_agg(k.k ORDER BY k.k))
+	FROM jsonb_object_keys(overwritten.write) k(k)
+	WHERE overwritten.ours ? k.k AND overwritten.ours -> k.k IS DISTINCT FROM coalesce(overwritten.crm_base -> k.k, overwritten.base -> k.k)
+	HAVING count(*) > 0;
+$fn$;
+COMMENT ON FUNCTION qbsync.overwritten(jsonb, jsonb, jsonb, jsonb) IS 'The columns to be written in which the CRM has a value of its own, that both never agreed on, as {"overwritten": […]}; null: none';
+
 /*
  * One row per record: what the next sync does with it, and why.  This is all there is to know; the plan shows it, the
  * apply worker does it.
@@ -420,6 +433,7 @@ BEGIN
 			CASE WHEN cardinality(w.unmapped) > 0 THEN 'Not mapped: ' || array_to_string(w.unmapped, ', ') || '.'
 				WHEN cardinality(w.waits_for) > 0 THEN 'It waits for ' || array_to_string(w.waits_for, ', ') || ' to be linked.' END AS detail,
 			w.sync_token, w.last_updated_time AS theirs_at, w.crm_time AS ours_at
+			CASE WHEN (w.g).write IS NOT NULL THEN qbsync.overwritten((w.g).write, w.ours, w.base, w.crm_base) END AS overwritten,
 		FROM weighed w
 		ORDER BY w.id
 		$sql$,

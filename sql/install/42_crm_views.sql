@@ -235,7 +235,8 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT CASE timeline_text.kind
 		WHEN 'created' THEN format('Made in the CRM from QuickBooks %s.', k.what)
-		WHEN 'updated' THEN format('Written from QuickBooks %s: %s.', k.what, coalesce(k.columns, 'nothing'))
+		WHEN 'updated' THEN format('Written from QuickBooks %s: %s%s.', k.what, coalesce(k.columns, 'nothing'),
+			(SELECT '; the CRM''s own value is in qbsync.history: ' || string_agg(o.name, ', ' ORDER BY o.name) FROM jsonb_array_elements_text(k.d -> 'overwritten') o(name)))
 		WHEN 'deleted' THEN format('Deleted in the CRM because QuickBooks %s was deleted.', k.what)
 		WHEN 'linked' THEN format('Linked with QuickBooks %s%s.', k.what, CASE k.d ->> 'origin'
 			WHEN 'id' THEN ': the CRM record names its id' WHEN 'tax_id' THEN ': the same tax number'

@@ -51,6 +51,7 @@ typedef enum DecisionColumn
 	COLUMN_BASE,
 	COLUMN_CRM_BASE,
 	COLUMN_UNAGREED,
+	COLUMN_OVERWRITTEN,
 	COLUMN_FACTS,
 	COLUMN_EVENTS,
 	COLUMN_CANDIDATES,
@@ -64,7 +65,7 @@ typedef enum DecisionColumn
 
 static const char *const decision_names[NCOLUMNS] = {
 	"id", "action", "crm_key", "origin", "reason", "name", "ours", "theirs", "write", "send", "conflict", "base", "crm_base",
-	"unagreed", "facts", "events", "candidates", "waits_for", "problem", "detail", "theirs_at", "ours_at"
+	"unagreed", "overwritten", "facts", "events", "candidates", "waits_for", "problem", "detail", "theirs_at", "ours_at"
 };
 
 /* Takes the rows of the decide statement and hands over decisions. */
@@ -164,6 +165,7 @@ receiver_receive(TupleTableSlot *slot, DestReceiver *self)
 	decision.base = row_datum(receiver, slot, COLUMN_BASE);
 	decision.crm_base = row_datum(receiver, slot, COLUMN_CRM_BASE);
 	decision.unagreed = row_datum(receiver, slot, COLUMN_UNAGREED);
+	decision.overwritten = row_datum(receiver, slot, COLUMN_OVERWRITTEN);
 	decision.facts = row_datum(receiver, slot, COLUMN_FACTS);
 	decision.events = row_datum(receiver, slot, COLUMN_EVENTS);
 	decision.candidates = row_datum(receiver, slot, COLUMN_CANDIDATES);
@@ -460,6 +462,7 @@ decision_copy(Decision *target, const Decision *source)
 	target->base = copy_datum(source->base);
 	target->crm_base = copy_datum(source->crm_base);
 	target->unagreed = copy_datum(source->unagreed);
+	target->overwritten = copy_datum(source->overwritten);
 	target->facts = copy_datum(source->facts);
 	target->events = copy_datum(source->events);
 	target->candidates = copy_datum(source->candidates);

@@ -51,6 +51,7 @@ typedef struct Decision
 	Datum		base;
 	Datum		crm_base;
 	Datum		unagreed;		/* text[] */
+	Datum		overwritten;	/* {"overwritten": columns of write that the CRM had changed itself} */
 	Datum		facts;
 	Datum		events;			/* text[] */
 	Datum		candidates;

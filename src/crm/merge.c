@@ -3,14 +3,15 @@
  *		qbsync.merge(): base, the CRM's row and QuickBooks' record, and what follows from them.
  *
  * The decision of a unit is a pure function of seven things: was it ever agreed on, did the CRM move, did QuickBooks move,
- * are they equal now, is one side empty, who has authority, which directions are open.  wish_of() is that table.  apply_wish()
+ * are they equal now, is one side empty, who has authority (before and since they agreed), which directions are open.  wish_of() is that table.  apply_wish()
  * turns the wish into columns to write, columns that wait to be sent, a conflict, and the base that must be stored
  * once the write is done.  The table, o being the CRM's value, t QuickBooks', b the base:
  *
  *		agreed, nobody moved				nothing
  *		o = t								agreed from now on, whatever was before
  *		agreed, one side moved				it wins; authority manual: conflict
- *		agreed, both moved					authority crm: send; qbo: write; newest: the later one; else conflict
+ *		agreed, both moved					authority crm: send; qbo: write; newest: the later one; else conflict; what goes one
+ *											way by policy has the authority of the side it comes from (rules: once_agreed)
  *		never agreed, one side empty		the other wins
  *		never agreed, both differ			by authority, else conflict
  *
@@ -109,7 +110,7 @@ static void read_arguments(FunctionCallInfo fcinfo, Merge *merge);
 static void read_unagreed(FunctionCallInfo fcinfo, Merge *merge);
 static void merge_unit(Merge *merge, int number);
 static MergeWish wish_of(const Merge *merge, const MergeUnit *unit, bool agreed, bool resolved);
-static MergeWish wish_by_authority(const Merge *merge, const MergeUnit *unit);
+static MergeWish wish_by_authority(const Merge *merge, MergeAuthority authority);
 static void apply_wish(Merge *merge, int number, MergeWish wish, bool agreed);
 static void rebase_unit(Merge *merge, const MergeUnit *unit, bool keep_ours);
 static void push_conflict(Merge *merge, const MergeUnit *unit, bool agreed);
@@ -309,6 +310,7 @@ static MergeWish
 wish_of(const Merge *merge, const MergeUnit *unit, bool agreed, bool resolved)
 {
 	const MergeCache *cache = merge->cache;
+	MergeAuthority authority = agreed ? unit->once_agreed : unit->authority;
 	bool		equal = true;
 	bool		ours_empty = true;
 	bool		theirs_empty = true;
@@ -334,19 +336,19 @@ wish_of(const Merge *merge, const MergeUnit *unit, bool agreed, bool resolved)
 	if (equal)
 		return WISH_AGREED;
 	if (agreed && crm_moved != qbo_moved)
-		return unit->authority == AUTHORITY_MANUAL && !resolved ? WISH_CONFLICT : qbo_moved ? WISH_WRITE : WISH_SEND;
+		return authority == AUTHORITY_MANUAL && !resolved ? WISH_CONFLICT : qbo_moved ? WISH_WRITE : WISH_SEND;
 	if (!agreed && ours_empty)
 		return WISH_WRITE;
 	if (!agreed && theirs_empty)
 		return WISH_SEND;
-	return wish_by_authority(merge, unit);
+	return wish_by_authority(merge, authority);
 }
 
 /* Both sides have something to say. */
 static MergeWish
-wish_by_authority(const Merge *merge, const MergeUnit *unit)
+wish_by_authority(const Merge *merge, MergeAuthority authority)
 {
-	switch (unit->authority)
+	switch (authority)
 	{
 		case AUTHORITY_CRM:
 			return WISH_SEND;
@@ -401,7 +403,7 @@ apply_wish(Merge *merge, int number, MergeWish wish, bool agreed)
 		 * conflict if it counted as moved.
 		 */
 		rebase_unit(merge, unit, false);
-		cache->unagreed[number] = wish == WISH_CONFLICT || !unit->out || unit->authority == AUTHORITY_MANUAL;
+		cache->unagreed[number] = wish == WISH_CONFLICT || !unit->out || unit->once_agreed == AUTHORITY_MANUAL;
 	}
 }
 

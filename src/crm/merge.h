@@ -3,8 +3,9 @@
  *		The rules of qbsync.merge(), compiled.
  *
  * Rules are JSON: {"units": {"display_name": {"columns": ["display_name"], "in": true, "out": true,
- * "authority": "three_way"}, "bill_addr": {"columns": ["bill_line1", …], "address": true, …}}}.  They are the same for all
- * rows of a mapping, so they are read once (merge_rules.c) and used for every row (merge.c).
+ * "authority": "three_way"}, "bill_addr": {"columns": ["bill_line1", …], "address": true, …}, "notes": {"columns": ["notes"],
+ * "in": true, "out": false, "authority": "three_way", "once_agreed": "qbo"}}}.  They are the same for all rows of a mapping, so
+ * they are read once (merge_rules.c) and used for every row (merge.c).
  */
 #ifndef QBSYNC_MERGE_H
 #define QBSYNC_MERGE_H
@@ -40,7 +41,8 @@ typedef struct MergeUnit
 	bool		in;				/* QuickBooks' value may come into the CRM */
 	bool		out;			/* the CRM's value may go to QuickBooks */
 	bool		address;		/* agreement in part is a conflict of its own kind (CAP-38) */
-	MergeAuthority authority;
+	MergeAuthority authority;	/* while the two never agreed */
+	MergeAuthority once_agreed; /* of both sides' changes since they agreed: what goes one way has a side that wins */
 } MergeUnit;
 
 typedef struct MergeRules

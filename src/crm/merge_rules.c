@@ -19,7 +19,7 @@
 static void compile_unit(MergeRules *rules, MergeUnit *unit, JsonbValue *value, int *room);
 static void compile_columns(MergeRules *rules, MergeUnit *unit, JsonbValue *list, int *room);
 static bool get_bool(const MergeUnit *unit, JsonbContainer *object, const char *member, bool required);
-static MergeAuthority get_authority(const MergeUnit *unit, JsonbContainer *object);
+static MergeAuthority get_authority(const MergeUnit *unit, const char *member, JsonbValue *value);
 static void sort_columns(MergeRules *rules);
 static int	compare_positions(const void *a, const void *b, void *columns);
 static void refuse(const MergeUnit *unit, const char *detail);
@@ -63,6 +63,7 @@ compile_unit(MergeRules *rules, MergeUnit *unit, JsonbValue *value, int *room)
 {
 	JsonbContainer *object;
 	JsonbValue *list;
+	JsonbValue *once_agreed;
 
 	if (unit->len == 0)
 		refuse(NULL, "A unit has no name.");
@@ -72,7 +73,9 @@ compile_unit(MergeRules *rules, MergeUnit *unit, JsonbValue *value, int *room)
 	unit->in = get_bool(unit, object, "in", true);
 	unit->out = get_bool(unit, object, "out", true);
 	unit->address = get_bool(unit, object, "address", false);
-	unit->authority = get_authority(unit, object);
+	unit->authority = get_authority(unit, "authority", getKeyJsonValueFromContainer(object, "authority", 9, NULL));
+	once_agreed = getKeyJsonValueFromContainer(object, "once_agreed", 11, NULL);
+	unit->once_agreed = once_agreed == NULL ? unit->authority : get_authority(unit, "once_agreed", once_agreed);
 	list = getKeyJsonValueFromContainer(object, "columns", 7, NULL);
 	if (list == NULL || list->type != jbvBinary || !JsonContainerIsArray(list->val.binary.data) ||
 		JsonContainerSize(list->val.binary.data) == 0)
@@ -119,8 +122,9 @@ get_bool(const MergeUnit *unit, JsonbContainer *object, const char *member, bool
 	return value->val.boolean;
 }
 
+/* The value of one of the two members that name an authority; NULL: it is not there. */
 static MergeAuthority
-get_authority(const MergeUnit *unit, JsonbContainer *object)
+get_authority(const MergeUnit *unit, const char *member, JsonbValue *value)
 {
 	static const struct
 	{
@@ -133,7 +137,6 @@ get_authority(const MergeUnit *unit, JsonbContainer *object)
 		{"newest", AUTHORITY_NEWEST},
 		{"manual", AUTHORITY_MANUAL},
 	};
-	JsonbValue *value = getKeyJsonValueFromContainer(object, "authority", 9, NULL);
 
 	if (value != NULL && value->type == jbvString)
 	{
@@ -144,7 +147,7 @@ get_authority(const MergeUnit *unit, JsonbContainer *object)
 				return known[i].authority;
 		}
 	}
-	refuse(unit, "Its \"authority\" is none of three_way, crm, qbo, newest, manual.");
+	refuse(unit, psprintf("Its \"%s\" is none of three_way, crm, qbo, newest, manual.", member));
 	return AUTHORITY_THREE_WAY; /* not reached */
 }
 

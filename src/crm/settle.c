@@ -321,7 +321,8 @@ insert_activity(int32 mapping_id, const Columns *happened)
 		"INSERT INTO qbsync.activity (connection_id, mapping_id, entity, id, crm_key, kind, detail)"
 		" SELECT m.connection_id, m.mapping_id, m.entity, u.id, u.crm_key, u.kind,"
 		" CASE WHEN u.written IS NULL THEN u.detail"
-		" ELSE jsonb_build_object('columns', (SELECT jsonb_agg(k ORDER BY k) FROM jsonb_object_keys(u.written) AS k)) END"
+		" ELSE coalesce(u.detail, '{}')"
+		" || jsonb_build_object('columns', (SELECT jsonb_agg(k ORDER BY k) FROM jsonb_object_keys(u.written) AS k)) END"
 		" FROM qbsync.mapping m CROSS JOIN unnest($2::text[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[])"
 		" AS u(id, crm_key, kind, detail, written) WHERE m.mapping_id = $1",
 		6, {INT4OID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID, JSONBARRAYOID}
@@ -330,9 +331,20 @@ insert_activity(int32 mapping_id, const Columns *happened)
 	insert_records(&insert, mapping_id, happened, &happened->details);
 }
 
-/* One line of the timeline; detail: pairs of name and value, ended by NULL. */
+/* One line of the timeline. */
 static void
-add_activity(Columns *happened, const Deed *deed, const char *kind, Datum written, const char *const *detail)
+add_line(Columns *happened, const Deed *deed, const char *kind, Datum written, Datum detail)
+{
+	batch_add(&happened->ids, CStringGetTextDatum(deed->decision->id));
+	batch_add(&happened->crm_keys, text_or_null(deed->crm_key));
+	batch_add(&happened->kinds, CStringGetTextDatum(kind));
+	batch_add(&happened->details, detail);
+	batch_add(&happened->writes, written);
+}
+
+/* The same; detail: pairs of name and value, ended by NULL. */
+static void
+add_activity(Columns *happened, const Deed *deed, const char *kind, const char *const *detail)
 {
 	Datum		object = (Datum) 0;
 
@@ -351,11 +363,7 @@ add_activity(Columns *happened, const Deed *deed, const char *kind, Datum writte
 		appendStringInfoChar(&json, '}');
 		object = DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
 	}
-	batch_add(&happened->ids, CStringGetTextDatum(deed->decision->id));
-	batch_add(&happened->crm_keys, text_or_null(deed->crm_key));
-	batch_add(&happened->kinds, CStringGetTextDatum(kind));
-	batch_add(&happened->details, object);
-	batch_add(&happened->writes, written);
+	add_line(happened, deed, kind, (Datum) 0, object);
 }
 
 /* What was in the CRM before. */
@@ -384,19 +392,19 @@ note_deed(const Deed *deed, Columns *before, Columns *happened)
 	if (updated || decision->action == DECISION_DELETE)
 		note_before(deed, before);
 	if (decision->action == DECISION_LINK)
-		add_activity(happened, deed, "linked", (Datum) 0,
+		add_activity(happened, deed, "linked",
 					 (const char *const[]) {"origin", decision->origin, "reason", decision->reason, NULL});
 	if (updated)
-		add_activity(happened, deed, "updated", deed->write, NULL);
+		add_line(happened, deed, "updated", deed->write, decision->overwritten);
 	if (decision->action == DECISION_DELETE)
-		add_activity(happened, deed, "deleted", (Datum) 0, (const char *const[]) {"reason", decision->reason, NULL});
+		add_activity(happened, deed, "deleted", (const char *const[]) {"reason", decision->reason, NULL});
 	if (decision->action == DECISION_DETACH)
-		add_activity(happened, deed, "unlinked", (Datum) 0, (const char *const[]) {"reason", decision->reason, NULL});
+		add_activity(happened, deed, "unlinked", (const char *const[]) {"reason", decision->reason, NULL});
 	foreach(cell, deed->moves)
 	{
 		const Move *move = lfirst(cell);
 
-		add_activity(happened, deed, "event", (Datum) 0,
+		add_activity(happened, deed, "event",
 					 (const char *const[]) {"event", move->event, "column", move->column, "to", move->to, NULL});
 	}
 }
