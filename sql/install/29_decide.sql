@@ -180,13 +180,12 @@ BEGIN
 			FROM (SELECT r.crm_key, qbsync.strip(r.ours) AS ours FROM crm_match r) m
 			WHERE NOT EXISTS (SELECT FROM qbsync.link l WHERE l.mapping_id = %3$s AND l.crm_key = m.crm_key)
 		), record AS MATERIALIZED (
-			SELECT c.id, qbsync.normalize_name(%4$s) AS name, %5$s AS marks, %6$s AS tax
+			SELECT c.id, qbsync.normalize_name(%4$s) AS name, %5$s AS marks, %6$s AS tax, d.kind IS NOT NULL AS held
 			FROM qbsync.%7$I c
 			LEFT JOIN LATERAL (SELECT k.id FROM qbsync.link k WHERE k.connection_id = c.connection_id AND k.entity = %8$L AND k.id = c.id AND k.family = %9$s LIMIT 1) l ON true
+			LEFT JOIN LATERAL (SELECT k.kind FROM qbsync.standing_decision k WHERE k.mapping_id = %3$s AND k.id = c.id LIMIT 1) d ON true
 			WHERE c.connection_id = %10$s AND ($1::text[] IS NULL OR c.id = ANY ($1)) AND l.id IS NULL AND c.deleted_at IS NULL AND %11$s AND %12$s
-			  AND NOT EXISTS (SELECT FROM qbsync.decision d WHERE d.mapping_id = %3$s AND d.id = c.id AND d.kind IN ('create', 'ignore') AND d.undone_at IS NULL
-							  AND NOT EXISTS (SELECT FROM qbsync.decision n WHERE n.mapping_id = d.mapping_id AND n.id = d.id AND n.kind IN ('create', 'hold', 'ignore')
-											  AND n.undone_at IS NULL AND n.decision_id > d.decision_id))
+			  AND coalesce(d.kind, 'hold') = 'hold'
 		), sign AS (
 			SELECT q.id, k.crm_key, 'id' AS sign FROM record q JOIN crm k ON k.quickbooks_id = q.id
 			UNION ALL SELECT q.id, k.crm_key, 'tax_id' FROM record q JOIN crm k ON k.tax = q.tax
@@ -196,11 +195,13 @@ BEGIN
 		), grouped AS (
 			SELECT s.id, s.crm_key, array_agg(DISTINCT s.sign) AS signs FROM sign s GROUP BY s.id, s.crm_key
 		), ruled AS (
-			SELECT g.id, g.crm_key, t.rule, g.tier, t.outcome, g.signs
+			-- what is put off waits for a person, who will want to see who it could be
+			SELECT g.id, g.crm_key, t.rule, g.tier, t.outcome, g.signs, q.held
 			FROM (SELECT s.*, CASE WHEN 'id' = ANY (s.signs) THEN 1 WHEN 'tax_id' = ANY (s.signs) THEN 2 WHEN s.signs @> '{mark,name}' THEN 3
 							  WHEN 'name' = ANY (s.signs) THEN 4 ELSE 5 END AS tier FROM grouped s) g
 			JOIN (VALUES (1, 'id', %16$L), (2, 'tax_id', %17$L), (3, 'name_and_email', %18$L), (4, 'name_only', %13$L), (5, 'email_only', %19$L))
 				AS t(tier, rule, outcome) ON t.tier = g.tier
+			JOIN record q ON q.id = g.id
 			WHERE t.outcome <> 'off'
 			  AND NOT EXISTS (SELECT FROM qbsync.decision d WHERE d.mapping_id = %3$s AND d.id = g.id AND d.crm_key = g.crm_key
 							  AND d.kind IN ('reject', 'unlink') AND d.undone_at IS NULL)
@@ -215,7 +216,7 @@ BEGIN
 				|| CASE WHEN r.outcome = 'auto' AND (r.rivals > 1 OR r.crm_rivals > 1 OR r.asked) THEN ARRAY['several match'] ELSE '{}' END AS reasons,
 			k.ours AS crm_row
 		FROM (SELECT l.*, bool_or(l.links) OVER (PARTITION BY l.crm_key) AS crm_links
-			  FROM (SELECT a.*, a.outcome = 'auto' AND a.tier = a.best AND a.tier = a.crm_best AND a.rivals = 1 AND a.crm_rivals = 1 AND NOT a.asked AS links
+			  FROM (SELECT a.*, a.outcome = 'auto' AND a.tier = a.best AND a.tier = a.crm_best AND a.rivals = 1 AND a.crm_rivals = 1 AND NOT a.asked AND NOT a.held AS links
 					FROM (SELECT x.*, %20$s AS asked FROM (SELECT y.*, (ARRAY[1.0, 0.99, 0.95, 0.7, 0.6])[y.tier]::real AS score FROM ranked y) x) a) l) r
 		JOIN crm k ON k.crm_key = r.crm_key
 		-- a CRM record that is about to be linked is no question for others any more
@@ -372,20 +373,27 @@ BEGIN
 	END IF;
 
 	RETURN format($sql$
-		WITH record AS (
+		-- the pairs of a sweep were found a while ago: what people have decided since counts
+		WITH pair AS (
+			SELECT x.id, x.crm_key, x.rule, x.score, x.reasons, x.crm_row,
+				CASE WHEN EXISTS (SELECT FROM qbsync.standing_decision s WHERE s.mapping_id = %12$s AND s.id = x.id AND s.kind = 'hold') THEN 'review'
+					ELSE x.outcome END AS outcome
+			FROM match_pair x
+			WHERE NOT EXISTS (SELECT FROM qbsync.decision j WHERE j.mapping_id = %12$s AND j.id = x.id AND j.crm_key = x.crm_key
+							  AND j.kind IN ('reject', 'unlink') AND j.undone_at IS NULL)
+		), record AS (
 			SELECT c.id, c.sync_token, c.last_updated_time, c.deleted_at, %1$s AS active, %2$s AS name, %3$s AS theirs,
 				%4$s AS waits_for, %5$s AS unmapped, %6$s AS facts, %7$s AS right_kind, %8$s AS unmatched,
 				l.mapping_id AS linked_by, l.state AS link_state, l.crm_key AS linked_key, l.base, l.crm_base, l.unagreed, l.facts AS old_facts, l.events AS old_events,
 				a.crm_key AS auto_key, a.rule AS auto_rule, a.reasons AS auto_reasons, p.candidates
 			FROM qbsync.%9$I c
 			LEFT JOIN LATERAL (SELECT k.* FROM qbsync.link k WHERE k.connection_id = c.connection_id AND k.entity = %10$L AND k.id = c.id AND k.family = %11$s LIMIT 1) l ON true
-			LEFT JOIN LATERAL (SELECT k.kind FROM qbsync.decision k WHERE k.mapping_id = %12$s AND k.id = c.id AND k.undone_at IS NULL
-							   AND k.kind IN ('create', 'hold', 'ignore') ORDER BY k.decision_id DESC LIMIT 1) d ON true
-			LEFT JOIN (SELECT * FROM match_pair x WHERE x.outcome = 'auto') a ON a.id = c.id AND l.id IS NULL
+			LEFT JOIN LATERAL (SELECT k.kind FROM qbsync.standing_decision k WHERE k.mapping_id = %12$s AND k.id = c.id LIMIT 1) d ON true
+			LEFT JOIN (SELECT * FROM pair x WHERE x.outcome = 'auto') a ON a.id = c.id AND l.id IS NULL AND d.kind IS NULL
 				AND NOT EXISTS (SELECT FROM qbsync.link t WHERE t.mapping_id = %12$s AND t.crm_key = a.crm_key)
 			LEFT JOIN (SELECT x.id, jsonb_agg(jsonb_build_object('crm_key', x.crm_key, 'score', x.score, 'reasons', x.reasons, 'crm_row', x.crm_row)
 											  ORDER BY x.score DESC, x.crm_key) AS candidates
-					   FROM match_pair x WHERE x.outcome = 'review' AND NOT EXISTS (SELECT FROM qbsync.link t WHERE t.mapping_id = %12$s AND t.crm_key = x.crm_key)
+					   FROM pair x WHERE x.outcome = 'review' AND NOT EXISTS (SELECT FROM qbsync.link t WHERE t.mapping_id = %12$s AND t.crm_key = x.crm_key)
 					   GROUP BY x.id) p ON p.id = c.id AND l.id IS NULL%13$s
 			WHERE c.connection_id = %14$s AND ($1::text[] IS NULL OR c.id = ANY ($1))
 		), judged AS (
@@ -425,6 +433,7 @@ BEGIN
 			CASE WHEN w.wanted = 'create' THEN %17$s ELSE (w.g).write END AS write,
 			(w.g).send, (w.g).conflict, CASE WHEN w.wanted = 'create' THEN w.theirs ELSE (w.g).new_base END AS base,
 			CASE WHEN w.wanted = 'create' THEN %18$s ELSE (w.g).new_crm_base END AS crm_base, (w.g).new_unagreed AS unagreed,
+			CASE WHEN (w.g).write IS NOT NULL THEN qbsync.overwritten((w.g).write, w.ours, w.base, w.crm_base) END AS overwritten,
 			w.facts,
 			CASE WHEN w.linked_by = %12$s THEN nullif(coalesce(qbsync.standing_events(w.old_events, w.facts), '{}') || coalesce(qbsync.new_events(w.old_facts, w.facts), '{}'), '{}') END AS events,
 			CASE WHEN w.wanted = 'candidate' THEN w.candidates END AS candidates,
@@ -433,7 +442,6 @@ BEGIN
 			CASE WHEN cardinality(w.unmapped) > 0 THEN 'Not mapped: ' || array_to_string(w.unmapped, ', ') || '.'
 				WHEN cardinality(w.waits_for) > 0 THEN 'It waits for ' || array_to_string(w.waits_for, ', ') || ' to be linked.' END AS detail,
 			w.sync_token, w.last_updated_time AS theirs_at, w.crm_time AS ours_at
-			CASE WHEN (w.g).write IS NOT NULL THEN qbsync.overwritten((w.g).write, w.ours, w.base, w.crm_base) END AS overwritten,
 		FROM weighed w
 		ORDER BY w.id
 		$sql$,

@@ -13,12 +13,19 @@
  * SECURITY DEFINER for the same reason as in 31_connect.sql; EXECUTE is granted in 50_privileges.sql.
  */
 
+/* What was decided before a record was linked, unlinked or merged, in any mapping of its family, was carried out or is over. */
 CREATE VIEW qbsync.standing_decision AS
-SELECT DISTINCT ON (d.mapping_id, d.id) d.mapping_id, d.id, d.kind, d.decision_id, d.decided_at, d.decided_by
-FROM qbsync.decision d
-WHERE d.undone_at IS NULL AND d.kind IN ('create', 'hold', 'ignore')
-ORDER BY d.mapping_id, d.id, d.decision_id DESC;
-COMMENT ON VIEW qbsync.standing_decision IS 'What was last decided about a QuickBooks record; counts while it is not linked';
+SELECT d.mapping_id, d.id, d.kind, d.decision_id, d.decided_at, d.decided_by
+FROM (SELECT DISTINCT ON (k.mapping_id, k.id) k.*
+	  FROM qbsync.decision k
+	  WHERE k.undone_at IS NULL AND k.kind IN ('create', 'hold', 'ignore')
+	  ORDER BY k.mapping_id, k.id, k.decision_id DESC) d
+JOIN qbsync.mapping m ON m.mapping_id = d.mapping_id
+WHERE NOT EXISTS (SELECT FROM qbsync.mapping o
+				  JOIN qbsync.decision n ON n.mapping_id = o.mapping_id
+				  WHERE o.connection_id = m.connection_id AND o.entity = m.entity AND o.family = m.family AND n.id = d.id
+					AND n.undone_at IS NULL AND n.kind IN ('link', 'unlink', 'merge') AND n.decision_id > d.decision_id);
+COMMENT ON VIEW qbsync.standing_decision IS 'What was last decided about a QuickBooks record, unless it was linked, unlinked or merged by decision since; counts while it is not linked';
 COMMENT ON COLUMN qbsync.standing_decision.kind IS 'create, hold or ignore';
 
 CREATE VIEW qbsync.rejected_pair AS
