@@ -75,7 +75,7 @@ def save_statistics(sim: Simulator) -> None:
     while True:
         time.sleep(1)
         with sim.lock:
-            report = dumps(sim.limits.report())
+            report = dumps(sim.report())
             if report != last:
                 sim.save_settings()
                 last = report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import api
+import writes
 import names
 import sales
 from entities import ENTITIES
@@ -36,7 +36,7 @@ def _entity(spec: dict):
 def perform(sim, company, entity, operation: str, body: dict, label: str = "") -> dict:
     """One write through the ordinary rules, as a person."""
     change = sim.change(company, "ui")
-    obj = api.perform(change, entity, operation, body, frozenset(), ui=True)
+    obj = writes.perform(change, entity, operation, body, frozenset(), ui=True)
     sim.commit(change, label or operation, entity.name, obj["Id"])
     return obj
 

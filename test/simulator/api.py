@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
+import batch
 import cdc
 import query as query_language
 import writes
@@ -14,7 +17,9 @@ from clock import envelope_time
 from entities import BY_PATH
 from errors import Fault, GatewayFault
 from jsontext import dumps, loads
+from limits import READS
 from oauth import Denied
+from replies import digest_of
 
 JSON = "application/json;charset=UTF-8"
 
@@ -29,10 +34,21 @@ class Request:
     realm: str = ""
     kinds: set = field(default_factory=set)
     entities: set = field(default_factory=set)
+    busy: bool = False                      # another call with the same requestid still runs
+    hold: Callable | None = None            # what a fault rule does while this call runs
+    cut_items: bool = False                 # a batch that ends in the middle
+
+    @functools.cached_property
+    def parameters(self) -> dict:
+        return {k: v[0] for k, v in parse_qs(self.query, keep_blank_values=True).items()} if self.query else {}
 
     @property
-    def parameters(self) -> dict:
-        return {k: v[0] for k, v in parse_qs(self.query, keep_blank_values=True).items()}
+    def request_id(self) -> str:
+        return self.parameters.get("requestid", "")
+
+
+class Interrupted(Exception):
+    """A batch stopped in the middle by a fault rule."""
 
 
 @dataclass
@@ -63,8 +79,11 @@ def classify(request: Request) -> None:
     elif resource == "cdc":
         request.kinds = {"cdc"}
         request.entities = {e.strip().lower() for e in request.parameters.get("entities", "").split(",")}
+    elif resource == "batch":
+        request.kinds = {"write", "batch"}
+        request.entities = {path for path, e in BY_PATH.items() if b'"%s"' % e.name.encode() in request.body}
     elif request.method == "POST":
-        request.kinds = {"write"}
+        request.kinds = {"write", "object"}
     else:
         request.kinds = {"read"} | ({resource} if resource in ("companyinfo", "preferences") else set())
 
@@ -81,13 +100,23 @@ def handle(sim, request: Request) -> Answer:
             _let_in(sim, request)
         except GatewayFault as fault:
             return gateway_answer(sim, request, fault)
+    key = None
     try:
+        with sim.lock:
+            if request.request_id and "write" in request.kinds:
+                wanted = (request.realm, request.request_id, "batch" in request.kinds)
+                request.busy = not sim.replies.begin(wanted)
+                key = None if request.busy else wanted
+        if request.hold:
+            request.hold()
         if sim.settings["latency_ms"]:
             time.sleep(sim.settings["latency_ms"] / 1000)
         with sim.lock:
             return _serve(sim, request)
     finally:
         with sim.lock:
+            if key:
+                sim.replies.end(key)
             sim.limits.leave(request.realm)
 
 
@@ -98,7 +127,7 @@ def _let_in(sim, request: Request) -> None:
     except Denied as denied:
         raise access_fault(denied.why, token) from None
     try:
-        sim.limits.enter(request.realm)
+        sim.limits.enter(request.realm, "batch" in request.kinds)
     except GatewayFault:
         sim.limits.leave(request.realm)
         raise
@@ -124,10 +153,16 @@ def _serve(sim, request: Request) -> Answer:
     try:
         if sim.companies[request.realm].values["suspended"]:
             raise Fault(6190, "")
-        body = _dispatch(sim, request)
-        sim.limits.metered(request.realm, next(iter(request.kinds - {"companyinfo", "preferences"})))
-        return reply(request, 200, body)
+        if request.busy:
+            raise Fault(600, "requestid")
+        status, body = _dispatch(sim, request)
+        if status == 200:
+            sim.limits.metered(request.realm, next(iter(request.kinds & READS - {"companyinfo", "preferences"}), ""))
+        return reply(request, status, body)
+    except Interrupted:
+        raise
     except Fault as fault:
+        sim.limits.stats["refused"][fault.code] += 1
         status = sim.settings["status_610"] if fault.code == "610" and request.method == "GET" else fault.status
         return reply(request, status, dumps(fault.body(envelope_time(now))).encode())
     except Exception as error:      # a hole in the simulator: say so, keep serving
@@ -167,7 +202,7 @@ def _envelope(sim, inner: bytes) -> bytes:
     return b'{%s,"time":"%s"}' % (inner, envelope_time(sim.clock.now()).encode())
 
 
-def _dispatch(sim, request: Request) -> bytes:
+def _dispatch(sim, request: Request) -> tuple[int, bytes]:
     found = _PATH.match(request.path)
     _, resource, id, rest = found.groups()
     company = sim.companies[request.realm]
@@ -176,15 +211,27 @@ def _dispatch(sim, request: Request) -> bytes:
     if resource in ("query", "cdc"):
         if id or (resource == "cdc" and request.method != "GET"):
             raise Fault(500, "", "Operation is not supported")
-        return (_query if resource == "query" else _cdc)(sim, company, request)
+        return 200, (_query if resource == "query" else _cdc)(sim, company, request)
+    if request.method == "POST" and "requestid" in request.parameters:
+        check_request_id(request.request_id, 36 if resource == "batch" else 50)
+    if resource == "batch" and not id and request.method == "POST":
+        return 200, _envelope(sim, batch.run(sim, company, request, _body(request)))
     entity = BY_PATH.get(resource)
     if entity is None or rest:
         raise Fault(500, "", f"Operation is not supported: no resource {resource}")
     if request.method == "GET":
-        return _read(sim, company, entity, id)
+        return 200, _read(sim, company, entity, id)
     if id:
         raise Fault(500, "", "Operation is not supported: POST with an id in the path")
     return _write(sim, company, entity, request)
+
+
+_REQUEST_ID = re.compile(r"[!-~]+\Z")
+
+
+def check_request_id(text: str, longest: int) -> None:
+    if not 1 <= len(text) <= longest or not _REQUEST_ID.match(text):
+        raise Fault(2130, "requestid", f"The request id must have 1 to {longest} characters.")
 
 
 def _query(sim, company, request: Request) -> bytes:
@@ -199,9 +246,14 @@ def _query(sim, company, request: Request) -> bytes:
             raise malformed_utf8() from None
     if not text.strip():
         raise Fault(4000, "", "QueryParserError: the query is empty", 200, "SystemFault")
+    return _envelope(sim, b'"QueryResponse":' + run_query(sim, company, text)[0])
+
+
+def run_query(sim, company, text: str) -> tuple[bytes, int]:
+    """The QueryResponse object and its number of rows."""
     zone = company.single("CompanyInfo").get("DefaultTimeZone", "UTC")
     parsed = query_language.parse(text, sim.clock.now(), zone)
-    return _envelope(sim, b'"QueryResponse":' + query_language.run(company, parsed, sim.settings))
+    return query_language.run(company, parsed, sim.settings)
 
 
 def _cdc(sim, company, request: Request) -> bytes:
@@ -248,50 +300,34 @@ def _body(request: Request) -> dict:
     return body
 
 
-def _write(sim, company, entity, request: Request) -> bytes:
+def _write(sim, company, entity, request: Request) -> tuple[int, bytes]:
     asked = request.parameters
-    request_id = asked.get("requestid", "")
-    if "requestid" in asked and not 1 <= len(request_id) <= 50:
-        raise Fault(2130, "requestid")
-    if (company.realm, request_id) in sim.replies:
-        return sim.replies[(company.realm, request_id)]
+    key, digest = None, ""
+    if request.request_id:
+        key = (company.realm, request.request_id, "")
+        digest = digest_of(request.path.encode(), asked.get("operation", "").encode(), request.body)
+        if reply := sim.replies.find(key, digest):
+            return reply.status, reply.body
     body = _body(request)
     include = {i for i in asked.get("include", "").split(",") if i}
+    try:
+        operation = writes.operation_of(asked.get("operation", ""), include, body, entity)
+        return 200, one_write(sim, company, entity, operation, body, include, key, digest,
+                              lambda data: _envelope(sim, data))
+    except Fault as fault:
+        if key:
+            sim.replies.refusal(key, digest, fault, dumps(fault.body(envelope_time(sim.clock.now()))).encode())
+        raise
+
+
+def one_write(sim, company, entity, operation: str, body: dict, include: set, key, digest: str, wrap) -> bytes:
+    """Do one write and keep it; wrap() makes the answer of '"Entity":{…}'."""
     change = sim.change(company, "api")
-    operation = _operation(asked.get("operation", ""), include, body, entity)
-    obj = perform(change, entity, operation, body, include)
-    return sim.commit(change, operation, entity.name, obj["Id"], request_id, lambda records: _envelope(
-        sim, b'"%s":%s' % (entity.name.encode(), written(records, entity, obj))))
+    obj = writes.perform(change, entity, operation, body, include)
+    id = obj["Id"]
 
+    def answer(records) -> bytes:
+        data = next((r.data for e, r in records if r.id == id and e == entity.name), None)
+        return wrap(b'"%s":%s' % (entity.name.encode(), data if data is not None else dumps(obj).encode()))
 
-def written(records, entity, obj: dict) -> bytes:
-    for name, record in records:
-        if (name, record.id) == (entity.name, obj["Id"]):
-            return record.data
-    return dumps(obj).encode()
-
-
-def _operation(operation: str, include: set, body: dict, entity) -> str:
-    if operation in ("delete", "void"):
-        return operation
-    if operation not in ("", "update", "create"):
-        raise Fault(500, "", f"Operation is not supported: {operation}")
-    if "void" in include:
-        if entity.name == "Invoice":
-            raise Fault(500, "", "Operation is not supported: void an invoice with operation=void")
-        return "void"
-    if operation == "create" or (not body.get("Id") and not entity.singleton):
-        if body.get("sparse") is True or operation == "update":
-            raise Fault(2020, "Id", "Required parameter Id is missing in the request")
-        return "create"
-    return "update"
-
-
-def perform(change, entity, operation: str, body: dict, include: set = frozenset(), ui: bool = False) -> dict:
-    if operation == "delete":
-        return writes.delete(change, entity, body, ui)
-    if operation == "void":
-        return writes.void(change, entity, body, ui)
-    if operation == "create":
-        return writes.create(change, entity, body, include, ui)
-    return writes.update(change, entity, body, include, ui)
+    return sim.commit(change, operation, entity.name, id, answer, key, digest)

@@ -29,6 +29,7 @@ class Control:
         self.sim = sim
         self.paths = {
             ("GET", "info"): self.info, ("GET", "store"): self.store, ("GET", "ledger"): self.ledger,
+            ("GET", "versions"): self.versions,
             ("GET", "stats"): self.stats, ("POST", "stats"): self.reset_stats,
             ("POST", "act"): self.act, ("POST", "random"): self.random, ("POST", "raw"): self.raw,
             ("GET", "clock"): self.clock, ("POST", "clock"): self.clock,
@@ -89,8 +90,21 @@ class Control:
         entries = [e for e in self.sim.ledger[start:] if asked.get("realm") in (None, e["realm"])]
         return {"entries": entries, "last": len(self.sim.ledger)}
 
+    def versions(self, asked, body):
+        """Every state one object had, oldest first, with the write that made it."""
+        company, sim, found = self._company(asked), self.sim, []
+        wanted = (asked.get("entity"), asked.get("id"))
+        for entry in sim.ledger:
+            if entry["realm"] != company.realm:
+                continue
+            for entity, id, data in sim.versions.get(entry["seq"], ()):
+                if (entity, id) == wanted:
+                    head = {k: entry[k] for k in ("seq", "time", "source", "operation", "requestid", "bid")}
+                    found.append(b'%s,"object":%s}' % (dumps(head).encode()[:-1], data))
+        return Answer(200, b'{"versions":[%s]}' % b",".join(found), "application/json")
+
     def stats(self, asked, body):
-        return self.sim.limits.report() | {
+        return self.sim.report() | {
             "running": {r: m.running for r, m in self.sim.limits.meters.items()},
             "writes": len(self.sim.ledger)}
 
@@ -195,7 +209,10 @@ class Control:
 _CHOICES = {"cdc_cap": ("total", "per_entity"), "throttle_body": ("gateway", "fault", "empty"),
             "maxresults_over_1000": ("refuse", "cut"), "projection": ("sparse", "full"),
             "number_style": ("documented", "short", "java"), "inactive_read": ("200", "610"),
-            "rename_in_transactions": ("keep", "silent", "touch"), "status_610": (400, 404, 200)}
+            "rename_in_transactions": ("keep", "silent", "touch"), "status_610": (400, 404, 200),
+            "requestid_failed": ("replay", "execute"), "requestid_running": ("600", "wait"),
+            "batch_order": ("shuffled", "kept"), "batch_options_data": ("refuse", "honour"),
+            "batch_metered": ("item", "call")}
 
 
 def check_setting(name: str, value) -> None:

@@ -12,23 +12,29 @@ import re
 import threading
 from decimal import Decimal
 
+from entities import ENTITIES
+from errors import Fault, by_code
+from jsontext import dumps
+
 HTML = (b"<html>\r\n<head><title>%d %s</title></head>\r\n<body>\r\n<center><h1>%d %s</h1></center>\r\n"
         b"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n")
 
 BEFORE = {"401", "401_revoked", "401_user_removed", "403_3100", "403_html", "429_gateway", "429_fault",
           "429_empty", "429_retry_after", "500", "500_html", "502_html", "503_html", "504_html",
-          "fault_on_200", "fault_6190", "fault_10200", "404", "cut_before", "hang", "invalid_grant",
+          "fault_on_200", "code", "fault_6190", "fault_10200", "404", "cut_before", "hang", "invalid_grant",
           "invalid_client", "invalid_request", "validation"}
 AFTER = {"cut_after", "cut_headers", "truncated", "truncated_chunked", "endless", "oversized", "slow",
          "slow_body", "hang_after", "bad_json", "invalid_utf8", "nul_escape", "lone_surrogate",
          "huge_exponent", "deep", "empty_body", "xml", "wrong_content_type", "no_time", "500_after",
-         "503_after", "fault_on_200_after"}
+         "502_after", "503_after", "504_after", "fault_on_200_after", "code_after", "hang_during",
+         "cut_midway"}
+OBJECT_KINDS = {"object", "item"}       # one write, alone or in a batch; one item of a batch
 
 
 class Rule:
     def __init__(self, number: int, spec: dict) -> None:
         unknown = set(spec) - {"match", "fault", "times", "every", "after", "seconds", "bytes", "code",
-                               "detail"}
+                               "detail", "element", "status"}
         if unknown:
             raise ValueError(f"unknown member {sorted(unknown)[0]}")
         if isinstance(spec.get("seconds"), Decimal):
@@ -37,20 +43,36 @@ class Rule:
         if self.fault not in BEFORE | AFTER:
             raise ValueError(f"unknown fault {self.fault}")
         self.match = spec.get("match", {})
-        unknown = set(self.match) - {"path", "kind", "entity", "realm"}
+        unknown = set(self.match) - {"path", "kind", "entity", "realm", "body"}
         if unknown:
             raise ValueError(f"unknown match member {sorted(unknown)[0]}")
+        kind = self.match.get("kind", "any")
+        self.kinds = set(kind if isinstance(kind, list) else kind.split("|"))
+        if self.kinds & OBJECT_KINDS and self.fault not in ("code", "code_after"):
+            raise ValueError("rules for object and item take the faults code and code_after only")
+        if self.fault in ("code", "code_after") and "code" not in spec:
+            raise ValueError("the fault needs a code")
         self.path = re.compile(self.match["path"]) if "path" in self.match else None
+        self.body = re.compile(self.match["body"]) if "body" in self.match else None
         self.seen = self.hits = 0
         self.release = threading.Event()
 
-    def wants(self, path: str, kinds: set, entities: set, realm: str) -> bool:
-        kind, entity = self.match.get("kind", "any"), self.match.get("entity")
-        wanted = set(kind if isinstance(kind, list) else kind.split("|"))
-        return ((not self.path or bool(self.path.search(path))) and
-                ("any" in wanted or bool(wanted & kinds)) and
+    def wants(self, path: str, kinds: set, entities: set, realm: str, body) -> bool:
+        """body() gives the text of the request."""
+        entity = self.match.get("entity")
+        return (("any" in self.kinds or bool(self.kinds & kinds)) and
+                (not self.path or bool(self.path.search(path))) and
                 (not entity or entity.lower() in entities) and
-                self.match.get("realm", realm) == realm)
+                self.match.get("realm", realm) == realm and
+                (not self.body or bool(self.body.search(body()))))
+
+    def refusal(self, gateway: bool = True):
+        """The refusal with the code of the rule; inside a batch everything is a Fault."""
+        s = self.spec
+        refusal = by_code(s["code"], s.get("detail"), s.get("element"), s.get("status"))
+        if gateway or isinstance(refusal, Fault):
+            return refusal
+        return Fault(refusal.code, "", refusal.detail)
 
     def strike(self) -> bool:
         """Count a matching request; True when the fault applies to it."""
@@ -89,10 +111,21 @@ class Faults:
             rule.release.set()
             rule.release = threading.Event()
 
-    def pick(self, path: str, kinds: set, entities: set, realm: str) -> Rule | None:
+    def pick(self, path: str, kinds: set, entities: set, realm: str, body=str) -> Rule | None:
         chosen = None
         for rule in self.rules:
-            if rule.wants(path, kinds, entities, realm) and rule.strike():
+            if rule.wants(path, kinds, entities, realm, body) and rule.strike():
+                chosen = chosen or rule
+        return chosen
+
+    def pick_item(self, item: dict, realm: str) -> Rule | None:
+        """The rule that strikes one item of a batch; only rules for object or item do."""
+        entities = {name.lower() for name in item if name in ENTITIES}
+        kinds = OBJECT_KINDS if entities else {"item"}
+        chosen = None
+        for rule in self.rules:
+            if rule.kinds & OBJECT_KINDS and rule.wants("batch", kinds, entities, realm, lambda: dumps(item)) \
+                    and rule.strike():
                 chosen = chosen or rule
         return chosen
 

@@ -2,16 +2,19 @@
 
 Memory is what answers; the file is written through, one transaction per
 accepted write or token change, before the answer leaves.  So the process can be
-killed at any moment and started again on the same file.  Statistics are saved
-with the next write or after a second at most.
+killed at any moment and started again on the same file.  The writes of a batch
+share one transaction: its answer leaves when all of them are in the file.
+Statistics are saved with the next write or after a second at most.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 
 from jsontext import dumps
+from replies import Reply
 from store import Record
 
 _SCHEMA = """
@@ -21,7 +24,9 @@ CREATE TABLE IF NOT EXISTS record (realm TEXT, entity TEXT, id TEXT, created INT
 CREATE TABLE IF NOT EXISTS gone (realm TEXT, entity TEXT, id TEXT, at INTEGER, stub INTEGER,
     PRIMARY KEY (realm, entity, id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS ledger (seq INTEGER PRIMARY KEY, entry TEXT);
-CREATE TABLE IF NOT EXISTS reply (realm TEXT, requestid TEXT, body BLOB, PRIMARY KEY (realm, requestid));
+CREATE TABLE IF NOT EXISTS version (seq INTEGER, entity TEXT, id TEXT, data BLOB);
+CREATE TABLE IF NOT EXISTS answer (realm TEXT, requestid TEXT, bid TEXT, at REAL, digest TEXT, status INTEGER,
+    body BLOB, PRIMARY KEY (realm, requestid, bid)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT);
 """
 
@@ -31,6 +36,7 @@ class File:
 
     def __init__(self, path: str | None) -> None:
         self.db = None
+        self.grouped = False
         if path:
             self.db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self.db.execute("PRAGMA journal_mode=WAL")
@@ -47,28 +53,43 @@ class File:
         row = self.db.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
         return json.loads(row[0]) if row else None
 
-    def save(self, states: dict, records=(), gone=(), entry: dict | None = None, reply=None) -> None:
-        """One transaction; records and gone are (realm, entity, …) tuples."""
+    @contextlib.contextmanager
+    def group(self):
+        """Everything saved inside is one transaction, or none of it is."""
+        if self.db is None or self.grouped:
+            yield
+            return
+        self.db.execute("BEGIN IMMEDIATE")
+        self.grouped = True
+        try:
+            yield
+        except BaseException:
+            self.db.execute("ROLLBACK")
+            raise
+        else:
+            self.db.execute("COMMIT")
+        finally:
+            self.grouped = False
+
+    def save(self, states: dict, records=(), gone=(), entry: dict | None = None, versions=(), replies=()) -> None:
+        """One transaction; records and gone are (realm, entity, …) tuples, replies (key, Reply)."""
         if self.db is None:
             return
-        db = self.db
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            db.executemany("DELETE FROM record WHERE realm = ? AND entity = ? AND id = ?",
-                           [g[:3] for g in gone])
-            db.executemany("INSERT OR REPLACE INTO gone VALUES (?, ?, ?, ?, ?)", gone)
+        with self.group():
+            db = self.db
+            if gone:
+                db.executemany("DELETE FROM record WHERE realm = ? AND entity = ? AND id = ?",
+                               [g[:3] for g in gone])
+                db.executemany("INSERT OR REPLACE INTO gone VALUES (?, ?, ?, ?, ?)", gone)
             db.executemany("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                           (_row(*r) for r in records))
+                           [_row(*r) for r in records])
             db.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)",
                            [(k, dumps(v)) for k, v in states.items()])
             if entry:
                 db.execute("INSERT INTO ledger VALUES (?, ?)", (entry["seq"], dumps(entry)))
-            if reply:
-                db.execute("INSERT OR REPLACE INTO reply VALUES (?, ?, ?)", reply)
-            db.execute("COMMIT")
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
+                db.executemany("INSERT INTO version VALUES (?, ?, ?, ?)", [(entry["seq"], *v) for v in versions])
+            db.executemany("INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?, ?, ?, ?)",
+                           [(*key, *reply) for key, reply in replies])
 
     def load_company(self, company) -> None:
         rows = self.db.execute("SELECT entity, id, created, updated, active, name, ref, parent, raw, data "
@@ -89,8 +110,15 @@ class File:
     def ledger(self) -> list[dict]:
         return [json.loads(r[0]) for r in self.db.execute("SELECT entry FROM ledger ORDER BY seq")]
 
+    def versions(self) -> dict[int, list]:
+        found: dict[int, list] = {}
+        for seq, entity, id, data in self.db.execute("SELECT seq, entity, id, data FROM version ORDER BY rowid"):
+            found.setdefault(seq, []).append((entity, id, bytes(data)))
+        return found
+
     def replies(self) -> dict:
-        return {(r[0], r[1]): bytes(r[2]) for r in self.db.execute("SELECT * FROM reply")}
+        return {(realm, request, bid): Reply(at, digest, status, bytes(body)) for
+                realm, request, bid, at, digest, status, body in self.db.execute("SELECT * FROM answer")}
 
 
 def _row(realm: str, entity: str, r: Record) -> tuple:

@@ -244,23 +244,23 @@ def parse(text: str, now: float, zone: str) -> Query:
     return _Parser(text, now, zone).parse()
 
 
-def run(company, query: Query, settings: dict) -> bytes:
-    """The QueryResponse object as JSON bytes."""
+def run(company, query: Query, settings: dict) -> tuple[bytes, int]:
+    """The QueryResponse object as JSON bytes, and how many objects it holds."""
     if query.limit > 1000:
         if settings["maxresults_over_1000"] == "refuse":
             raise invalid(f"value {query.limit} is too large. Max allowed value is 1000.")
         query.limit = 1000
     rows = select(company, query, settings)
     if query.count:
-        return b'{"totalCount":%d}' % len(rows)
+        return b'{"totalCount":%d}' % len(rows), 0
     page = rows[query.start - 1:query.start - 1 + query.limit]
     if not page:
-        return b"{}"
+        return b"{}", 0
     data = [r.data for r in page] if not query.columns else \
         [_project(r, query.columns, settings) for r in page]
     total = b',"totalCount":%d' % len(rows) if settings["total_count"] else b""
     return b'{"%s":[%s],"startPosition":%d,"maxResults":%d%s}' % (
-        query.entity.name.encode(), b",".join(data), query.start, len(page), total)
+        query.entity.name.encode(), b",".join(data), query.start, len(page), total), len(page)
 
 
 def _project(record, columns: list, settings: dict) -> bytes:

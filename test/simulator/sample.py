@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
-import api
+import writes
 from clock import add_days, parse_time
 from entities import ENTITIES
 from store import Change, Company
@@ -36,7 +36,7 @@ class Builder:
 
     def do(self, entity: str, operation: str, body: dict) -> str:
         change = self.change()
-        obj = api.perform(change, ENTITIES[entity], operation, body, frozenset(), ui=True)
+        obj = writes.perform(change, ENTITIES[entity], operation, body, frozenset(), ui=True)
         change.commit(lambda *_: None)
         return obj["Id"]
 

@@ -1,7 +1,7 @@
 """Self-test of the simulator: python3 test/simulator/selftest.py
 
 Starts simulators on free ports and checks the main behaviours from outside.
-The last line is "N passed, N failed".
+Further parts are in selftest_*.py. The last line is "N passed, N failed".
 """
 
 from __future__ import annotations
@@ -22,57 +22,8 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 sys.dont_write_bytecode = True
 
+from selftest_base import Shared, code, sale, until         # noqa: E402
 from testclient import Sim                                  # noqa: E402
-
-
-def code(answer: dict) -> str:
-    return answer["Fault"]["Error"][0]["code"]
-
-
-def sale(amount, **detail) -> dict:
-    return {"Amount": amount, "DetailType": "SalesItemLineDetail",
-            "SalesItemLineDetail": {"ItemRef": {"value": "1"}} | detail}
-
-
-def until(condition, seconds: float = 20) -> None:
-    """Wait until the condition holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError("waited in vain")
-        time.sleep(0.02)
-
-
-class Shared(unittest.TestCase):
-    options: tuple = ()
-
-    @classmethod
-    def setUpClass(cls):
-        cls.sim = Sim(*cls.options)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.sim.stop()
-
-    def accepted(self, answer):
-        self.assertEqual(answer[0], 200, answer[1])
-        return next(v for k, v in answer[1].items() if k != "time")
-
-    def refused(self, expected: str, answer, status: int = 400):
-        self.assertEqual((answer[0], code(answer[1])), (status, expected), answer[1])
-
-    def customer(self, name: str, **fields) -> dict:
-        return self.accepted(self.sim.post("customer", {"DisplayName": name} | fields))
-
-    def invoice(self, customer: str, *lines, **fields) -> dict:
-        return self.accepted(self.sim.post("invoice", {"CustomerRef": {"value": customer}, "Line": list(lines)} | fields))
-
-    def pay(self, customer: str, total, *applied):
-        lines = [{"Amount": a, "LinkedTxn": [{"TxnId": i, "TxnType": "Invoice"}]} for i, a in applied]
-        return self.sim.post("payment", {"CustomerRef": {"value": customer}, "TotalAmt": total, "Line": lines})
-
-    def read(self, entity: str, id: str) -> dict:
-        return self.accepted(self.sim.get(f"{entity}/{id}"))
 
 
 class OAuthTest(Shared):
@@ -419,12 +370,6 @@ class WriteTest(Shared):
         self.refused("6140", self.sim.post("invoice", {"CustomerRef": {"value": "1"}, "DocNumber": "1001", "Line": [sale(1)]}))
         self.sim.act("preference", set={"SalesFormsPrefs": {"CustomTxnNumbers": False}})
 
-    def test_requestid(self):
-        first = self.accepted(self.sim.post("customer?requestid=abc", {"DisplayName": "Une fois"}))
-        again = self.accepted(self.sim.post("customer?requestid=abc", {"DisplayName": "Autre corps"}))
-        self.assertEqual(first, again)
-        self.refused("2130", self.sim.post("customer?requestid=" + "x" * 51, {"DisplayName": "Trop long"}))
-
 
 class CdcTest(Shared):
     options = ("--customers", "1600", "--invoices", "1200")
@@ -594,10 +539,10 @@ class PersistenceTest(unittest.TestCase):
             sim = Sim(*options)
             self.addCleanup(sim.stop)
             sim.refresh()
-            sim.post("customer?requestid=r1", {"DisplayName": "Durable"})
             sim.control("POST", "random", {"seed": 5, "n": 40})
             sim.control("POST", "clock", {"advance": 90000})
             sim.refresh()
+            sim.post("customer?requestid=r1", {"DisplayName": "Durable"})
             token = sim.refresh_token
             entities = ("Customer", "Invoice", "Estimate", "Payment", "Item", "Term", "CompanyInfo", "Preferences")
             before = {e: sim.control("GET", "store?entity=" + e) for e in entities}
@@ -653,7 +598,9 @@ class PersistenceTest(unittest.TestCase):
 
 
 def main() -> int:
-    suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
+    import selftest_repeat
+    load = unittest.defaultTestLoader.loadTestsFromModule
+    suite = unittest.TestSuite(load(m) for m in (sys.modules[__name__], selftest_repeat))
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=1).run(suite)
     failed = len(result.failures) + len(result.errors)
     print(f"{result.testsRun - failed} passed, {failed} failed")

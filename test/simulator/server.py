@@ -132,8 +132,9 @@ class Handler(socketserver.BaseRequestHandler):
             for kind in request.kinds:
                 sim.limits.stats["requests"][kind] += 1
             realm = sim.oauth.realm_of(request.body) if "token" in request.kinds else request.realm
-            rule = sim.faults.pick(request.path + ("?" + request.query if request.query else ""),
-                                   request.kinds, request.entities, realm)
+            rule = sim.faults.pick(request.path + ("?" + request.query if request.query else ""), request.kinds,
+                                   request.entities, realm, lambda: request.body.decode("utf-8", "replace")) \
+                if sim.faults.rules else None
             if rule:
                 sim.limits.stats["faults_injected"][rule.fault] += 1
         if rule is None:
@@ -181,9 +182,15 @@ class Handler(socketserver.BaseRequestHandler):
         fault, seconds = rule.fault, rule.spec.get("seconds", 1)
         if fault == "slow":
             self.wait(seconds)
-        answer = serve(self.sim, request)
+        if fault == "hang_during":
+            request.hold = lambda: self.hang(rule, stay=True)
+        request.cut_items = fault == "cut_midway"
+        try:
+            answer = serve(self.sim, request)
+        except api.Interrupted:
+            self.cut()
         body = answer.body
-        if fault == "cut_after":
+        if fault in ("cut_after", "cut_midway"):
             self.cut()
         elif fault == "hang_after":
             self.hang(rule)
@@ -202,10 +209,10 @@ class Handler(socketserver.BaseRequestHandler):
                             "application/xml;charset=UTF-8")
         elif fault == "wrong_content_type":
             answer.content_type = "text/html;charset=ISO-8859-1"
-        elif fault == "500_after":
-            answer = html(500)
-        elif fault == "503_after":
-            answer = html(503)
+        elif fault in ("500_after", "502_after", "503_after", "504_after"):
+            answer = html(int(fault[:3]))
+        elif fault == "code_after":
+            answer = refused(self.sim, rule, request)
         elif fault == "fault_on_200_after":
             answer = fault_on_200(self.sim, request)
         else:
@@ -218,12 +225,13 @@ class Handler(socketserver.BaseRequestHandler):
         self.request.close()
         raise Gone
 
-    def hang(self, rule) -> None:
-        """Hold the request until it is released, its time is over or the client leaves."""
+    def hang(self, rule, stay: bool = False) -> None:
+        """Hold the request until it is released, its time is over or (unless it stays) the client leaves."""
         end = time.monotonic() + rule.spec.get("seconds", 3600)
         release = rule.release
         while time.monotonic() < end and not release.wait(0.05):
-            self.gone_check()
+            if not stay:
+                self.gone_check()
 
     def wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -282,6 +290,13 @@ def fault_on_200(sim, request: Request) -> Answer:
     return api.reply(request, 200, dumps(body).encode())
 
 
+def refused(sim, rule, request: Request) -> Answer:
+    """The refusal with the code a rule names."""
+    refusal = rule.refusal()
+    body = refusal.body(envelope_time(sim.clock.now()) if isinstance(refusal, Fault) else sim.clock.now())
+    return api.reply(request, refusal.status, dumps(body).encode())
+
+
 def injected(sim, rule, request: Request) -> Answer:
     """The answer of a fault rule that stands in for the service."""
     fault, token = rule.fault, request.headers.get("authorization", "")
@@ -289,6 +304,8 @@ def injected(sim, rule, request: Request) -> Answer:
         why = {"401": "expired", "401_revoked": "revoked", "401_user_removed": "user_removed"}.get(fault, "forbidden")
         refusal = api.access_fault(why, token)
         return api.reply(request, refusal.status, dumps(refusal.body(sim.clock.now())).encode())
+    if fault == "code":
+        return refused(sim, rule, request)
     if fault in ("invalid_grant", "invalid_client", "invalid_request"):
         text = {"invalid_grant": {"error_description": "Incorrect or invalid refresh token"}}.get(fault, {})
         return Answer(401 if fault == "invalid_client" else 400, dumps({"error": fault} | text).encode())

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import random
 import threading
 
-from clock import Clock, envelope_time
+from clock import Clock, envelope_time, stamp
 from faults import Faults
 from limits import Limits
 from oauth import OAuth
 from persist import File
+from replies import Replies, Reply
 from store import Change, Company
 
 # The switches (doc/simulator.md explains each).  Points that nobody outside
 # Intuit can confirm are switches; defaults are the alternative that is harder
 # for a client wherever both are equally plausible.
 SETTINGS = {
-    "limits": True, "requests_per_second": 10, "requests_per_minute": 500, "concurrent": 10,
-    "limit_window": 60.0, "latency_ms": 0, "throttle_body": "gateway", "retry_after": None,
+    "limits": True, "requests_per_second": 10, "requests_per_minute": 500, "batches_per_minute": 40,
+    "concurrent": 10, "limit_window": 60.0, "latency_ms": 0, "throttle_body": "gateway", "retry_after": None,
     "rotate_after": 86400, "refresh_grace": 0, "refresh_expires_in": 8726400,
     "second_consent_ends_first": True, "redirect_uris": [], "consent": "grant",
     "cdc_cap": "total", "cdc_limit": 1000, "cdc_inclusive": False, "shuffle_ties": False,
@@ -24,6 +26,8 @@ SETTINGS = {
     "number_style": "documented", "rename_in_transactions": "keep", "customer_taxable": True,
     "inactive_read": "200", "status_610": 400, "merge_touches_transactions": True,
     "merge_delay": 86400, "merge_loser_in_cdc": True, "gzip": False,
+    "requestid_life": 14400, "requestid_failed": "replay", "requestid_running": "600",
+    "batch_items": 30, "batch_order": "shuffled", "batch_options_data": "refuse", "batch_metered": "item",
 }
 
 
@@ -39,7 +43,9 @@ class Simulator:
         self.companies: dict[str, Company] = {}
         self.oauth = OAuth(self)
         self.ledger: list[dict] = []
-        self.replies: dict[tuple[str, str], bytes] = {}     # requestid -> stored answer
+        self.versions: dict[int, list] = {}                 # seq -> (entity, id, text) of all it changed
+        self.replies = Replies(self)
+        self.random = random.Random(seed)
         self.merges: list[dict] = []                        # losers still to disappear
         self.base_url = ""
 
@@ -47,7 +53,9 @@ class Simulator:
         """State of an earlier run. Settings of the command line are applied after this."""
         self.clock.load(self.file.state("clock"))
         self.settings.update(self.file.state("settings"))
-        self.limits.load(self.file.state("stats"))
+        counters = self.file.state("stats") or {}
+        self.replies.stats.update(counters.pop("requestid", {}))
+        self.limits.load(counters)
         self.oauth.load(self.file.state("oauth"))
         self.merges = self.file.state("merges") or []
         for saved in self.file.state("companies"):
@@ -57,7 +65,8 @@ class Simulator:
             company.sequence.update(extra["sequence"])
             company.values.update(extra["values"])
             self.companies[company.realm] = company
-        self.ledger, self.replies = self.file.ledger(), self.file.replies()
+        self.ledger, self.versions = self.file.ledger(), self.file.versions()
+        self.replies.kept = self.file.replies()
 
     def save_all(self) -> None:
         """The first save: everything, after generation."""
@@ -77,7 +86,7 @@ class Simulator:
         self.file.save({"settings": self.settings} | self._small_state())
 
     def _small_state(self) -> dict:
-        return {"clock": self.clock.state(), "stats": self.limits.report(), "merges": self.merges}
+        return {"clock": self.clock.state(), "stats": self.report(), "merges": self.merges}
 
     @staticmethod
     def company_state(company: Company) -> dict:
@@ -88,31 +97,44 @@ class Simulator:
     def change(self, company: Company, source: str) -> Change:
         return Change(company, self.clock.now(), self.settings, source)
 
-    def commit(self, change: Change, operation: str, entity: str, id: str, request_id: str = "",
-               answer=None) -> bytes | None:
-        """Keep a change: file, memory, ledger. answer() gives the bytes to remember by requestid."""
+    def commit(self, change: Change, operation: str, entity: str, id: str, answer=None, key=None,
+               digest: str = "") -> bytes | None:
+        """Keep a change: file, memory, ledger. answer() gives the bytes that leave, remembered under key."""
         kept = {}
 
         def sink(change, records, second):
             realm = change.company.realm
             kept["answer"] = answer(records) if answer else None
-            token = next((r.obj["SyncToken"] for e, r in records if (e, r.id) == (entity, id)), None)
+            main = next((r for e, r in records if r.id == id and e == entity), None)
+            effects = set(change.pending) | set(change.removed)
+            effects.discard((entity, id))
             entry = {"seq": len(self.ledger) + 1, "time": envelope_time(change.now), "realm": realm,
                      "source": change.source, "operation": operation, "entity": entity, "id": id,
-                     "sync_token": token, "requestid": request_id or None,
-                     "effects": sorted([e, i] for e, i in set(change.pending) | set(change.removed)
-                                       if (e, i) != (entity, id))}
-            reply = (realm, request_id, kept["answer"]) if request_id else None
-            self.file.save(self.company_state(change.company) | self._small_state(),
-                           [(realm, e, r) for e, r in records],
-                           [(realm, e, i, second, stub) for (e, i), stub in change.removed.items()],
-                           entry, reply)
+                     "sync_token": main.obj["SyncToken"] if main else None,
+                     "last_updated": stamp(main.updated) if main else None,
+                     "requestid": key[1] if key else None, "bid": key[2] or None if key else None,
+                     "effects": sorted([e, i] for e, i in effects)}
+            versions = [(e, r.id, r.data) for e, r in records]
+            reply = Reply(self.clock.now(), digest, 200, kept["answer"]) if key else None
+            if self.file.db is not None:
+                self.file.save({} if self.file.grouped else self.states_after_write(change.company),
+                               [(realm, e, r) for e, r in records],
+                               [(realm, e, i, second, stub) for (e, i), stub in change.removed.items()],
+                               entry, versions, [(key, reply)] if key else ())
             self.ledger.append(entry)
-            if reply:
-                self.replies[(realm, request_id)] = kept["answer"]
+            self.versions[entry["seq"]] = versions
+            if key:
+                self.replies.keep(key, reply)
 
         change.commit(sink)
         return kept["answer"]
+
+    def states_after_write(self, company: Company) -> dict:
+        return self.company_state(company) | self._small_state()
+
+    def report(self) -> dict:
+        """All counters."""
+        return self.limits.report() | {"requestid": dict(self.replies.stats)}
 
     def finish_merges(self) -> None:
         """Remove losers of merges whose time has come."""

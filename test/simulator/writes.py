@@ -213,3 +213,29 @@ def void(change, entity: Entity, body: dict, ui: bool = False) -> dict:
     (sales.void_invoice if entity.name == "Invoice" else sales.void_payment)(change, obj)
     sales.settle_balances(change)
     return obj
+
+
+def operation_of(operation: str, include: set, body: dict, entity) -> str:
+    if operation in ("delete", "void"):
+        return operation
+    if operation not in ("", "update", "create"):
+        raise Fault(500, "", f"Operation is not supported: {operation}")
+    if "void" in include:
+        if entity.name == "Invoice":
+            raise Fault(500, "", "Operation is not supported: void an invoice with operation=void")
+        return "void"
+    if operation == "create" or (not body.get("Id") and not entity.singleton):
+        if body.get("sparse") is True or operation == "update":
+            raise Fault(2020, "Id", "Required parameter Id is missing in the request")
+        return "create"
+    return "update"
+
+
+def perform(change, entity, operation: str, body: dict, include: set = frozenset(), ui: bool = False) -> dict:
+    if operation == "delete":
+        return delete(change, entity, body, ui)
+    if operation == "void":
+        return void(change, entity, body, ui)
+    if operation == "create":
+        return create(change, entity, body, include, ui)
+    return update(change, entity, body, include, ui)
