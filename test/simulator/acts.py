@@ -137,9 +137,10 @@ def _merge(sim, company, spec):
     gone = change.edit("Customer", loser.id, bump=sim.settings["merge_loser_in_cdc"])
     if gone["Active"]:
         gone["Active"] = False
-        names.follow_activity("DisplayName", change, "Name", gone, loser.obj)
+        names.follow_activity(change, "Customer", gone, loser.obj)
         names.qualify(change, "Customer", gone, "DisplayName", 5)
     change.edit("Customer", survivor.id, bump=True)
+    company.losing.add(("Customer", loser.id))
     sim.merges.append({"realm": company.realm, "entity": "Customer", "id": loser.id,
                        "at": change.now + sim.settings["merge_delay"]})
     sim.commit(change, "merge", "Customer", survivor.id)
@@ -198,7 +199,7 @@ def _rename_company(sim, company, spec):
 def _company_value(sim, company, spec):
     """Values of the simulation itself: tax_mode manual|none, suspended true|false."""
     for name, value in spec.get("set", {}).items():
-        if name not in ("tax_mode", "suspended", "doc_number"):
+        if name not in ("tax_mode", "suspended", "doc_number", "warn_duplicates"):
             raise ActError(f"unknown value {name}")
         company.values[name] = value
     sim.file.save(sim.company_state(company))

@@ -177,6 +177,9 @@ class Control:
         self.sim.settings.update({k: float(v) if k == "limit_window" else v for k, v in body.items()})
         if restyle:
             self._restyle(style)
+        for company in self.sim.companies.values():
+            if company.folding != self.sim.settings["name_folding"]:
+                company.fold_anew(self.sim.settings["name_folding"])
         if body:
             self.sim.save_settings()
         return self.sim.settings
@@ -212,7 +215,10 @@ _CHOICES = {"cdc_cap": ("total", "per_entity"), "throttle_body": ("gateway", "fa
             "rename_in_transactions": ("keep", "silent", "touch"), "status_610": (400, 404, 200),
             "requestid_failed": ("replay", "execute"), "requestid_running": ("600", "wait"),
             "batch_order": ("shuffled", "kept"), "batch_options_data": ("refuse", "honour"),
-            "batch_metered": ("item", "call")}
+            "batch_metered": ("item", "call"), "inactive_update": ("610", "200"),
+            "name_folding": ("case", "accents"), "characters": ("any", "bmp", "latin1", "latin1_altered"),
+            "email_list_fault": ("2210", "6000"), "sparse_empty": ("clear", "ignore"),
+            "sparse_null": ("ignore", "clear")}
 
 
 def check_setting(name: str, value) -> None:

@@ -11,13 +11,14 @@ Flags of a field, one letter each:
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 
 @dataclass(frozen=True)
 class Field:
-    kind: str                       # str bool num int date enum ref obj list any
+    kind: str                       # str bool num int date enum ref obj list address any
     flags: str = ""
     max: int = 0                    # longest text
     low: object = None              # smallest and largest number
@@ -25,12 +26,17 @@ class Field:
     values: tuple = ()              # allowed values of an enum
     target: str = ""                # entity a reference points to
     members: dict | None = None     # members of an object or of the objects in a list
-    form: str = ""                  # further syntax: email, url, name
+    form: str = ""                  # further syntax: email, phone, url, name
     text: str = ""                  # member compared when an object is filtered by its name
 
-    @property
+    @functools.cached_property
     def read_only(self) -> bool:
         return "r" in self.flags
+
+    @functools.cached_property
+    def required(self) -> list:
+        """Names of the members that must be there."""
+        return [name for name, member in self.members.items() if "!" in member.flags]
 
 
 def S(size, flags="", form=""):     return Field("str", flags, max=size, form=form)
@@ -57,14 +63,14 @@ def EMAIL(size, flags=""):
 
 
 def PHONE(size=30):
-    return OBJ({"FreeFormNumber": S(size), "Id": ANY(), "Tag": ANY(), "Default": ANY()})
+    return OBJ({"FreeFormNumber": S(size, form="phone"), "Id": ANY(), "Tag": ANY(), "Default": ANY()})
 
 
 ADDRESS_MEMBERS = {"Id": S(30), "Line1": S(500), "Line2": S(500), "Line3": S(500), "Line4": S(500),
                    "Line5": S(500), "City": S(255), "CountrySubDivisionCode": S(255),
                    "PostalCode": S(30), "Country": S(255), "Lat": S(50), "Long": S(50),
                    "CountryCode": ANY(), "Tag": ANY(), "Note": ANY(), "PostalCodeSuffix": ANY()}
-ADDRESS = OBJ(ADDRESS_MEMBERS)
+ADDRESS = Field("address", members=ADDRESS_MEMBERS)
 MEMO = OBJ({"value": S(1000), "id": ANY()})
 URL = OBJ({"URI": S(1000, form="url"), "Id": ANY(), "Tag": ANY(), "Default": ANY()})
 CUSTOM_FIELD = LIST({"DefinitionId": S(30), "Name": S(100), "Type": ENUM("StringType"),
@@ -114,6 +120,10 @@ class Entity:
     cdc: bool = True
     sortable: tuple = field(default=())
 
+    @functools.cached_property
+    def required(self) -> list:
+        return [name for name, spec in self.fields.items() if "!" in spec.flags]
+
     @property
     def path(self) -> str:
         return self.name.lower()
@@ -140,6 +150,26 @@ CUSTOMER = Entity("Customer", family="Customer", name_list=True, unique="Name", 
     "CustomerTypeRef": REF("CustomerType"), "ARAccountRef": REF("Account"),
     "Balance": N("cfs"), "OpenBalanceDate": DATE("c"), "BalanceWithJobs": N("rs"),
     "Source": S(50, "r"), "V4IDPseudonym": S(100, "r"), "TaxFormType": ANY()})
+
+VENDOR = Entity("Vendor", family="Vendor", name_list=True, unique="Name", fields={
+    "DisplayName": S(500, "fs", "name"), "Title": S(16, form="name"), "Suffix": S(16, "f", "name"),
+    "GivenName": S(100, "f", "name"), "MiddleName": S(100, "f", "name"),
+    "FamilyName": S(100, "f", "name"), "CompanyName": S(100, "f"), "PrintOnCheckName": S(100, "f"),
+    "Active": B("f"), "PrimaryEmailAddr": EMAIL(100, "f"), "PrimaryPhone": PHONE(),
+    "AlternatePhone": PHONE(), "Mobile": PHONE(), "Fax": PHONE(), "WebAddr": URL, "BillAddr": ADDRESS,
+    "AcctNum": S(100), "TaxIdentifier": S(20), "Vendor1099": B(), "TermRef": REF("Term"),
+    "CurrencyRef": REF("Currency", "c"), "BillRate": N(), "CostRate": N(), "Balance": N("rf"),
+    "T4AEligible": B(), "T5018Eligible": B(), "OtherContactInfo": ANY(), "Source": S(50, "r"),
+    "V4IDPseudonym": S(100, "r")})
+
+EMPLOYEE = Entity("Employee", family="Employee", name_list=True, unique="Name", fields={
+    "DisplayName": S(500, "fs", "name"), "Title": S(16, form="name"), "Suffix": S(16, "f", "name"),
+    "GivenName": S(100, "f", "name"), "MiddleName": S(100, "f", "name"),
+    "FamilyName": S(100, "f", "name"), "PrintOnCheckName": S(110, "f"), "Active": B("f"),
+    "PrimaryEmailAddr": EMAIL(100), "PrimaryPhone": PHONE(20), "Mobile": PHONE(20),
+    "PrimaryAddr": ADDRESS, "SSN": S(100), "BirthDate": DATE(), "Gender": ENUM("Male Female"),
+    "HiredDate": DATE(), "ReleasedDate": DATE(), "BillableTime": B(), "BillRate": N(), "CostRate": N(),
+    "EmployeeNumber": S(100), "Organization": B(), "V4IDPseudonym": S(100, "r")})
 
 INVOICE = Entity("Invoice", family="Txn", deletable=True, fields={
     "Line": LIST(SALES_LINE, "!"), "CustomerRef": REF("Customer", "!f"),
@@ -216,7 +246,8 @@ PREFERENCES = Entity("Preferences", family="Preferences", singleton=True, cdc=Fa
         "VendorAndPurchasesPrefs", "TimeTrackingPrefs", "TaxPrefs", "CurrencyPrefs", "ReportPrefs",
         "OtherPrefs")})
 
-ENTITIES = {e.name: e for e in (CUSTOMER, INVOICE, ESTIMATE, PAYMENT, ITEM, TERM, COMPANY_INFO, PREFERENCES)}
+ENTITIES = {e.name: e for e in (CUSTOMER, VENDOR, EMPLOYEE, INVOICE, ESTIMATE, PAYMENT, ITEM, TERM,
+                               COMPANY_INFO, PREFERENCES)}
 BY_PATH = {e.path: e for e in ENTITIES.values()}
 
 # Lists that exist as targets of references but are no entities here yet.
@@ -230,7 +261,7 @@ FIXED_LISTS = {
     "TaxRate": {"11": "TPS 5 %", "12": "TVQ 9,975 %", "13": "Détaxé"},
     "LineTax": {"TAX": "", "NON": ""},
     "Currency": {"CAD": "Dollar canadien", "USD": "Dollar américain", "EUR": "Euro"},
-    "CustomerType": {}, "Vendor": {},
+    "CustomerType": {},
 }
 # Rates of the tax codes above: (rate id, percent).
 TAX_RATES = {"2": (("11", Decimal("5")), ("12", Decimal("9.975"))), "3": (("13", Decimal("0")),)}

@@ -34,7 +34,7 @@ class Limits:
         self.stats: dict = {"requests": Counter(), "metered": Counter(), "throttled": Counter(),
                             "max_concurrent": Counter(), "worst_second": Counter(),
                             "worst_minute": Counter(), "worst_batch_minute": Counter(),
-                            "batch_items": Counter(), "refused": Counter(), "refreshes": 0, "refused_refreshes": 0,
+                            "batch_items": Counter(), "refused": Counter(), "masks_sent_back": 0, "refreshes": 0, "refused_refreshes": 0,
                             "status": Counter(), "faults_injected": Counter()}
 
     def enter(self, realm: str, batch: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Rules of the name lists: Customer, Item, Term.
+"""Rules of the name lists: Customer, Vendor, Employee, Item, Term.
 
 Names are unique within their group, inactive records get the suffix
 " (deleted)" and free their name, hierarchies carry fully qualified names.
@@ -12,6 +12,7 @@ import references
 from entities import ENTITIES, FIXED_LISTS
 from errors import Fault
 from jsontext import money, plain
+from store import name_of
 
 SUFFIX = " (deleted)"
 ZERO = Decimal(0)
@@ -25,17 +26,76 @@ def customer(change, obj: dict, old: dict | None, ui: bool = False) -> None:
     references.resolve_all(change, ENTITIES["Customer"], obj, old)
     _delivery(obj)
     obj.setdefault("Active", True)
-    obj.setdefault("Taxable", change.settings["customer_taxable"])
+    _taxable(change, obj)
+    _mask(change, obj, old, "PrimaryTaxIdentifier", 5)
+    _mask(change, obj, old, "SecondaryTaxIdentifier", 5)
     obj.setdefault("PreferredDeliveryMethod", "None")
     obj.setdefault("IsProject", False)
     obj.setdefault("ClientEntityId", "0")
     _job(change, obj, old)
-    if old and old.get("Active", True) and not obj["Active"] and old["Balance"] and not ui:
+    _may_rest(change, obj, old, ui)
+    if old and old["Active"] and not obj["Active"] and (old["Balance"] or old["BalanceWithJobs"]) and not ui:
         raise Fault(6220, "Active")
-    follow_activity("DisplayName", change, "Name", obj, old)
+    follow_activity(change, "Customer", obj, old)
     qualify(change, "Customer", obj, "DisplayName", 5)
     claim(change, "Name", "Customer", obj, obj["DisplayName"], "DisplayName")
     _opening(change, obj, old)
+
+
+def vendor(change, obj: dict, old: dict | None, ui: bool = False) -> None:
+    _display_name(obj)
+    if not obj.get("PrintOnCheckName"):
+        obj["PrintOnCheckName"] = obj["DisplayName"][:100]
+    _currency(change, obj, old)
+    references.resolve_all(change, ENTITIES["Vendor"], obj, old)
+    _mask(change, obj, old, "TaxIdentifier", 4)
+    obj.setdefault("Active", True)
+    obj.setdefault("Vendor1099", False)
+    obj["Balance"] = old["Balance"] if old else ZERO
+    _may_rest(change, obj, old, ui)
+    follow_activity(change, "Vendor", obj, old)
+    claim(change, "Name", "Vendor", obj, obj["DisplayName"], "DisplayName")
+
+
+def employee(change, obj: dict, old: dict | None, ui: bool = False) -> None:
+    if not obj.get("GivenName") and not obj.get("FamilyName"):
+        raise Fault(2020, "GivenName", "Required parameter GivenName or FamilyName is missing in the request")
+    _display_name(obj)
+    if not obj.get("PrintOnCheckName"):
+        obj["PrintOnCheckName"] = obj["DisplayName"][:110]
+    if "SSN" in obj:
+        obj["SSN"] = "XXX-XX-XXXX"
+    obj.setdefault("Active", True)
+    obj.setdefault("BillableTime", False)
+    obj.setdefault("Organization", False)
+    _may_rest(change, obj, old, ui)
+    follow_activity(change, "Employee", obj, old)
+    claim(change, "Name", "Employee", obj, obj["DisplayName"], "DisplayName")
+
+
+def _may_rest(change, obj: dict, old: dict | None, ui: bool) -> None:
+    """An inactive name takes nothing but its reactivation (switch inactive_update)."""
+    if old and not ui and not old["Active"] and not obj["Active"] and change.settings["inactive_update"] == "610":
+        raise Fault(610)
+
+
+def _taxable(change, obj: dict) -> None:
+    """Default of Taxable; a default tax code counts for who is taxable only."""
+    if "Taxable" not in obj:
+        obj["Taxable"] = "DefaultTaxCodeRef" in obj or (
+            "TaxExemptionReasonId" not in obj and change.settings["customer_taxable"])
+    if not obj["Taxable"]:
+        obj.pop("DefaultTaxCodeRef", None)
+
+
+def _mask(change, obj: dict, old: dict | None, name: str, shown: int) -> None:
+    """Tax numbers leave with their last characters only; a mask that is sent back is kept, and counted."""
+    text = obj.get(name)
+    if not text:
+        return
+    if old and old.get(name) == text:
+        change.notes.append({"masked": name})
+    obj[name] = "X" * (len(text) - shown) + text[-shown:]
 
 
 def _display_name(obj: dict) -> None:
@@ -69,6 +129,8 @@ def _job(change, obj: dict, old: dict | None) -> None:
         raise Fault(6150, "ParentRef")
     if parent and not obj["Job"]:
         raise Fault(2600, "Job", "Conflicting elements in request : ParentRef without Job")
+    if not obj["Job"]:
+        obj["BillWithParent"] = False       # means something for jobs only
     obj.setdefault("BillWithParent", False)
     if old and old.get("BillWithParent", False) != obj["BillWithParent"] and any(
             e == "Invoice" for e, _ in change.company.by_customer.get(obj["Id"], ())):
@@ -108,8 +170,9 @@ def item(change, obj: dict, old: dict | None, ui: bool = False) -> None:
         obj.setdefault("Taxable", False)
         obj.setdefault("TrackQtyOnHand", kind == "Inventory")
     obj.setdefault("Active", True)
+    _may_rest(change, obj, old, ui)
     _sub_item(change, obj)
-    follow_activity("Name", change, "Item", obj, old)
+    follow_activity(change, "Item", obj, old)
     qualify(change, "Item", obj, "Name", 5)
     claim(change, "Item", "Item", obj, obj["FullyQualifiedName"], "Name")
 
@@ -144,18 +207,21 @@ def term(change, obj: dict, old: dict | None, ui: bool = False) -> None:
         raise Fault(2020, "DueDays", "Required parameter DueDays or DayOfMonthDue is missing in the request")
     obj["Type"] = "DATE_DRIVEN" if driven else "STANDARD"
     obj.setdefault("Active", True)
-    follow_activity("Name", change, "Term", obj, old)
+    _may_rest(change, obj, old, ui)
+    follow_activity(change, "Term", obj, old)
     claim(change, "Term", "Term", obj, obj["Name"], "Name")
 
 
-def follow_activity(field: str, change, group: str, obj: dict, old: dict | None) -> None:
+def follow_activity(change, entity: str, obj: dict, old: dict | None) -> None:
     """The rename of inactivation, and its undoing on reactivation."""
+    group = ENTITIES[entity].unique
+    field = "DisplayName" if group == "Name" else "Name"
     was, is_now = (old or {}).get("Active", True), obj["Active"]
     name = obj[field]
     if was and not is_now and not name.endswith(SUFFIX):
         base, n = name, 1
         name = base + SUFFIX
-        while _taken(change, group, name, obj["Id"]):
+        while _taken(change, group, name, entity, obj["Id"]):
             n += 1
             name = f"{base} (deleted {n})"
         obj[field] = name
@@ -164,26 +230,28 @@ def follow_activity(field: str, change, group: str, obj: dict, old: dict | None)
             obj[field] = name[:-len(SUFFIX)]
 
 
-def _taken(change, group: str, name: str, id: str) -> tuple[str, str] | None:
-    folded = name.strip().casefold()
+def _taken(change, group: str, name: str, entity: str, id: str) -> tuple[str, str] | None:
+    """Who has this name already, among all entities of the group."""
+    folded, own = change.company.fold(name), (entity, id)
     held = change.company.names.get((group, folded))
-    if held and held[1] != id and held not in change.removed and held not in change.pending:
+    if held and held != own and held not in change.removed and held not in change.pending:
         return held
-    for (entity, other), obj in change.pending.items():
-        if other != id and ENTITIES[entity].unique == group:
-            mine = obj.get("DisplayName") if group == "Name" else obj.get("FullyQualifiedName", obj.get("Name"))
-            if (mine or "").casefold() == folded:
-                return entity, other
+    for key, obj in change.pending.items():
+        if key != own and ENTITIES[key[0]].unique == group and change.company.fold(name_of(group, obj)) == folded:
+            return key
     return None
 
 
 def claim(change, group: str, entity: str, obj: dict, name: str, element: str) -> None:
-    held = _taken(change, group, name, obj["Id"])
-    if held:
-        raise Fault(6240, element, "The name supplied already exists. : Another customer, vendor or "
-                    "employee is already using this \nname. Please use a different name. "
-                    f"Id={held[1]}" if group == "Name" else
-                    f"The name supplied already exists. : Id={held[1]}")
+    held = _taken(change, group, name, entity, obj["Id"])
+    if not held:
+        return
+    detail = "The name supplied already exists. : "
+    if group == "Name":
+        detail += "Another customer, vendor or employee is already using this \nname. Please use a different name. "
+    if change.settings["duplicate_name_id"]:
+        detail += f"Id={held[1]}"
+    raise Fault(6240, element, detail.rstrip(" :"))
 
 
 def qualify(change, entity: str, obj: dict, field: str, levels: int) -> None:
@@ -211,7 +279,7 @@ def rename_below(change, entity: str, id: str) -> None:
     field = "DisplayName" if entity == "Customer" else "Name"
     for child in _children(change, entity, id):
         obj = change.edit(entity, child, touch=True)
-        qualify(change, entity, obj, field, 99)
+        qualify(change, entity, obj, field, 5)
         rename_below(change, entity, child)
 
 

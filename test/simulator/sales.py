@@ -68,7 +68,7 @@ def invoice(change, obj: dict, old: dict | None, include: set, ui: bool = False)
     check_open_books(change, obj["TxnDate"], (old or {}).get("TxnDate"))
     references.resolve_all(change, ENTITIES["Invoice"], obj, old)
     customer = change.get("Customer", obj["CustomerRef"]["value"])
-    _document_number(change, "Invoice", obj, old, include)
+    document_number(change, "Invoice", obj, old, include)
     _from_customer(obj, old, customer)
     _currency(change, obj, customer)
     _due_date(change, obj)
@@ -109,22 +109,29 @@ def _flags(obj: dict) -> None:
     obj["AllowIPNPayment"] = obj["AllowOnlinePayment"] = False
 
 
-def _document_number(change, entity: str, obj: dict, old: dict | None, include: set) -> None:
-    """Sales forms draw their numbers from one sequence; with numbers of one's own each kind is checked by itself."""
-    custom = change.company.preference("SalesFormsPrefs", "CustomTxnNumbers", False)
-    number = obj.get("DocNumber")
-    if custom:
-        if number and "allowduplicatedocnum" not in include and (not old or old.get("DocNumber") != number):
-            for record in change.company.tables[entity].by_created:
-                if record.id != obj["Id"] and record.obj.get("DocNumber") == number:
-                    raise Fault(6140, "DocNumber", "Duplicate Document Number Error : You must specify a "
-                                "different number. This number has already been used. DocNumber="
-                                f"{number} is assigned to TxnType={entity} with TxnId={record.id}")
+def document_number(change, entity: str, obj: dict, old: dict | None, include: set) -> None:
+    """Own numbers where the preference asks for them, else the next of the one sequence of sales forms.
+
+    With own numbers each kind is checked by itself for duplicates, by preference.
+    """
+    company, number = change.company, obj.get("DocNumber")
+    if company.preference("SalesFormsPrefs", "CustomTxnNumbers", False):
+        if number and (not old or old.get("DocNumber") != number) and "allowduplicatedocnum" not in include \
+                and company.values.get("warn_duplicates", True):
+            _refuse_duplicate(company, entity, obj, number)
     elif not number and old and old.get("DocNumber"):
         obj["DocNumber"] = old["DocNumber"]
     elif not number:
-        change.company.values["doc_number"] += 1
-        obj["DocNumber"] = str(change.company.values["doc_number"])
+        company.values["doc_number"] += 1
+        obj["DocNumber"] = str(company.values["doc_number"])
+
+
+def _refuse_duplicate(company, entity: str, obj: dict, number: str) -> None:
+    for id in sorted(company.numbered(entity).get(number, ()), key=int):
+        if id != obj["Id"]:
+            raise Fault(6140, "DocNumber", "Duplicate Document Number Error : You must specify a different number. "
+                        f"This number has already been used. DocNumber={number} is assigned to TxnType={entity} "
+                        f"with TxnId={id}")
 
 
 def _from_customer(obj: dict, old: dict | None, customer: dict) -> None:
@@ -215,7 +222,7 @@ def estimate(change, obj: dict, old: dict | None, include: set, ui: bool = False
     obj.setdefault("TxnDate", company_today(change))
     references.resolve_all(change, ENTITIES["Estimate"], obj, old)
     customer = change.get("Customer", obj["CustomerRef"]["value"])
-    _document_number(change, "Estimate", obj, old, include)
+    document_number(change, "Estimate", obj, old, include)
     _from_customer(obj, old, customer)
     _currency(change, obj, customer)
     obj["LinkedTxn"] = copy(old["LinkedTxn"]) if old else []

@@ -280,6 +280,16 @@ def aftermath(builder: Builder, who: dict[str, str]) -> None:
     builder.customer("Jardinerie Perdue")
     builder.do("Customer", "update", {"Id": who["revenu"], "sparse": True, "Active": False})
     builder.do("Customer", "update", {"Id": who["revenu"], "sparse": True, "Active": True})
+    others(builder)
+
+
+def others(builder: Builder) -> None:
+    """Vendors and employees: their names are taken for customers too, and their ids are no customers' ids."""
+    for name in ("Pépinière Abbotsford inc.", "Sable & Gravier Rive-Nord", "Hydro-Québec"):
+        builder.do("Vendor", "create", {"DisplayName": name, "CompanyName": name})
+    gone = builder.do("Vendor", "create", {"DisplayName": "Excavation Disparue"})
+    builder.do("Vendor", "update", {"Id": gone, "sparse": True, "Active": False})
+    builder.do("Employee", "create", {"GivenName": "Samuel", "FamilyName": "Lévesque-Roy"})
 
 
 def default_base(now: float) -> str:

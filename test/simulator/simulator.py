@@ -26,6 +26,8 @@ SETTINGS = {
     "number_style": "documented", "rename_in_transactions": "keep", "customer_taxable": True,
     "inactive_read": "200", "status_610": 400, "merge_touches_transactions": True,
     "merge_delay": 86400, "merge_loser_in_cdc": True, "gzip": False,
+    "inactive_update": "610", "duplicate_name_id": True, "name_folding": "case", "characters": "any",
+    "phone_length": 30, "email_list_fault": "2210", "sparse_empty": "clear", "sparse_null": "ignore",
     "requestid_life": 14400, "requestid_failed": "replay", "requestid_running": "600",
     "batch_items": 30, "batch_order": "shuffled", "batch_options_data": "refuse", "batch_metered": "item",
 }
@@ -60,6 +62,8 @@ class Simulator:
         self.merges = self.file.state("merges") or []
         for saved in self.file.state("companies"):
             company = Company(saved["realm"], saved["name"])
+            company.folding = self.settings["name_folding"]
+            company.losing = {(m["entity"], m["id"]) for m in self.merges if m["realm"] == company.realm}
             self.file.load_company(company)
             extra = self.file.state("company " + saved["realm"])
             company.sequence.update(extra["sequence"])
@@ -123,6 +127,7 @@ class Simulator:
                                entry, versions, [(key, reply)] if key else ())
             self.ledger.append(entry)
             self.versions[entry["seq"]] = versions
+            self.limits.stats["masks_sent_back"] += sum("masked" in note for note in change.notes)
             if key:
                 self.replies.keep(key, reply)
 
@@ -142,6 +147,7 @@ class Simulator:
         for merge in [m for m in self.merges if m["at"] <= now]:
             self.merges.remove(merge)
             company = self.companies[merge["realm"]]
+            company.losing.discard((merge["entity"], merge["id"]))
             if company.record(merge["entity"], merge["id"]):
                 change = self.change(company, "merge")
                 change.remove(merge["entity"], merge["id"], stub=False)

@@ -9,6 +9,7 @@ all.
 
 from __future__ import annotations
 
+import unicodedata
 from bisect import bisect_left, bisect_right, insort
 from operator import attrgetter
 
@@ -138,12 +139,32 @@ class Company:
         self.names: dict[tuple[str, str], tuple[str, str]] = {}     # (group, name) -> entity, id
         self.by_customer: dict[str, set[tuple[str, str]]] = {}
         self.children: dict[str, set[str]] = {}                     # customers under a customer
+        self.losing: set[tuple[str, str]] = set()                   # merged away, gone soon
+        self._numbers: dict[str, dict[str, set[str]]] = {}          # entity -> DocNumber -> ids
+        self.folding = "case"                                       # how names are compared
         self.sequence: dict[str, int] = {}
         self.values: dict = {"doc_number": 1000, "tax_mode": "manual", "suspended": False}
 
     def next_id(self, family: str) -> str:
         self.sequence[family] = self.sequence.get(family, 0) + 1
         return str(self.sequence[family])
+
+    def fold(self, name: str) -> str:
+        """The form in which names are compared (switch name_folding)."""
+        folded = name.strip().casefold()
+        if self.folding == "accents" and not folded.isascii():
+            folded = "".join(c for c in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(c))
+        return folded
+
+    def fold_anew(self, how: str) -> None:
+        """Compare names in another way from now on."""
+        self.folding = how
+        self.names.clear()
+        for entity, table in self.tables.items():
+            group = ENTITIES[entity].unique
+            for record in table.by_created if group else ():
+                record.name = self.fold(name_of(group, record.parse()))
+                self.names.setdefault((group, record.name), (entity, record.id))
 
     def record(self, entity: str, id: str) -> Record | None:
         return self.tables[entity].records.get(id)
@@ -153,6 +174,14 @@ class Company:
 
     def preference(self, group: str, name: str, default=None):
         return self.single("Preferences").get(group, {}).get(name, default)
+
+    def numbered(self, entity: str) -> dict[str, set[str]]:
+        """Ids by document number; made when it is first asked for, kept from then on."""
+        if entity not in self._numbers:
+            index = self._numbers[entity] = {}
+            for record in self.tables[entity].by_created:
+                index.setdefault(record.parse().get("DocNumber", ""), set()).add(record.id)
+        return self._numbers[entity]
 
     def put(self, entity: str, record: Record) -> None:
         self._unindex(entity, self.record(entity, record.id))
@@ -172,6 +201,8 @@ class Company:
             self.by_customer.setdefault(record.ref, set()).add((entity, record.id))
         if record.parent and entity == "Customer":
             self.children.setdefault(record.parent, set()).add(record.id)
+        if entity in self._numbers:
+            self._numbers[entity].setdefault(record.parse().get("DocNumber", ""), set()).add(record.id)
         family = ENTITIES[entity].family
         self.sequence[family] = max(self.sequence.get(family, 0),
                                     record.num if record.num < 10**12 else 0)
@@ -183,6 +214,8 @@ class Company:
     def _unindex(self, entity: str, record: Record | None) -> None:
         if record is None:
             return
+        if entity in self._numbers:
+            self._numbers[entity].get(record.parse().get("DocNumber", ""), set()).discard(record.id)
         group = ENTITIES[entity].unique
         if group and self.names.get((group, record.name)) == (entity, record.id):
             del self.names[(group, record.name)]
@@ -192,16 +225,18 @@ class Company:
             self.children.get(record.parent, set()).discard(record.id)
 
 
-def record_of(entity: str, obj: dict, created: int, updated: int, style: str) -> Record:
+def name_of(group: str, obj: dict) -> str:
+    """The name that must be unique within the group."""
+    return (obj.get("DisplayName") if group == "Name" else obj.get("FullyQualifiedName", obj.get("Name"))) or ""
+
+
+def record_of(company: Company, entity: str, obj: dict, created: int, updated: int, style: str) -> Record:
     """A record for an object; its index values come from the object itself."""
     group = ENTITIES[entity].unique
-    name = ""
-    if group:
-        name = obj.get("DisplayName") if group == "Name" else obj.get("FullyQualifiedName", obj.get("Name"))
     record = Record(obj["Id"], created, updated, dumps(obj, style).encode(),
-                    active=obj.get("Active", True), name=(name or "").casefold(),
-                    ref=obj.get("CustomerRef", {}).get("value", ""),
-                    parent=obj.get("ParentRef", {}).get("value", ""))
+                    active=obj.get("Active", True), name=company.fold(name_of(group, obj)) if group else "",
+                    ref=obj["CustomerRef"]["value"] if "CustomerRef" in obj else "",
+                    parent=obj["ParentRef"]["value"] if "ParentRef" in obj else "")
     record._obj = obj
     return record
 
@@ -264,7 +299,7 @@ class Change:
         if key in self.bumped or key in self.touched or key in self.fresh:
             updated = second
         obj["MetaData"] = {"CreateTime": stamp(created), "LastUpdatedTime": stamp(updated)}
-        return record_of(entity, obj, created, updated, self.settings["number_style"])
+        return record_of(self.company, entity, obj, created, updated, self.settings["number_style"])
 
     def commit(self, sink) -> None:
         """Write to the file first (one transaction), then to memory."""

@@ -1,8 +1,9 @@
 """Plain validation of a request body against the entity table.
 
 clean() returns the writable part of a body: unknown properties are refused,
-read-only ones dropped, nulls treated like omitted ones, types and lengths
-checked.  Empty strings stay: they clear a field in an update.
+read-only ones dropped, nulls treated like omitted ones (switch sparse_null),
+types, lengths and characters checked.  Empty strings stay: they clear a field in
+an update (switch sparse_empty).
 """
 
 from __future__ import annotations
@@ -15,25 +16,36 @@ from entities import COMMON, Entity, Field
 from errors import Fault, missing, unknown_property
 from jsontext import dumps
 
-_ADDRESS = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+\.[^\s@,;<>\".]+\Z")
+# RFC 822: atoms with dots between them, at, labels with dots between them; ASCII only.
+_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+                      r"@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\Z")
+# What no text may hold: control characters, halves of surrogate pairs, U+FFFE and U+FFFF.
+_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _URL = re.compile(r"(https?://)?[^\s/:.]+(\.[^\s/:.]+)+(:\d+)?(/\S*)?\Z", re.I)
 
 
-def clean(entity: Entity, body: dict) -> dict:
+def clean(entity: Entity, body: dict, settings: dict) -> dict:
     result = {}
+    sparse = body.get("sparse")
+    if sparse is not None and not isinstance(sparse, bool):
+        raise Fault(2230, "sparse", f"Invalid boolean. Supplied value:{dumps(sparse)[:60]}")
+    keep_null = sparse is True and settings["sparse_null"] == "clear"
     for name, value in body.items():
         spec = entity.get(name)
         if spec is None:
             raise unknown_property(name, f" (class com.intuit.schema.finance.v3.{entity.name})")
-        if value is None or spec.read_only or (name in COMMON and name not in ("Id", "SyncToken")):
+        if spec.read_only or (name in COMMON and name not in ("Id", "SyncToken")):
             continue
-        result[name] = value_of(name, spec, value)
+        if value is not None:
+            result[name] = _CHECKS[spec.kind](name, spec, value, settings)
+        elif keep_null:
+            result[name] = ""
     return result
 
 
 def check_required(entity: Entity, obj: dict) -> None:
-    for name, spec in entity.fields.items():
-        if "!" in spec.flags and is_empty(obj.get(name)):
+    for name in entity.required:
+        if is_empty(obj.get(name)):
             raise missing(name)
 
 
@@ -44,55 +56,75 @@ def is_empty(value) -> bool:
     return value is None or value == ""
 
 
-def value_of(name: str, spec: Field, value):
-    return _CHECKS[spec.kind](name, spec, value)
-
-
-def _text(name, spec, value):
+def _text(name, spec, value, settings):
     if not isinstance(value, str):
         raise Fault(2010, name, f"Property Name:Can not deserialize value {dumps(value)[:60]} as text "
                                 f"for property {name}")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise Fault(2040, name, f"Invalid String. {name} holds half a surrogate pair.") from None
-    if "\x00" in value:
-        raise Fault(2040, name)
+    if _ILLEGAL.search(value):
+        raise Fault(2040, name, f"Invalid String. {name} holds characters that are not allowed.")
+    if not value.isascii():
+        value = _characters(name, value, settings["characters"])
     if spec.max and len(value) > spec.max:
-        raise Fault(2050, name, "String length specified does not match the supported length. "
-                    f"Min:0 supported. Max:{spec.max:,} supported. Supplied length:{len(value):,}")
-    return _FORMS[spec.form](name, value) if spec.form else value
+        raise too_long(name, spec.max, len(value))
+    return _FORMS[spec.form](name, value, settings) if spec.form else value
 
 
-def _name(name, value):
+def too_long(name: str, longest: int, length: int) -> Fault:
+    return Fault(2050, name, "String length specified does not match the supported length. "
+                 f"Min:0 supported. Max:{longest:,} supported. Supplied length:{length:,}")
+
+
+def _characters(name: str, value: str, allowed: str) -> str:
+    """The character set of the company (switch characters)."""
+    if allowed == "any" or (allowed == "bmp" and max(value) <= "\uffff"):
+        return value
+    if allowed == "latin1_altered":
+        return value.encode("latin-1", "replace").decode("latin-1")
+    if allowed == "bmp" or max(value) > "\xff":
+        raise Fault(2040, name, f"Invalid String. {name} holds characters that are not allowed.")
+    return value
+
+
+def _name(name, value, settings):
     if any(c in value for c in ":\t\n\r"):
         raise Fault(2040, name, f"Invalid String. {name} must not hold a colon, tab or line break.")
     return value.strip()
 
 
-def _email(name, value):
-    if value and not all(_ADDRESS.match(part.strip()) for part in value.split(",")):
+def _email(name, value, settings):
+    """One address, or several with commas between them."""
+    parts = value.split(",")
+    if value and not all(_ADDRESS.match(part.strip(" ")) for part in parts):
+        if len(parts) > 1 and settings["email_list_fault"] == "6000":
+            raise Fault(6000, name, "Business Validation Error: Error validating Email Address: addresses must be "
+                        "comma separated and valid.")
         raise Fault(2210, name, "Email Address does not conform to the syntax rules of RFC 822. "
                     f"Supplied value:{value}")
     return value
 
 
-def _url(name, value):
+def _phone(name, value, settings):
+    if len(value) > settings["phone_length"]:
+        raise too_long(name, settings["phone_length"], len(value))
+    return value
+
+
+def _url(name, value, settings):
     if value and not _URL.match(value):
         raise Fault(2200, name, f"Malformed website address. Supplied value:{value}")
     return value if not value or "://" in value else "http://" + value
 
 
-_FORMS = {"name": _name, "email": _email, "url": _url}
+_FORMS = {"name": _name, "email": _email, "phone": _phone, "url": _url}
 
 
-def _bool(name, spec, value):
+def _bool(name, spec, value, settings):
     if not isinstance(value, bool):
         raise Fault(2230, name, f"Invalid boolean. Supplied value:{dumps(value)[:60]}")
     return value
 
 
-def _num(name, spec, value):
+def _num(name, spec, value, settings):
     if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
         raise Fault(2080, name, f"Invalid number format. Supplied value:{dumps(value)[:60]}")
     value = Decimal(value)
@@ -103,7 +135,7 @@ def _num(name, spec, value):
     return value
 
 
-def _int(name, spec, value):
+def _int(name, spec, value, settings):
     if isinstance(value, Decimal) and value == value.to_integral_value():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -113,21 +145,21 @@ def _int(name, spec, value):
     return value
 
 
-def _date(name, spec, value):
-    value = _text(name, spec, value)
+def _date(name, spec, value, settings):
+    value = _text(name, spec, value, settings)
     if value and not is_date(value):
         raise Fault(2060, name, f"Invalid date format. Supplied value:{value[:60]}")
     return value
 
 
-def _enum(name, spec, value):
-    value = _text(name, spec, value)
+def _enum(name, spec, value, settings):
+    value = _text(name, spec, value, settings)
     if value and value not in spec.values:
         raise Fault(2170, name, f"Invalid Enumeration : {value[:60]}")
     return value
 
 
-def _object(name, spec, value):
+def _object(name, spec, value, settings):
     if not isinstance(value, dict):
         raise Fault(2010, name, f"Property Name:Can not deserialize {dumps(value)[:60]} as an object "
                                 f"for property {name}")
@@ -137,30 +169,38 @@ def _object(name, spec, value):
         if member is None:
             raise unknown_property(key, f" in {name}")
         if inner is not None and not member.read_only:
-            result[key] = value_of(f"{name}.{key}", member, inner)
-    for key, member in spec.members.items():
-        if "!" in member.flags and is_empty(result.get(key)):
+            result[key] = _CHECKS[member.kind](f"{name}.{key}", member, inner, settings)
+    for key in spec.required:
+        if is_empty(result.get(key)):
             raise missing(f"{name}.{key}")
     return result
 
 
-def _ref(name, spec, value):
-    value = _object(name, spec, value)
+def _address(name, spec, value, settings):
+    result = _object(name, spec, value, settings)
+    length = sum(len(result.get(line, "")) for line in ("Line1", "Line2", "Line3", "Line4", "Line5"))
+    if length > 2000:
+        raise too_long(f"{name}.Line1", 2000, length)
+    return result
+
+
+def _ref(name, spec, value, settings):
+    value = _object(name, spec, value, settings)
     return {"value": value.get("value", "")}
 
 
-def _shiplike_ref(name, spec, value):
-    return _object(name, spec, value) if spec.target == "free" else _ref(name, spec, value)
+def _shiplike_ref(name, spec, value, settings):
+    return _object(name, spec, value, settings) if spec.target == "free" else _ref(name, spec, value, settings)
 
 
-def _list(name, spec, value):
+def _list(name, spec, value, settings):
     if not isinstance(value, list):
         raise Fault(2010, name, f"Property Name:Can not deserialize {dumps(value)[:60]} as a list "
                                 f"for property {name}")
     if len(value) > 10000:
         raise Fault(2240, name, f"{name} has more than 10,000 entries")
-    return [_object(name, spec, v) for v in value]
+    return [_object(name, spec, v, settings) for v in value]
 
 
 _CHECKS = {"str": _text, "bool": _bool, "num": _num, "int": _int, "date": _date, "enum": _enum,
-           "obj": _object, "ref": _shiplike_ref, "list": _list, "any": lambda n, s, v: v}
+           "obj": _object, "ref": _shiplike_ref, "list": _list, "any": lambda n, s, v, x: v, "address": _address}

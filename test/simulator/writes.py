@@ -25,6 +25,10 @@ def _rules(change, entity: Entity, obj: dict, old: dict | None, include: set, ui
         sales.payment(change, obj, old, include, ui)
     elif entity.name == "Customer":
         names.customer(change, obj, old, ui)
+    elif entity.name == "Vendor":
+        names.vendor(change, obj, old, ui)
+    elif entity.name == "Employee":
+        names.employee(change, obj, old, ui)
     elif entity.name == "Item":
         names.item(change, obj, old, ui)
     elif entity.name == "Term":
@@ -39,7 +43,7 @@ def _shell(entity: Entity) -> dict:
 def create(change, entity: Entity, body: dict, include: set = frozenset(), ui: bool = False) -> dict:
     if entity.singleton:
         raise Fault(500, "", f"Operation is not supported: create {entity.name}")
-    fields = _without_empty(clean(entity, body))
+    fields = _without_empty(clean(entity, body, change.settings))
     fields.pop("Id", None)
     fields.pop("SyncToken", None)
     if entity.name in ("Invoice", "Estimate", "Payment"):
@@ -52,8 +56,8 @@ def create(change, entity: Entity, body: dict, include: set = frozenset(), ui: b
     except Fault:
         change.company.sequence[entity.family] -= 1
         raise
-    _opening_balance(change, obj)
-    sales.settle_balances(change)
+    if not _opening_balance(change, obj):
+        sales.settle_balances(change)
     return obj
 
 
@@ -66,14 +70,16 @@ def _without_empty(fields: dict) -> dict:
     return {k: v for k, v in fields.items() if not is_empty(v)}
 
 
-def _opening_balance(change, customer: dict) -> None:
-    """A customer created with a balance gets an invoice for it."""
-    for note in [n for n in change.notes if "opening" in n]:
+def _opening_balance(change, customer: dict) -> bool:
+    """A customer created with a balance gets an invoice for it, which settles the balance."""
+    opening = [n for n in change.notes if "opening" in n]
+    for note in opening:
         change.notes.remove(note)
         line = {"Amount": note["opening"], "DetailType": "SalesItemLineDetail",
                 "Description": "Solde d'ouverture", "SalesItemLineDetail": {}}
         create(change, ENTITIES["Invoice"], {"CustomerRef": {"value": customer["Id"]},
                                              "TxnDate": note["date"], "Line": [line]})
+    return bool(opening)
 
 
 def _current(change, entity: Entity, body: dict, ui: bool) -> dict:
@@ -86,7 +92,7 @@ def _current(change, entity: Entity, body: dict, ui: bool) -> dict:
     if not id.isdigit() or len(id) > 19:
         raise Fault(2030, "Id", f"Id should be a valid number. Supplied value:{id[:60]}")
     old = change.get(entity.name, id)
-    if old is None:
+    if old is None or (entity.name, id) in change.company.losing:
         raise not_found(change.company, entity, id)
     token = body.get("SyncToken")
     if not ui:
@@ -107,9 +113,10 @@ def update(change, entity: Entity, body: dict, include: set = frozenset(), ui: b
     if entity.name == "CompanyInfo" and body.get("sparse") is not True:
         raise Fault(500, "", "Operation is not supported: CompanyInfo takes sparse updates")
     old = _current(change, entity, body, ui)
-    fields = clean(entity, body)
+    fields = clean(entity, body, change.settings)
     sparse = body.get("sparse") is True
-    obj = _sparse(entity, old, fields) if sparse else _full(entity, old, fields)
+    _immutable_currency(entity, fields, old)
+    obj = _sparse(entity, old, fields, change.settings) if sparse else _full(entity, old, fields)
     check_required(entity, obj)
     if sparse and entity.name == "Payment" and not ui:
         for name in ("CustomerRef", "TotalAmt"):
@@ -122,14 +129,16 @@ def update(change, entity: Entity, body: dict, include: set = frozenset(), ui: b
     return obj
 
 
-def _sparse(entity: Entity, old: dict, fields: dict) -> dict:
+def _sparse(entity: Entity, old: dict, fields: dict, settings: dict) -> dict:
     obj = copy(old)
+    ignore_empty = settings["sparse_empty"] == "ignore"
     for name, value in fields.items():
         spec = entity.get(name)
         if name in COMMON or "c" in spec.flags:
             continue
         if is_empty(value):
-            obj.pop(name, None)
+            if not ignore_empty:
+                obj.pop(name, None)
         else:
             obj[name] = value
     for name in ("DisplayName", "PrintOnCheckName", "Name"):
@@ -147,14 +156,15 @@ def _full(entity: Entity, old: dict, fields: dict) -> dict:
             obj[name] = copy(old[name])
         elif not fixed and name in fields and not is_empty(fields[name]):
             obj[name] = fields[name]
-    _immutable_currency(fields, old)
     if entity.name == "Payment":
         obj.setdefault("Line", [])
         obj["LinkedTxn"] = old.get("LinkedTxn", [])
     return obj
 
 
-def _immutable_currency(fields: dict, old: dict) -> None:
+def _immutable_currency(entity: Entity, fields: dict, old: dict) -> None:
+    if "CurrencyRef" not in fields or not isinstance(fields["CurrencyRef"], dict):
+        return
     sent, kept = fields.get("CurrencyRef", {}).get("value"), old.get("CurrencyRef", {}).get("value")
     if sent and kept and sent != kept:
         raise Fault(6000, "CurrencyRef", "Business Validation Error: Invalid Currency: the currency "
@@ -195,7 +205,7 @@ def _rename_in_transactions(change, obj: dict) -> None:
 def delete(change, entity: Entity, body: dict, ui: bool = False) -> dict:
     if not entity.deletable:
         raise Fault(500, "", f"Operation is not supported: delete {entity.name}")
-    clean(entity, body)
+    clean(entity, body, change.settings)
     old = _current(change, entity, body, ui)
     obj = change.edit(entity.name, old["Id"])
     sales.before_delete(change, entity.name, obj)
@@ -207,7 +217,7 @@ def delete(change, entity: Entity, body: dict, ui: bool = False) -> dict:
 def void(change, entity: Entity, body: dict, ui: bool = False) -> dict:
     if entity.name not in ("Invoice", "Payment"):
         raise Fault(500, "", f"Operation is not supported: void {entity.name}")
-    clean(entity, body)
+    clean(entity, body, change.settings)
     old = _current(change, entity, body, ui)
     obj = change.edit(entity.name, old["Id"], bump=True)
     (sales.void_invoice if entity.name == "Invoice" else sales.void_payment)(change, obj)
