@@ -92,6 +92,7 @@ def main() -> None:
     else:
         build(sim, options)
     gc.freeze()
+    gc.set_threshold(200_000, 20, 100)
     gc.enable()
     apply_options(sim, options)
     server = Server(sim, Control(sim) if options.control else None, options.port)

@@ -36,6 +36,7 @@ class Request:
     entities: set = field(default_factory=set)
     busy: bool = False                      # another call with the same requestid still runs
     hold: Callable | None = None            # what a fault rule does while this call runs
+    digest: str = ""                        # of the body of a batch
     cut_items: bool = False                 # a batch that ends in the middle
 
     @functools.cached_property

@@ -124,7 +124,11 @@ class Entity:
     def required(self) -> list:
         return [name for name, spec in self.fields.items() if "!" in spec.flags]
 
-    @property
+    @functools.cached_property
+    def references(self) -> list:
+        return [name for name, spec in self.fields.items() if spec.kind == "ref"]
+
+    @functools.cached_property
     def path(self) -> str:
         return self.name.lower()
 

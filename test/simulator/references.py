@@ -61,6 +61,6 @@ def _inactive(name: str, target: str, key: str) -> Fault:
 
 def resolve_all(change, entity, obj: dict, old: dict | None) -> None:
     """Resolve every top-level reference of an object in place."""
-    for name, spec in entity.fields.items():
-        if spec.kind == "ref" and name in obj:
-            obj[name] = resolve(change, name, spec, obj[name], (old or {}).get(name))
+    for name in entity.references:
+        if name in obj:
+            obj[name] = resolve(change, name, entity.fields[name], obj[name], old.get(name) if old else None)

@@ -21,6 +21,8 @@ _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^
                       r"@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\Z")
 # What no text may hold: control characters, halves of surrogate pairs, U+FFFE and U+FFFF.
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_NOT_IN_NAMES = re.compile(r"[:\t\n\r]")
+_NO_VALUE = {"Id", "Tag", "Default"}        # members that make no value by themselves
 _URL = re.compile(r"(https?://)?[^\s/:.]+(\.[^\s/:.]+)+(:\d+)?(/\S*)?\Z", re.I)
 
 
@@ -30,11 +32,16 @@ def clean(entity: Entity, body: dict, settings: dict) -> dict:
     if sparse is not None and not isinstance(sparse, bool):
         raise Fault(2230, "sparse", f"Invalid boolean. Supplied value:{dumps(sparse)[:60]}")
     keep_null = sparse is True and settings["sparse_null"] == "clear"
+    find = entity.fields.get
     for name, value in body.items():
-        spec = entity.get(name)
+        spec = find(name)
         if spec is None:
-            raise unknown_property(name, f" (class com.intuit.schema.finance.v3.{entity.name})")
-        if spec.read_only or (name in COMMON and name not in ("Id", "SyncToken")):
+            spec = COMMON.get(name)
+            if spec is None:
+                raise unknown_property(name, f" (class com.intuit.schema.finance.v3.{entity.name})")
+            if name != "Id" and name != "SyncToken":
+                continue
+        if spec.read_only:
             continue
         if value is not None:
             result[name] = _CHECKS[spec.kind](name, spec, value, settings)
@@ -51,8 +58,11 @@ def check_required(entity: Entity, obj: dict) -> None:
 
 def is_empty(value) -> bool:
     """True for what means "no value": "", {}, {"Address": ""}.  An empty list is a value."""
-    if isinstance(value, dict):
-        return all(is_empty(v) for k, v in value.items() if k not in ("Id", "Tag", "Default"))
+    if type(value) is dict:
+        for name, inner in value.items():
+            if name not in _NO_VALUE and not is_empty(inner):
+                return False
+        return True
     return value is None or value == ""
 
 
@@ -86,7 +96,7 @@ def _characters(name: str, value: str, allowed: str) -> str:
 
 
 def _name(name, value, settings):
-    if any(c in value for c in ":\t\n\r"):
+    if _NOT_IN_NAMES.search(value):
         raise Fault(2040, name, f"Invalid String. {name} must not hold a colon, tab or line break.")
     return value.strip()
 
