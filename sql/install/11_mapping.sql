@@ -33,7 +33,9 @@ CREATE TABLE qbsync.mapping (
 	first_sync_done_at	timestamptz,
 	sweep_after			text COLLATE "C",
 	backfill_asked_by	name,
-	backfill_paused		boolean NOT NULL DEFAULT false,
+	paused_lanes		text[] NOT NULL DEFAULT '{}' CHECK (paused_lanes <@ '{rule,backfill}'),
+	lane_confirmed_at	timestamptz,
+	scan_at				timestamptz,
 	-- what is wrong now
 	problem				text,
 	problem_detail		text,
@@ -63,7 +65,9 @@ COMMENT ON COLUMN qbsync.mapping.made_view IS 'the view was made by qbsync_map_t
 COMMENT ON COLUMN qbsync.mapping.state IS 'declared: nothing moves yet; enabled; disabled: was enabled, links are kept';
 COMMENT ON COLUMN qbsync.mapping.sweep_after IS 'all records of the company are being looked at, in order of id; done up to here; null: no';
 COMMENT ON COLUMN qbsync.mapping.backfill_asked_by IS 'who wants all CRM records that QuickBooks does not have to be created there, until they stand in qbsync.outgoing';
-COMMENT ON COLUMN qbsync.mapping.backfill_paused IS 'nothing of the lane backfill is sent';
+COMMENT ON COLUMN qbsync.mapping.paused_lanes IS 'requests of these lanes are not sent: rule until qbsync_confirm_lane, backfill until qbsync_backfill_pause(pause => false)';
+COMMENT ON COLUMN qbsync.mapping.lane_confirmed_at IS 'a person has seen that there are many; for an hour nothing is stopped';
+COMMENT ON COLUMN qbsync.mapping.scan_at IS 'when all CRM records are compared with QuickBooks'' again, for changes that triggers did not see';
 COMMENT ON COLUMN qbsync.mapping.problem IS 'code in qbsync.problem, null when all is well; the mapping waits, others go on';
 
 CREATE TABLE qbsync.watch (

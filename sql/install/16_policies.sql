@@ -17,6 +17,7 @@ INSERT INTO qbsync.policy (name, allowed, default_value, per_column, meaning) VA
 	('email_out', '{primary,primary_first_keep_rest,all}', 'primary_first_keep_rest', false, 'Of several e-mail addresses QuickBooks gets: primary: the first alone, QuickBooks'' others are lost; primary_first_keep_rest: the first, QuickBooks'' others stay behind it; all.'),
 	-- X-4, X-11
 	('push_new', '{on_demand,on_invoice,scope,none}', 'on_demand,on_invoice', false, 'When a CRM record that QuickBooks does not have is created there, a list: on_demand: when somebody asks; scope: as soon as it is new or changed and its view shows it; on_invoice: when an invoice needs it; or none.'),
+	('lane_limit', NULL, '100', false, 'So many CRM records may wait to be created or deactivated in QuickBooks because a rule says so (push_new scope, on_crm_delete); more are taken for an accident and wait for qbsync_confirm_lane. What a person asked for never waits.'),
 	('initial_push', '{true,false}', 'false', false, 'The first sync creates CRM records in QuickBooks, too.'),
 	('push_rule', NULL, 'none', false, 'When an invoice of the CRM is sent by itself, as column=value,value: when that column of its view gets one of the values. none: when somebody asks.'),
 	('customer_missing', '{create,hold}', 'create', false, 'An invoice is to be sent whose customer QuickBooks does not have: create: the customer goes first, as push_new allows; hold: the invoice waits until it is linked.'),

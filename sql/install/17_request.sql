@@ -13,7 +13,7 @@ CREATE TABLE qbsync.request (
 	id				text COLLATE "C",
 	operation		text NOT NULL CHECK (operation IN ('create', 'update')),
 	state			text NOT NULL DEFAULT 'ready' CHECK (state IN ('ready', 'sent', 'check', 'stale', 'refused')),
-	lane			text NOT NULL DEFAULT 'interactive' CHECK (lane IN ('interactive', 'backfill')),
+	lane			text NOT NULL DEFAULT 'interactive' CHECK (lane IN ('interactive', 'rule', 'backfill')),
 	generation		integer NOT NULL DEFAULT 0,
 	requestid		text NOT NULL,
 	body			text NOT NULL,
@@ -33,7 +33,7 @@ CREATE INDEX request_open_idx ON qbsync.request (connection_id, state, lane, req
 COMMENT ON TABLE qbsync.request IS 'What is to be written to QuickBooks: at most one for a CRM record, made by apply workers, sent by the gateway, gone when QuickBooks has answered and all of it is recorded. Read qbsync.pending instead';
 COMMENT ON COLUMN qbsync.request.id IS 'record in QuickBooks; null: to be created';
 COMMENT ON COLUMN qbsync.request.state IS 'ready: may be sent, or made anew while the CRM changes; sent: on its way or its outcome is not known, body and ids stay as they are; check: nothing is sent before it was read back (after a restore, or when too much time has passed); stale: waits for the record to be read again; refused: see qbsync.send_error';
-COMMENT ON COLUMN qbsync.request.lane IS 'interactive goes before backfill';
+COMMENT ON COLUMN qbsync.request.lane IS 'interactive: an edit, or what a person asked for, goes first; rule: created or deactivated because a policy says so, stops when there are very many (qbsync_confirm_lane); backfill: behind all that';
 COMMENT ON COLUMN qbsync.request.generation IS 'part of requestid: a new one after QuickBooks has refused, or the record was unlinked; see qbsync.create_generation';
 COMMENT ON COLUMN qbsync.request.requestid IS 'derived, never random (qbsync.derive_requestid): QuickBooks answers a repetition with what it answered first';
 COMMENT ON COLUMN qbsync.request.body IS 'JSON as it is sent';
@@ -47,7 +47,7 @@ CREATE TABLE qbsync.outgoing (
 	mapping_id		integer NOT NULL,
 	crm_key			text COLLATE "C" NOT NULL,
 	asked			boolean NOT NULL DEFAULT true,
-	lane			text NOT NULL DEFAULT 'interactive' CHECK (lane IN ('interactive', 'backfill')),
+	lane			text NOT NULL DEFAULT 'interactive' CHECK (lane IN ('interactive', 'rule', 'backfill')),
 	asked_by		name DEFAULT session_user,
 	asked_at		timestamptz NOT NULL DEFAULT clock_timestamp(),
 	next_attempt_at	timestamptz NOT NULL DEFAULT clock_timestamp(),

@@ -140,7 +140,43 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.request_statement_end(qbsync.mapping) IS 'The part of a statement that makes requests and errors of what was composed';
 
-CREATE FUNCTION qbsync.send_statements(mapping_id integer, OUT send text, OUT push text)
+/*
+ * Records that are gone from the view and are to be made inactive in QuickBooks (on_crm_delete, X-13).  One that only left the
+ * view's scope is still in its table, and stays as it is there.  Where row-level security could hide it nothing is concluded.
+ */
+CREATE FUNCTION qbsync.gone_statements(m qbsync.mapping, OUT gone text, OUT still_there text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	w qbsync.watch;
+	key text;
+BEGIN
+	IF qbsync.effective_policies((m).mapping_id) ->> 'on_crm_delete' <> 'deactivate' THEN
+		RETURN;
+	END IF;
+	SELECT k.* INTO w FROM qbsync.watch k
+	JOIN pg_class c ON c.oid = k.relation AND NOT c.relrowsecurity
+	WHERE k.mapping_id = (m).mapping_id AND k.key_query IS NULL AND qbsync.is_main_table((m).mapping_id, k.relation);
+	IF w.watch_id IS NULL THEN
+		RETURN;
+	END IF;
+	SELECT CASE count(*) WHEN 1 THEN min(format('t.%I::pg_catalog.text', k.name))
+		ELSE format('pg_catalog.jsonb_build_array(%s)::pg_catalog.text', string_agg(format('t.%I::pg_catalog.text', k.name), ', ' ORDER BY k.position)) END
+	INTO key FROM unnest(w.key_columns) WITH ORDINALITY k(name, position);
+	gone_statements.still_there := format('SELECT %1$s AS crm_key FROM %2$s t WHERE %1$s OPERATOR(pg_catalog.=) ANY ($1)', key, qbsync.qualified(w.relation));
+	gone_statements.gone := format($sql$
+		SELECT l.id, l.crm_key FROM qbsync.link l
+		JOIN qbsync.%1$I c ON c.connection_id = l.connection_id AND c.id = l.id AND c.active IS NOT FALSE AND c.deleted_at IS NULL
+		LEFT JOIN qbsync.request r ON r.mapping_id = l.mapping_id AND r.crm_key = l.crm_key
+		WHERE l.connection_id = %2$s AND l.entity = %3$L AND l.family = %4$s AND l.mapping_id = %5$s AND l.id = ANY ($1)
+		  AND (l.state = 'linked' OR l.state = 'crm_missing' AND r.sent_values = '{"active": false}')
+		$sql$, (m).entity, (m).connection_id, (m).entity, (m).family, (m).mapping_id);
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.gone_statements(qbsync.mapping) IS 'Statements about records that are gone from the view: gone (as the owner, $1 ids): those to be made inactive unless (still_there, as the role, $1 crm_keys) they are in their table yet; null when nothing is';
+
+CREATE FUNCTION qbsync.send_statements(mapping_id integer, OUT send text, OUT push text, OUT gone text, OUT still_there text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
@@ -155,6 +191,7 @@ BEGIN
 	IF NOT qbsync.may_send(m.mapping_id) THEN
 		RETURN;
 	END IF;
+	SELECT g.gone, g.still_there INTO send_statements.gone, send_statements.still_there FROM qbsync.gone_statements(m) g;
 	them := qbsync.send_columns(m.mapping_id);
 	finish := qbsync.request_statement_end(m);
 	-- columns of the view that do not go out
@@ -170,7 +207,7 @@ BEGIN
 			CROSS JOIN LATERAL (SELECT u.send) s
 			JOIN qbsync.%4$I c ON c.connection_id = %5$s AND c.id = u.id
 		), composed AS MATERIALIZED (
-			SELECT g.*, 'interactive' AS lane, b.body, b.problem, b.column_name, b.detail
+			SELECT g.*, CASE WHEN g.send = '{"active": false}' THEN 'rule' ELSE 'interactive' END AS lane, b.body, b.problem, b.column_name, b.detail
 			FROM given g LEFT JOIN LATERAL qbsync.compose(%6$L, g.columns, g.raw, g.id, g.sync_token) b ON g.waits_for = '{}' AND g.unmapped = '{}'
 		)%7$s
 		SELECT count(*) FROM entered
@@ -187,7 +224,7 @@ BEGIN
 			LEFT JOIN (SELECT x.crm_key, array_agg(x.id) AS pairs, bool_or(x.outcome = 'auto') AS auto FROM match_pair x GROUP BY 1) p ON p.crm_key = o.crm_key
 			WHERE o.mapping_id = %9$s AND o.crm_key = ANY ($1)
 		), given AS (
-			SELECT w.crm_key, NULL::text AS id, w.lane, w.asked, coalesce(w.ours ->> 'display_name', w.ours ->> 'company_name', w.crm_key) AS name, w.ours,
+			SELECT w.crm_key, NULL::text AS id, CASE WHEN w.asked THEN w.lane ELSE 'rule' END AS lane, w.asked, coalesce(w.ours ->> 'display_name', w.ours ->> 'company_name', w.crm_key) AS name, w.ours,
 				%1$s AS columns, %2$s AS waits_for, %3$s AS unmapped, NULL::text AS sync_token
 			FROM wanted w
 			CROSS JOIN LATERAL (SELECT %10$s AS send) s
@@ -223,7 +260,7 @@ BEGIN
 		CASE WHEN closed IS NULL THEN 'w.ours' ELSE format('(w.ours - %L::text[])', closed) END);
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.send_statements(integer) IS 'Statements that make requests: send: of linked records ($1 ids, $2 crm_keys, $3 canonical columns to be sent, $4 canonical rows, $5 names); push: of records that QuickBooks does not have ($1 crm_keys; tuplestores crm_row, match_pair). Null when nothing of the mapping goes out';
+COMMENT ON FUNCTION qbsync.send_statements(integer) IS 'Statements that make requests: send: of linked records ($1 ids, $2 crm_keys, $3 canonical columns to be sent, $4 canonical rows, $5 names); push: of records that QuickBooks does not have ($1 crm_keys; tuplestores crm_row, match_pair); gone, still_there: see qbsync.gone_statements. Null when nothing of the mapping goes out';
 
 /* What waited for records that are linked now is looked at at once. */
 CREATE FUNCTION qbsync.release_sends(mapping_id integer, crm_keys text[])
@@ -273,9 +310,44 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT EXISTS (SELECT FROM qbsync.capture c WHERE c.watch_id IN (SELECT w.watch_id FROM qbsync.watch w WHERE w.mapping_id = has_news.mapping_id))
 		OR EXISTS (SELECT FROM qbsync.send_error e WHERE e.mapping_id = has_news.mapping_id AND e.next_attempt_at <= clock_timestamp() AND e.dismissed_at IS NULL)
-		OR EXISTS (SELECT FROM qbsync.mapping m WHERE m.mapping_id = has_news.mapping_id AND m.backfill_asked_by IS NOT NULL);
+		OR EXISTS (SELECT FROM qbsync.mapping m WHERE m.mapping_id = has_news.mapping_id AND (m.backfill_asked_by IS NOT NULL OR m.scan_at <= clock_timestamp()));
 $fn$;
-COMMENT ON FUNCTION qbsync.has_news(integer) IS 'Were changes captured that concern a mapping, are errors of its way out due, or does a backfill begin?';
+COMMENT ON FUNCTION qbsync.has_news(integer) IS 'Were changes captured that concern a mapping, are errors of its way out due, does a backfill begin, or is the scan of the night due?';
+
+/*
+ * What no trigger sees (session_replication_role, triggers that were off, a table that was swapped) is found by comparing all
+ * records once a day.  True: keys that QuickBooks does not have are to be looked at as well, since a rule may create them.
+ */
+CREATE FUNCTION qbsync.begin_scan(mapping_id integer)
+RETURNS boolean
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	WITH due AS (
+		UPDATE qbsync.mapping m SET sweep_after = coalesce(m.sweep_after, ''), scan_at = m.scan_at + interval '1 day' * ceil(greatest(extract(epoch FROM clock_timestamp() - m.scan_at), 1) / 86400)
+		WHERE m.mapping_id = begin_scan.mapping_id AND m.scan_at <= clock_timestamp()
+		RETURNING m.mapping_id
+	)
+	SELECT count(*) > 0 AND bool_or('scope' = ANY (string_to_array(qbsync.effective_policies(d.mapping_id) ->> 'push_new', ','))) FROM due d;
+$fn$;
+COMMENT ON FUNCTION qbsync.begin_scan(integer) IS 'Begins the scan of the night if it is due';
+
+/*
+ * An accident (a bulk import, a script, a mapping by mistake) must not fill QuickBooks' books: when far more than usual is to be
+ * created or deactivated because a rule says so, that waits for a person.  What a person asked for never does.
+ */
+CREATE FUNCTION qbsync.guard_lane(mapping_id integer)
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	UPDATE qbsync.mapping m SET paused_lanes = m.paused_lanes || '{rule}'::text[]
+	WHERE m.mapping_id = guard_lane.mapping_id AND 'rule' <> ALL (m.paused_lanes)
+	  AND (m.lane_confirmed_at IS NULL OR m.lane_confirmed_at < clock_timestamp() - interval '1 hour')
+	  AND (SELECT count(*) FROM qbsync.request r WHERE r.mapping_id = m.mapping_id AND r.lane = 'rule' AND r.state = 'ready')
+		> (qbsync.effective_policies(m.mapping_id) ->> 'lane_limit')::integer;
+$fn$;
+COMMENT ON FUNCTION qbsync.guard_lane(integer) IS 'Stops what rules want to create or deactivate when it is more than policy lane_limit';
 
 /* A person wants all of them; the worker reads the view's keys. */
 CREATE FUNCTION qbsync.enter_backfill(mapping_id integer, crm_keys text[])

@@ -158,9 +158,9 @@ AS $fn$
 			   OR EXISTS (SELECT FROM qbsync.arrival a WHERE a.mapping_id = m.mapping_id)
 			   OR qbsync.has_news(m.mapping_id)
 			   OR EXISTS (SELECT FROM qbsync.outgoing o WHERE o.mapping_id = m.mapping_id AND o.next_attempt_at <= clock_timestamp()
-						  AND (o.lane = 'interactive' OR NOT m.backfill_paused))
+						  AND o.lane <> ALL (m.paused_lanes))
 			   OR EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = m.mapping_id AND r.state <> 'refused'
-						  AND (r.lane = 'interactive' OR NOT m.backfill_paused OR r.state <> 'ready'))
+						  AND (r.lane <> ALL (m.paused_lanes) OR r.state <> 'ready'))
 			   OR EXISTS (SELECT FROM qbsync.crm_error e WHERE e.mapping_id = m.mapping_id AND e.next_attempt_at <= clock_timestamp()
 						  AND e.dismissed_at IS NULL)));
 $fn$;

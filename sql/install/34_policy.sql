@@ -178,6 +178,11 @@ BEGIN
 			RETURN qbsync.role_list(free_policy_value.value);
 		WHEN 'default_item' THEN
 			RETURN qbsync.resolve_reference(free_policy_value.connection_id, 'item', free_policy_value.value);
+		WHEN 'lane_limit' THEN
+			form := 'It is a number of records from 1 to 1000000.';
+			IF free_policy_value.value ~ '^[1-9]\d{0,6}$' AND free_policy_value.value::integer <= 1000000 THEN
+				RETURN free_policy_value.value::integer::text;
+			END IF;
 		WHEN 'payment_future_days' THEN
 			form := 'It is a number of days from 0 to 3650.';
 			IF free_policy_value.value ~ '^\d{1,4}$' AND free_policy_value.value::integer <= 3650 THEN

@@ -328,7 +328,7 @@ SELECT v.connection, v.connection_id, m.name AS mapping, m.mapping_id, m.entity,
 	(SELECT count(*) FROM qbsync.arrival a WHERE a.mapping_id = m.mapping_id) AS waiting_count,
 	(SELECT count(*) FROM qbsync.send_error e WHERE e.mapping_id = m.mapping_id AND e.dismissed_at IS NULL) AS send_error_count,
 	(SELECT count(*) FROM qbsync.request r WHERE r.mapping_id = m.mapping_id) AS pending_count,
-	(SELECT count(*) FROM qbsync.outgoing o WHERE o.mapping_id = m.mapping_id AND o.lane = 'backfill') AS backfill_count, m.backfill_paused,
+	(SELECT count(*) FROM qbsync.outgoing o WHERE o.mapping_id = m.mapping_id AND o.lane = 'backfill') AS backfill_count, m.paused_lanes,
 	CASE WHEN m.sweep_after IS NOT NULL THEN (
 		SELECT round(100.0 * count(*) FILTER (WHERE r.id <= m.sweep_after) / greatest(count(*), 1), 1)
 		FROM qbsync.record r WHERE r.connection_id = m.connection_id AND r.entity = m.entity) END AS sweep_percent,
@@ -354,5 +354,6 @@ COMMENT ON COLUMN qbsync.mapping_status.waiting_count IS 'changes in QuickBooks 
 COMMENT ON COLUMN qbsync.mapping_status.send_error_count IS 'CRM records that cannot go to QuickBooks as they are: rows of qbsync.error_open, too';
 COMMENT ON COLUMN qbsync.mapping_status.pending_count IS 'rows of qbsync.pending';
 COMMENT ON COLUMN qbsync.mapping_status.backfill_count IS 'CRM records of a backfill that are not in QuickBooks yet';
+COMMENT ON COLUMN qbsync.mapping_status.paused_lanes IS 'kinds of what waits to be sent that rest: rule: far more than usual, see qbsync.pending and qbsync_confirm_lane; backfill: see qbsync_backfill_pause';
 COMMENT ON COLUMN qbsync.mapping_status.sweep_percent IS 'while all records are being looked at: how far';
 COMMENT ON COLUMN qbsync.mapping_status.first_sync_done_at IS 'when all records had been looked at for the first time';

@@ -60,7 +60,7 @@ DECLARE
 	m qbsync.mapping := qbsync.held_mapping(qbsync_backfill.mapping);
 BEGIN
 	PERFORM qbsync.require_sending(m);
-	UPDATE qbsync.mapping k SET backfill_asked_by = session_user, backfill_paused = false WHERE k.mapping_id = m.mapping_id;
+	UPDATE qbsync.mapping k SET backfill_asked_by = session_user, paused_lanes = array_remove(k.paused_lanes, 'backfill') WHERE k.mapping_id = m.mapping_id;
 	PERFORM qbsync.wake();
 	RETURN format('CRM records of mapping "%s" that QuickBooks does not have are created there', m.name);
 END
@@ -76,12 +76,29 @@ AS $fn$
 DECLARE
 	m qbsync.mapping := qbsync.held_mapping(qbsync_backfill_pause.mapping);
 BEGIN
-	UPDATE qbsync.mapping k SET backfill_paused = coalesce(qbsync_backfill_pause.pause, true) WHERE k.mapping_id = m.mapping_id;
+	UPDATE qbsync.mapping k SET paused_lanes = array_remove(k.paused_lanes, 'backfill') || CASE WHEN coalesce(qbsync_backfill_pause.pause, true) THEN '{backfill}' ELSE '{}' END::text[]
+	WHERE k.mapping_id = m.mapping_id;
 	PERFORM qbsync.wake();
 	RETURN (SELECT count(*) FROM qbsync.outgoing o WHERE o.mapping_id = m.mapping_id AND o.lane = 'backfill');
 END
 $fn$;
 COMMENT ON FUNCTION @extschema@.qbsync_backfill_pause(text, boolean) IS 'Let a backfill rest, or with pause => false go on; everything else is sent as always. Returns how many records of it are left. SECURITY DEFINER: writes qbsync.mapping';
+
+CREATE FUNCTION @extschema@.qbsync_confirm_lane(mapping text DEFAULT NULL)
+RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	m qbsync.mapping := qbsync.held_mapping(qbsync_confirm_lane.mapping);
+BEGIN
+	UPDATE qbsync.mapping k SET paused_lanes = array_remove(k.paused_lanes, 'rule'), lane_confirmed_at = clock_timestamp() WHERE k.mapping_id = m.mapping_id;
+	PERFORM qbsync.wake();
+	RETURN (SELECT count(*) FROM qbsync.request r WHERE r.mapping_id = m.mapping_id AND r.lane = 'rule' AND r.state = 'ready');
+END
+$fn$;
+COMMENT ON FUNCTION @extschema@.qbsync_confirm_lane(text) IS
+	'Far more records than usual were to be created or deactivated in QuickBooks by a rule, so they were stopped: qbsync.pending shows them. This lets them go, and for an hour stops nothing. Returns how many wait. SECURITY DEFINER: writes qbsync.mapping';
 
 CREATE FUNCTION @extschema@.qbsync_refresh(
 	mapping text DEFAULT NULL,
@@ -110,6 +127,7 @@ COMMENT ON FUNCTION @extschema@.qbsync_refresh(text, text) IS 'Read the QuickBoo
 
 CREATE VIEW qbsync.pending AS
 SELECT v.connection, v.connection_id, m.name AS mapping, r.entity, m.crm_table, r.crm_key, r.id, r.operation, r.state, r.lane,
+	r.state = 'ready' AND r.lane = ANY (m.paused_lanes) AS paused,
 	r.sent_values AS columns, r.composed_at AS since, now() - r.composed_at AS age, r.first_sent_at, r.attempts, r.requestid
 FROM qbsync.request r
 JOIN qbsync.visible_connection v ON v.connection_id = r.connection_id
@@ -119,7 +137,8 @@ COMMENT ON COLUMN qbsync.pending.crm_table IS 'table of the CRM record';
 COMMENT ON COLUMN qbsync.pending.crm_key IS 'key of the CRM record, as text';
 COMMENT ON COLUMN qbsync.pending.id IS 'QuickBooks'' id; null: to be created';
 COMMENT ON COLUMN qbsync.pending.state IS 'ready: goes next; sent: on its way, or the outcome is not known and asked for; check: is looked for in QuickBooks first; stale: the record is read again first; refused: waits in qbsync.error_open';
-COMMENT ON COLUMN qbsync.pending.lane IS 'interactive goes before backfill';
+COMMENT ON COLUMN qbsync.pending.lane IS 'interactive goes before rule, rule before backfill';
+COMMENT ON COLUMN qbsync.pending.paused IS 'its lane rests: see qbsync_confirm_lane and qbsync_backfill_pause';
 COMMENT ON COLUMN qbsync.pending.columns IS 'what is sent, by the mirror''s columns; null: emptied';
 COMMENT ON COLUMN qbsync.pending.since IS 'when it was made as it is now';
 COMMENT ON COLUMN qbsync.pending.attempts IS 'how often it was sent';

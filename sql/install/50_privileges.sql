@@ -112,6 +112,7 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.qbsync_push(text, text),
 	@extschema@.qbsync_backfill(text),
 	@extschema@.qbsync_backfill_pause(text, boolean),
+	@extschema@.qbsync_confirm_lane(text),
 	@extschema@.qbsync_refresh(text, text),
 	@extschema@.qbsync_resolve_conflict(bigint, text),
 	@extschema@.qbsync_resolve_conflicts(text, text, text),

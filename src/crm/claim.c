@@ -53,7 +53,7 @@ claim_look(int32 mapping_id)
 		" EXISTS (SELECT FROM qbsync.crm_error e WHERE e.connection_id = m.connection_id AND e.waits_for IS NOT NULL),"
 		" qbsync.has_news(m.mapping_id),"
 		" EXISTS (SELECT FROM qbsync.outgoing o WHERE o.mapping_id = m.mapping_id AND o.next_attempt_at <= clock_timestamp()"
-		"  AND (o.lane = 'interactive' OR NOT m.backfill_paused)),"
+		"  AND o.lane <> ALL (m.paused_lanes)),"
 		" EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = m.mapping_id) OR EXISTS (SELECT FROM qbsync.send_error e WHERE e.mapping_id = m.mapping_id),"
 		" EXISTS (SELECT FROM qbsync.send_error e WHERE e.waits_for IS NOT NULL)"
 		" FROM qbsync.mapping m JOIN qbsync.connection c USING (connection_id) WHERE m.mapping_id = $1",
@@ -189,8 +189,8 @@ choose_outgoing(Claim *claim, int32 mapping_id, int limit)
 {
 	static SqlStatement due = {
 		"SELECT o.crm_key FROM qbsync.outgoing o WHERE o.mapping_id = $1 AND o.next_attempt_at <= clock_timestamp()"
-		" AND (o.lane = 'interactive' OR NOT (SELECT m.backfill_paused FROM qbsync.mapping m WHERE m.mapping_id = $1))"
-		" ORDER BY o.lane DESC, o.next_attempt_at, o.crm_key LIMIT $2",
+		" AND o.lane <> ALL (SELECT unnest(m.paused_lanes) FROM qbsync.mapping m WHERE m.mapping_id = $1)"
+		" ORDER BY o.lane = 'backfill', o.next_attempt_at, o.crm_key LIMIT $2",
 		2, {INT4OID, INT4OID}
 	};
 	Datum		values[] = {Int32GetDatum(mapping_id), Int32GetDatum(limit)};
@@ -305,7 +305,7 @@ claim_next_due(int32 mapping_id)
 		"SELECT min(t.t) FROM (SELECT min(e.next_attempt_at) AS t FROM qbsync.crm_error e WHERE e.mapping_id = $1 AND e.dismissed_at IS NULL AND e.id <> ''"
 		" UNION ALL SELECT min(e.next_attempt_at) FROM qbsync.send_error e WHERE e.mapping_id = $1 AND e.dismissed_at IS NULL AND e.next_attempt_at < 'infinity'"
 		" UNION ALL SELECT min(o.next_attempt_at) FROM qbsync.outgoing o WHERE o.mapping_id = $1 AND o.next_attempt_at < 'infinity'"
-		"  AND (o.lane = 'interactive' OR NOT (SELECT m.backfill_paused FROM qbsync.mapping m WHERE m.mapping_id = $1))) t",
+		"  AND o.lane <> ALL (SELECT unnest(m.paused_lanes) FROM qbsync.mapping m WHERE m.mapping_id = $1)) t",
 		1, {INT4OID}
 	};
 	Datum		values[] = {Int32GetDatum(mapping_id)};

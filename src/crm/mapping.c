@@ -68,7 +68,7 @@ statement_stamp(int32 mapping_id)
 {
 	static SqlStatement select = {
 		"SELECT pg_catalog.md5(pg_catalog.concat_ws('|', "
-		"pg_catalog.to_jsonb(m) OPERATOR(pg_catalog.-) '{sweep_after,problem,problem_detail,problem_since,attempts,next_attempt_at,backfill_asked_by,backfill_paused}'::pg_catalog.text[], "
+		"pg_catalog.to_jsonb(m) OPERATOR(pg_catalog.-) '{sweep_after,problem,problem_detail,problem_since,attempts,next_attempt_at,backfill_asked_by,paused_lanes,lane_confirmed_at,scan_at}'::pg_catalog.text[], "
 		"c.settings, "
 		"(SELECT pg_catalog.jsonb_agg(p ORDER BY p.column_name, p.policy) FROM qbsync.column_policy p WHERE p.mapping_id OPERATOR(pg_catalog.=) m.mapping_id), "
 		"(SELECT pg_catalog.jsonb_agg(r ORDER BY r.event_rule_id) FROM qbsync.event_rule r WHERE r.mapping_id OPERATOR(pg_catalog.=) m.mapping_id), "
@@ -169,7 +169,7 @@ load_statements(int32 mapping_id)
 const MappingSends *
 mapping_sends(const Mapping *mapping)
 {
-	static SqlStatement select = {"SELECT s.send, s.push FROM qbsync.send_statements($1) s", 1, {INT4OID}};
+	static SqlStatement select = {"SELECT s.send, s.push, s.gone, s.still_there FROM qbsync.send_statements($1) s", 1, {INT4OID}};
 	Datum		values[] = {Int32GetDatum(mapping->mapping_id)};
 	MappingSends *sends;
 
@@ -181,6 +181,8 @@ mapping_sends(const Mapping *mapping)
 		elog(ERROR, "mapping %d has no statements", mapping->mapping_id);
 	sends->send = sql_text(0, 1, cache.context);
 	sends->push = sql_text(0, 2, cache.context);
+	sends->gone = sql_text(0, 3, cache.context);
+	sends->still_there = sql_text(0, 4, cache.context);
 	SPI_freetuptable(SPI_tuptable);
 	cache.sends = sends;
 	return sends;

@@ -11,10 +11,12 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 
 #include "common/unit.h"
 #include "crm/batch.h"
 #include "crm/decide.h"
+#include "crm/decide_parts.h"
 #include "crm/sends.h"
 #include "crm/statement.h"
 
@@ -128,6 +130,7 @@ sends_take_news(const Mapping *mapping)
 	static SqlStatement asked = {
 		"SELECT FROM qbsync.mapping m WHERE m.mapping_id = $1 AND m.backfill_asked_by IS NOT NULL", 1, {INT4OID}
 	};
+	static SqlStatement scan = {"SELECT coalesce(qbsync.begin_scan($1), false)", 1, {INT4OID}};
 	static SqlStatement all = {
 		"UPDATE qbsync.mapping SET sweep_after = '' WHERE mapping_id = $1", 1, {INT4OID}
 	};
@@ -141,6 +144,9 @@ sends_take_news(const Mapping *mapping)
 		sql_execute(&all, values, NULL);
 		add_all_keys(mapping, &crm_keys);
 	}
+	sql_execute(&scan, values, NULL);
+	if (DatumGetBool(sql_datum(0, 1, NULL)))
+		add_all_keys(mapping, &crm_keys);
 	if (crm_keys.n > 0)
 	{
 		values[1] = batch_array(&crm_keys, TEXTOID);
@@ -153,13 +159,14 @@ sends_take_news(const Mapping *mapping)
 
 /* --- records that QuickBooks does not have ------------------------------------------------------------------------- */
 
-/* The gateway looks at once. */
+/* Requests were entered: the gateway looks at once, unless there are so many that a person has to. */
 static void
-wake_gateway(void)
+requests_entered(const Mapping *mapping)
 {
-	static SqlStatement wake = {"SELECT qbsync.wake()", 0};
+	static SqlStatement guard = {"SELECT qbsync.guard_lane($1), qbsync.wake()", 1, {INT4OID}};
+	Datum		values[] = {Int32GetDatum(mapping->mapping_id)};
 
-	sql_execute(&wake, NULL, NULL);
+	sql_execute(&guard, values, NULL);
 }
 
 /* The only value of a statement's only row, a count. */
@@ -200,7 +207,7 @@ sends_push(const Mapping *mapping, const Claim *claim)
 	}
 	run = decide_begin_keys(mapping, values[1]);
 	if (count_of(statement_rows(statements->push, 1, types, &values[1], NULL)) > 0)
-		wake_gateway();
+		requests_entered(mapping);
 	decide_end(run);
 	sql_execute(&parents, values, NULL);
 }
@@ -252,23 +259,89 @@ withdraw(const Mapping *mapping, const Batch *ids)
 	sql_execute(&errors, values, NULL);
 }
 
+/* Enter requests for linked records: parallel lists, of which names may lack. */
+static void
+enter(const Mapping *mapping, const Batch *ids, const Batch *crm_keys, const Batch *sends, const Batch *ours, const Batch *names)
+{
+	Oid			types[] = {TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID, JSONBARRAYOID, TEXTARRAYOID};
+	Datum		values[] = {
+		batch_array(ids, TEXTOID), batch_array(crm_keys, TEXTOID), batch_array(sends, JSONBOID), batch_array(ours, JSONBOID),
+		batch_array(names, TEXTOID)
+	};
+
+	if (count_of(statement_rows(mapping_sends(mapping)->send, lengthof(types), types, values, NULL)) > 0)
+		requests_entered(mapping);
+}
+
+/* Is the text among those sorted? */
+static bool
+is_among(char *text_searched, char **sorted, int n)
+{
+	return n > 0 && bsearch(&text_searched, sorted, n, sizeof(char *), decide_compare_texts) != NULL;
+}
+
+void
+sends_gone(const Mapping *mapping, Datum ids)
+{
+	const MappingSends *statements = mapping_sends(mapping);
+	Oid			types[] = {TEXTARRAYOID};
+	Batch		gone_ids = {0};
+	Batch		gone_keys = {0};
+	Batch		there = {0};
+	Batch		lists[5] = {{0}};
+	char	  **sorted;
+	Datum		keys;
+	Rows	   *rows;
+	TupleTableSlot *slot;
+
+	if (statements->gone == NULL)
+		return;
+	rows = statement_rows(statements->gone, 1, types, &ids, NULL);
+	slot = MakeSingleTupleTableSlot(rows->tupdesc, &TTSOpsMinimalTuple);
+	while (tuplestore_gettupleslot(rows->store, true, false, slot))
+	{
+		bool		isnull;
+
+		batch_add(&gone_ids, PointerGetDatum(PG_DETOAST_DATUM_COPY(slot_getattr(slot, 1, &isnull))));
+		batch_add(&gone_keys, PointerGetDatum(PG_DETOAST_DATUM_COPY(slot_getattr(slot, 2, &isnull))));
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	rows_free(rows);
+	if (gone_ids.n == 0)
+		return;
+	keys = batch_array(&gone_keys, TEXTOID);
+	add_first_column(statement_read_as_role(mapping, statements->still_there, 1, types, &keys, NULL), &there);
+	sorted = decide_sorted_texts(&there);
+	for (int i = 0; i < gone_ids.n; i++)
+	{
+		if (is_among(TextDatumGetCString(gone_keys.values[i]), sorted, there.n))
+			continue;
+		batch_add(&lists[0], gone_ids.values[i]);
+		batch_add(&lists[1], gone_keys.values[i]);
+		batch_add(&lists[2], DirectFunctionCall1(jsonb_in, CStringGetDatum("{\"active\": false}")));
+		batch_add(&lists[3], DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
+		batch_add(&lists[4], (Datum) 0);
+	}
+	if (lists[0].n > 0)
+		enter(mapping, &lists[0], &lists[1], &lists[2], &lists[3], &lists[4]);
+}
+
 void
 sends_settle(const Mapping *mapping, const MappingState *state, const Claim *claim, const Deed *deeds, int ndeeds)
 {
-	Oid			types[] = {TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID, JSONBARRAYOID, TEXTARRAYOID};
 	Batch		ids = {0};
 	Batch		crm_keys = {0};
 	Batch		sends = {0};
 	Batch		ours = {0};
 	Batch		names = {0};
 	Batch		quiet = {0};
-	Datum		values[5];
 
 	for (int i = 0; i < ndeeds; i++)
 	{
 		const Decision *decision = deeds[i].decision;
 
-		if (decision->action == DECISION_WAIT || decision->action == DECISION_ERROR)
+		/* of a record that is gone sends_gone() knows */
+		if (decision->action == DECISION_WAIT || decision->action == DECISION_ERROR || decision->action == DECISION_MISSING || deeds[i].gone)
 			continue;
 		if (!sends_something(&deeds[i]))
 		{
@@ -283,15 +356,8 @@ sends_settle(const Mapping *mapping, const MappingState *state, const Claim *cla
 	}
 	if (quiet.n > 0 && state->has_sends)
 		withdraw(mapping, &quiet);
-	if (ids.n == 0 || mapping_sends(mapping)->send == NULL)
-		return;
-	values[0] = batch_array(&ids, TEXTOID);
-	values[1] = batch_array(&crm_keys, TEXTOID);
-	values[2] = batch_array(&sends, JSONBOID);
-	values[3] = batch_array(&ours, JSONBOID);
-	values[4] = batch_array(&names, TEXTOID);
-	if (count_of(statement_rows(mapping_sends(mapping)->send, lengthof(types), types, values, NULL)) > 0)
-		wake_gateway();
+	if (ids.n > 0 && mapping_sends(mapping)->send != NULL)
+		enter(mapping, &ids, &crm_keys, &sends, &ours, &names);
 }
 
 void

@@ -666,6 +666,8 @@ settle_turn(const Mapping *mapping, const MappingState *state, const Claim *clai
 	gather_unknown(&all, claim, deeds, ndeeds);
 	settle_links(mapping, all.fresh, all.nfresh);
 	update_links(mapping_id, &all.known);
+	if (all.missing.n > 0)
+		sends_gone(mapping, batch_array(&all.missing, TEXTOID));
 	mark_missing(mapping_id, &all.missing, true);
 	mark_missing(mapping_id, &all.deleted, false);
 	delete_links(mapping_id, &all.ended);
