@@ -262,6 +262,123 @@ sub control
 	return $answer->{content} eq '' ? undef : decode_json($answer->{content});
 }
 
+# What a person does in QuickBooks (doc/simulator.md, Acts).  Returns the object afterwards.
+sub act
+{
+	my ($self, $act, %arg) = @_;
+	return $self->control('POST', 'act', { act => $act, %arg });
+}
+
+# Set switches; returns their values from before, so that a test can put them back.
+sub settings
+{
+	my ($self, %values) = @_;
+	my $before = $self->control('GET', 'settings');
+	$self->control('POST', 'settings', \%values) if %values;
+	return map { $_ => $before->{$_} } keys %values;
+}
+
+# Add a fault rule; match goes into its match, all else is the rule's own.  Returns its id.
+#   $simulator->fault('cut_after', kind => 'write', every => 7);
+#   $simulator->fault('code', kind => 'object', entity => 'Customer', body => 'Tremblay', code => '6240', times => 1);
+sub fault
+{
+	my ($self, $fault, %arg) = @_;
+	my %match = map { $_ => delete $arg{$_} } grep { exists $arg{$_} } qw(kind entity realm path body);
+	return $self->control('POST', 'faults', { fault => $fault, match => \%match, %arg })->{rules}[0]{id};
+}
+
+# How often a rule has struck.
+sub hits
+{
+	my ($self, $id) = @_;
+	my ($rule) = grep { $_->{id} == $id } @{ $self->control('GET', 'faults')->{rules} };
+	return $rule ? $rule->{hits} : undef;
+}
+
+# End one rule, or all; what they hold goes on.
+sub clear_faults
+{
+	my ($self, $id) = @_;
+	return $self->control('DELETE', 'faults' . (defined $id ? "?id=$id" : ''))->{cleared};
+}
+
+# Accepted writes after a number of the ledger; only: values its entries must have, e.g. source => 'api'.
+sub ledger
+{
+	my ($self, $after, %only) = @_;
+	my @entries = @{ $self->control('GET', 'ledger?after=' . ($after // 0))->{entries} };
+	foreach my $name (keys %only)
+	{
+		@entries = grep { ($_->{$name} // '') eq $only{$name} } @entries;
+	}
+	return @entries;
+}
+
+# The number of the newest entry of the ledger.
+sub ledger_end
+{
+	my ($self) = @_;
+	return $self->control('GET', 'ledger?after=999999999')->{last};
+}
+
+# All counters.
+sub stats
+{
+	my ($self) = @_;
+	return $self->control('GET', 'stats');
+}
+
+# An object as it is now, or undef; the objects of an entity by id without one.
+sub objects
+{
+	my ($self, $entity, $id) = @_;
+	my %found = map { $_->{Id} => $_ } @{ decode_json($self->store($entity))->{objects} };
+	return defined $id ? $found{$id} : \%found;
+}
+
+# Every state an object had, oldest first.
+sub versions
+{
+	my ($self, $entity, $id) = @_;
+	return @{ $self->control('GET', "versions?entity=$entity&id=$id")->{versions} };
+}
+
+# Let simulated time pass.
+sub advance
+{
+	my ($self, $seconds) = @_;
+	return $self->control('POST', 'clock', { advance => $seconds });
+}
+
+# A call of the accounting API as another client, with a consent of its own; returns status and decoded answer.
+sub call
+{
+	my ($self, $method, $path, $body, $again) = @_;
+	my $http = HTTP::Tiny->new(timeout => 60);
+	unless ($self->{access_token})
+	{
+		my $before = ($self->settings(second_consent_ends_first => JSON::PP::false))[1];
+		my $grant = $self->control('POST', 'grant', {});
+		$self->settings(second_consent_ends_first => $before);
+		my $answer = $http->post_form("$self->{base_url}/oauth2/v1/tokens/bearer",
+			{ grant_type => 'refresh_token', refresh_token => $grant->{refresh_token},
+				client_id => $self->{client_id}, client_secret => $self->{client_secret} });
+		$self->{access_token} = decode_json($answer->{content})->{access_token};
+	}
+	my $answer = $http->request($method, "$self->{base_url}/v3/company/$self->{realm}/$path",
+		{ headers => { Authorization => "Bearer $self->{access_token}", Accept => 'application/json',
+				'Content-Type' => 'application/json' },
+			$body ? (content => encode_json($body)) : () });
+	if ($answer->{status} == 401 && !$again)
+	{
+		delete $self->{access_token};
+		return $self->call($method, $path, $body, 1);
+	}
+	my $decoded = eval { decode_json($answer->{content}) };
+	return ($answer->{status}, $decoded // $answer->{content});
+}
+
 # All objects of an entity, as JSON text.
 sub store
 {

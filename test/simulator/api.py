@@ -254,14 +254,14 @@ def run_query(sim, company, text: str) -> tuple[bytes, int]:
     """The QueryResponse object and its number of rows."""
     zone = company.single("CompanyInfo").get("DefaultTimeZone", "UTC")
     parsed = query_language.parse(text, sim.clock.now(), zone)
-    return query_language.run(company, parsed, sim.settings)
+    return query_language.run(company, parsed, sim.settings, sim.clock.now())
 
 
 def _cdc(sim, company, request: Request) -> bytes:
     asked = request.parameters
     names = cdc.entities_of(asked.get("entities", ""))
     since = cdc.since_of(asked.get("changedSince", ""), sim.clock.now())
-    return _envelope(sim, b'"CDCResponse":' + cdc.run(company, names, since, sim.settings))
+    return _envelope(sim, b'"CDCResponse":' + cdc.run(company, names, since, sim.settings, sim.clock.now()))
 
 
 def _read(sim, company, entity, id: str | None) -> bytes:

@@ -36,26 +36,28 @@ def since_of(text: str, now: float) -> float:
     return since
 
 
-def run(company, names: list[str], since: float, settings: dict) -> bytes:
+def run(company, names: list[str], since: float, settings: dict, now: float) -> bytes:
     """The CDCResponse array as JSON bytes."""
     left = settings["cdc_limit"]
     blocks = []
     for name in names:
-        block, used = _block(company.tables[name], since, left, settings)
+        block, used = _block(company.tables[name], since, left, settings, now)
         blocks.append(block)
         if settings["cdc_cap"] == "total":
             left -= used
     return b'[{"QueryResponse":[%s]}]' % b",".join(blocks)
 
 
-def _block(table, since: float, left: int, settings: dict) -> tuple[bytes, int]:
+def _block(table, since: float, left: int, settings: dict, now: float) -> tuple[bytes, int]:
     if table.last_change < since or left <= 0:
         return b"{}", 0
     inclusive = settings["cdc_inclusive"]
     live = [r for r in table.by_created if r.updated > since or (inclusive and r.updated == since)]
+    if settings["index_delay"]:
+        live = [r for r in live if r.updated <= now - settings["index_delay"]]
     live.sort(key=lambda r: (r.updated, r.num))
     gone = sorted((when, int(id)) for id, when in table.deleted.items()
-                  if when > since or (inclusive and when == since))
+                  if (when > since or (inclusive and when == since)) and when <= now - settings["index_delay"])
     data = [r.data for r in live[:left]]
     count_live = len(data)
     data += [_stub(id, when) for when, id in gone[:left - count_live]]

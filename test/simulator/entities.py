@@ -85,6 +85,9 @@ SALES_ITEM = OBJ({
 DISCOUNT = OBJ({
     "PercentBased": B(), "DiscountPercent": N(low=0, high=100), "DiscountAccountRef": REF("Account"),
     "ClassRef": REF("Class"), "TaxCodeRef": REF("LineTax")})
+GROUP = OBJ({"GroupItemRef": REF("Item"), "Quantity": N(), "ServiceDate": DATE(), "Line": LIST({
+    "Id": S(19), "LineNum": I(-10**9, 10**9), "Description": S(4000), "Amount": N(),
+    "DetailType": Field("str", "!", max=50), "SalesItemLineDetail": SALES_ITEM, "LineEx": ANY()})})
 SALES_LINE = {
     "Id": S(19), "LineNum": I(-10**9, 10**9), "Description": S(4000), "Amount": N(),
     "DetailType": Field("str", "!", max=50), "LinkedTxn": LIST(LINKED),
@@ -92,7 +95,7 @@ SALES_LINE = {
     "SalesItemLineDetail": SALES_ITEM, "DiscountLineDetail": DISCOUNT,
     "SubTotalLineDetail": ANY(), "SubtotalLineDetail": ANY(),
     "DescriptionLineDetail": OBJ({"TaxCodeRef": REF("LineTax"), "ServiceDate": DATE()}),
-    "GroupLineDetail": ANY(""), "LineEx": ANY()}
+    "GroupLineDetail": GROUP, "LineEx": ANY()}
 TAX_DETAIL = OBJ({
     "TxnTaxCodeRef": REF("TaxCode"), "TotalTax": N(low=0),
     "TaxLine": LIST({"Amount": N(), "DetailType": S(50), "Id": ANY(), "LineNum": ANY(),
@@ -228,7 +231,7 @@ ITEM = Entity("Item", family="Item", name_list=True, unique="Item", fields={
     "SalesTaxCodeRef": REF("TaxCode"), "PurchaseTaxIncluded": B(), "PurchaseTaxCodeRef": REF("TaxCode"),
     "TaxClassificationRef": ANY(), "ItemCategoryType": ENUM("Product Service"),
     "PrefVendorRef": REF("Vendor"), "ClassRef": REF("Class"), "ReorderPoint": N(),
-    "ItemGroupDetail": ANY(""), "PrintGroupedItems": B()})
+    "ItemGroupDetail": OBJ({"ItemGroupLine": LIST({"ItemRef": REF("Item"), "Qty": N()})}), "PrintGroupedItems": B()})
 
 TERM = Entity("Term", family="Term", name_list=True, unique="Term", fields={
     "Name": S(31, "!fs", "name"), "Active": B("f"), "Type": S(30, "rs"), "DueDays": I(0, 999),

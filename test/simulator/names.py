@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import bundles
 import references
 from entities import ENTITIES, FIXED_LISTS
 from errors import Fault
@@ -152,19 +153,21 @@ def _opening(change, obj: dict, old: dict | None) -> None:
 
 def item(change, obj: dict, old: dict | None, ui: bool = False) -> None:
     kind = obj["Type"]
-    if kind == "Group":
-        raise Fault(5030, "Type", "Feature Not Supported Error : bundles cannot be written")
+    if kind == "Group" and not ui:
+        raise Fault(5030, "Type", "Feature Not Supported Error : bundles are made in QuickBooks itself")
     references.resolve_all(change, ENTITIES["Item"], obj, old)
     if kind == "Category":
         for name in ("IncomeAccountRef", "ExpenseAccountRef", "AssetAccountRef", "UnitPrice", "PurchaseCost"):
             if name in obj:
                 raise Fault(2600, name, f"Conflicting elements in request : a category has no {name}")
+    elif kind == "Group":
+        bundles.check_item(change, obj)
     else:
         _item_accounts(change, obj, kind)
     for name in ("UnitPrice", "PurchaseCost", "QtyOnHand", "ReorderPoint"):
         if name in obj:
             obj[name] = plain(obj[name])
-    if kind != "Category":
+    if kind not in ("Category", "Group"):
         obj.setdefault("UnitPrice", ZERO)
         obj.setdefault("PurchaseCost", ZERO)
         obj.setdefault("Taxable", False)

@@ -61,7 +61,7 @@ class OAuth:
         now = self.sim.clock.now()
         self.access = {t: v for t, v in self.access.items() if v[1] > now - 86400}
         self.sim.file.save({"oauth": self.state(), "clock": self.sim.clock.state(),
-                            "stats": self.sim.limits.report()})
+                            "stats": self.sim.report()})
 
     def grant_of(self, realm: str) -> dict | None:
         """The newest grant of a company, alive or not."""

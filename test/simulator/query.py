@@ -244,13 +244,15 @@ def parse(text: str, now: float, zone: str) -> Query:
     return _Parser(text, now, zone).parse()
 
 
-def run(company, query: Query, settings: dict) -> tuple[bytes, int]:
+def run(company, query: Query, settings: dict, now: float) -> tuple[bytes, int]:
     """The QueryResponse object as JSON bytes, and how many objects it holds."""
     if query.limit > 1000:
         if settings["maxresults_over_1000"] == "refuse":
             raise invalid(f"value {query.limit} is too large. Max allowed value is 1000.")
         query.limit = 1000
     rows = select(company, query, settings)
+    if settings["index_delay"]:
+        rows = [r for r in rows if r.created <= now - settings["index_delay"]]
     if query.count:
         return b'{"totalCount":%d}' % len(rows), 0
     page = rows[query.start - 1:query.start - 1 + query.limit]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import bundles
 import references
 from clock import add_days, today
 from entities import ENTITIES, FIXED_LISTS, REF, TAX_RATES
@@ -242,9 +243,10 @@ def estimate(change, obj: dict, old: dict | None, include: set, ui: bool = False
 def _lines(change, obj: dict, old: dict | None) -> tuple[Decimal, Decimal]:
     """Check and complete the lines; returns subtotal (shipping included) and discount."""
     known = {l["Id"]: l for l in (old or {}).get("Line", ()) if "Id" in l}
-    taken = [int(i) for i in known if i.isdigit()] or [0]
+    inside = [part["Id"] for l in known.values() for part in l.get("GroupLineDetail", {}).get("Line", ())]
+    taken = [int(i) for i in [*known, *inside] if i.isdigit()] or [0]
     sales, extra, discounts, used = [], [], [], set()
-    for position, line in enumerate(obj["Line"]):
+    for line in obj["Line"]:
         kind = line["DetailType"]
         _check_detail(line, kind)
         if kind == "SubTotalLineDetail":
@@ -255,17 +257,17 @@ def _lines(change, obj: dict, old: dict | None) -> tuple[Decimal, Decimal]:
             continue
         before = known.get(line.get("Id", ""))
         if kind == "SalesItemLineDetail":
-            _sales_line(change, line, before, position)
+            _sales_line(change, line, before)
             if line["SalesItemLineDetail"]["ItemRef"]["value"] == "SHIPPING_ITEM_ID":
                 line.pop("Id", None)
                 extra.append(line)
                 continue
+        elif kind == "GroupLineDetail":
+            for part in bundles.complete(change, line, before, _sales_line):
+                _number(part, part.get("Id") in inside, used, taken)
         else:
             _description_line(line)
-        if before is None or line["Id"] in used:
-            taken.append(max(taken) + 1)
-            line["Id"] = str(taken[-1])
-        used.add(line["Id"])
+        _number(line, before is not None, used, taken)
         line["LineNum"] = len(sales) + 1
         sales.append(line)
     if len(discounts) > 1:
@@ -281,6 +283,14 @@ def _lines(change, obj: dict, old: dict | None) -> tuple[Decimal, Decimal]:
     return goods + shipping, discount
 
 
+def _number(line: dict, kept: bool, used: set, taken: list[int]) -> None:
+    """A line keeps its id, or gets the next one."""
+    if not kept or line["Id"] in used:
+        taken.append(max(taken) + 1)
+        line["Id"] = str(taken[-1])
+    used.add(line["Id"])
+
+
 _LINE_ORDER = ("Id", "LineNum", "Description", "Amount", "LinkedTxn", "DetailType")
 
 
@@ -294,17 +304,15 @@ _DETAILS = ("SalesItemLineDetail", "DiscountLineDetail", "SubTotalLineDetail", "
 
 
 def _check_detail(line: dict, kind: str) -> None:
-    if kind == "GroupLineDetail":
-        raise Fault(5030, "Line.GroupLineDetail", "Feature Not Supported Error : bundles")
     own = {"SalesItemLineDetail": ("SalesItemLineDetail",), "DiscountLineDetail": ("DiscountLineDetail",),
            "SubTotalLineDetail": ("SubTotalLineDetail", "SubtotalLineDetail"),
-           "DescriptionOnly": ("DescriptionLineDetail",)}.get(kind)
+           "GroupLineDetail": ("GroupLineDetail",), "DescriptionOnly": ("DescriptionLineDetail",)}.get(kind)
     if own is None:
         raise Fault(2170, "Line.DetailType", f"Invalid Enumeration : {kind[:60]}")
     for name in _DETAILS:
         if name in line and name not in own:
             raise Fault(2600, f"Line.{name}", f"Conflicting elements in request : {name} on a {kind} line")
-    if kind in ("SalesItemLineDetail", "DiscountLineDetail") and kind not in line:
+    if kind in ("SalesItemLineDetail", "DiscountLineDetail", "GroupLineDetail") and kind not in line:
         raise missing(f"Line.{kind}")
 
 
@@ -317,7 +325,7 @@ def _cents(line: dict) -> Decimal:
     return money(amount)
 
 
-def _sales_line(change, line: dict, before: dict | None, position: int) -> None:
+def _sales_line(change, line: dict, before: dict | None) -> None:
     detail = line["SalesItemLineDetail"]
     if "DiscountRate" in detail or "DiscountAmt" in detail:
         raise Fault(5030, "Line.SalesItemLineDetail", "Feature Not Supported Error : line discounts")
@@ -334,8 +342,8 @@ def _sales_line(change, line: dict, before: dict | None, position: int) -> None:
         detail["ItemRef"] = {"value": change.company.values["default_item"]}
     item = references.resolve(change, "Line.ItemRef", REF("Item"), detail["ItemRef"], was.get("ItemRef"))
     found = change.get("Item", item["value"])
-    if found and found["Type"] == "Category":
-        raise Fault(6440, "Line", "A category cannot be put on a transaction.")
+    if found and found["Type"] in ("Category", "Group"):
+        raise Fault(6440, "Line", "A category or a bundle cannot be the item of a line.")
     detail["ItemRef"] = item
     detail.setdefault("TaxCodeRef", {"value": "NON"})
     for name, target in (("TaxCodeRef", "LineTax"), ("ClassRef", "Class")):
@@ -577,18 +585,25 @@ def _mark_void(obj: dict) -> None:
 def void_invoice(change, obj: dict) -> None:
     check_open_books(change, obj["TxnDate"])
     unapply_invoice(change, obj)
-    for line in obj["Line"]:
+    _void_lines(obj["Line"])
+    if "TxnTaxDetail" in obj:
+        obj["TxnTaxDetail"] = {"TotalTax": ZERO}
+    obj.pop("Deposit", None)
+    obj["TotalAmt"] = obj["Balance"] = ZERO
+    _mark_void(obj)
+
+
+def _void_lines(lines: list) -> None:
+    for line in lines:
         if "Amount" in line:
             line["Amount"] = ZERO
         detail = line.get("SalesItemLineDetail")
         if detail:
             detail.pop("UnitPrice", None)
             detail["Qty"] = ZERO
-    if "TxnTaxDetail" in obj:
-        obj["TxnTaxDetail"] = {"TotalTax": ZERO}
-    obj.pop("Deposit", None)
-    obj["TotalAmt"] = obj["Balance"] = ZERO
-    _mark_void(obj)
+        if "GroupLineDetail" in line:
+            line["GroupLineDetail"]["Quantity"] = ZERO
+            _void_lines(line["GroupLineDetail"]["Line"])
 
 
 def void_payment(change, obj: dict) -> None:

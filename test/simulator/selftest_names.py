@@ -253,3 +253,56 @@ class NumberTest(Writer):
         found = self.batch([{"bId": b, "operation": "create", "Invoice": {
             "CustomerRef": {"value": "1"}, "DocNumber": "F-80", "Line": [sale(2)]}} for b in "ab"])
         self.assertEqual(sorted(code(i) for i in found.values() if "Fault" in i), ["6140"])
+
+
+class LateTest(Writer):
+    def test_index_delay(self):
+        """EXT-3: what was written is found by query and CDC only later; a read by id has it at once."""
+        self.settings(index_delay=30)
+        since = self.sim.get("preferences")[1]["time"]
+        self.sim.control("POST", "clock", {"advance": 2})
+        made = self.customer("Indexée plus tard")
+        changed = lambda: [o["Id"] for o in self.sim.cdc("Customer", since)[1]["CDCResponse"][0]["QueryResponse"][0].get("Customer", [])]
+        found = lambda: self.sim.rows("SELECT * FROM Customer WHERE DisplayName = 'Indexée plus tard'")
+        self.assertEqual(self.read("customer", made["Id"]), made)
+        self.assertEqual((found(), changed()), ([], []))
+        self.refused("6240", self.sim.post("customer", {"DisplayName": "Indexée plus tard"}))
+        self.sim.control("POST", "clock", {"advance": 31})
+        self.assertEqual((found(), changed()), ([made], [made["Id"]]))
+
+    def test_token_step(self):
+        self.settings(token_step=3)
+        made = self.customer("Jetons par trois")
+        changed = self.accepted(self.sim.post("customer", {"Id": made["Id"], "SyncToken": "0", "sparse": True, "Notes": "x"}))
+        self.assertEqual(changed["SyncToken"], "3")
+
+
+class BundleTest(Writer):
+    def test_bundle(self):
+        prices = {i["Id"]: i.get("UnitPrice") for i in self.sim.rows("SELECT * FROM Item")}
+        parts = [{"ItemRef": {"value": "1"}, "Qty": 2}, {"ItemRef": {"value": "6"}, "Qty": 1}]
+        made = {"Name": "Forfait", "Type": "Group", "ItemGroupDetail": {"ItemGroupLine": parts}}
+        self.refused("5030", self.sim.post("item", made))
+        bundle = self.sim.act("create", entity="Item", object=made)["Id"]
+        one = 2 * prices["1"] + prices["6"]
+        line = lambda **detail: {"DetailType": "GroupLineDetail", "GroupLineDetail": {"GroupItemRef": {"value": bundle}} | detail}
+        bill = self.invoice("1", line(Quantity=3), sale(5))
+        group = bill["Line"][0]
+        self.assertEqual((group["Amount"], bill["TotalAmt"]), (3 * one, 3 * one + 5))
+        self.assertEqual([l["SalesItemLineDetail"]["Qty"] for l in group["GroupLineDetail"]["Line"]], [6, 3])
+        ids = [group["Id"], bill["Line"][1]["Id"]] + [l["Id"] for l in group["GroupLineDetail"]["Line"]]
+        self.assertEqual(len(set(ids)), 4)
+        price = self.read("item", "1")
+        self.sim.act("edit", entity="Item", id="1", set={"UnitPrice": 1})
+        self.addCleanup(self.sim.act, "edit", entity="Item", id="1", set={"UnitPrice": float(price["UnitPrice"])})
+        kept = self.accepted(self.sim.post("invoice", {"Id": bill["Id"], "SyncToken": "0", "sparse": True, "Line": [
+            line(Quantity=3) | {"Id": group["Id"]}]}))
+        self.assertEqual(kept["Line"][0], group)
+        again = self.accepted(self.sim.post("invoice", {"Id": bill["Id"], "SyncToken": "1", "sparse": True, "Line": [
+            line(Quantity=1) | {"Id": group["Id"]}]}))
+        self.assertEqual((again["Line"][0]["Id"], again["TotalAmt"]), (group["Id"], 2 + prices["6"]))
+        self.refused("2160", self.sim.post("invoice", {"CustomerRef": {"value": "1"}, "Line": [line(Quantity=0)]}))
+        self.refused("2500", self.sim.post("invoice", {"CustomerRef": {"value": "1"}, "Line": [line(GroupItemRef={"value": "1"})]}))
+        self.refused("6440", self.sim.post("invoice", {"CustomerRef": {"value": "1"}, "Line": [sale(1, ItemRef={"value": bundle})]}))
+        void = self.accepted(self.sim.post("invoice?operation=void", {"Id": bill["Id"], "SyncToken": "2"}))
+        self.assertEqual((void["TotalAmt"], void["Line"][0]["GroupLineDetail"]["Line"][0]["Amount"]), (0, 0))

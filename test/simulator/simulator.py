@@ -28,7 +28,7 @@ SETTINGS = {
     "merge_delay": 86400, "merge_loser_in_cdc": True, "gzip": False,
     "inactive_update": "610", "duplicate_name_id": True, "name_folding": "case", "characters": "any",
     "phone_length": 30, "email_list_fault": "2210", "sparse_empty": "clear", "sparse_null": "ignore",
-    "requestid_life": 14400, "requestid_failed": "replay", "requestid_running": "600",
+    "token_step": 1, "index_delay": 0, "requestid_life": 14400, "requestid_failed": "replay", "requestid_running": "600",
     "batch_items": 30, "batch_order": "shuffled", "batch_options_data": "refuse", "batch_metered": "item",
 }
 

@@ -295,7 +295,7 @@ class Change:
         old = self.company.record(entity, id)
         created, updated = (old.created, old.updated) if old else (second, second)
         if key in self.bumped and key not in self.fresh:
-            obj["SyncToken"] = str(int(old.obj["SyncToken"]) + 1)
+            obj["SyncToken"] = str(int(old.obj["SyncToken"]) + self.settings["token_step"])
         if key in self.bumped or key in self.touched or key in self.fresh:
             updated = second
         obj["MetaData"] = {"CreateTime": stamp(created), "LastUpdatedTime": stamp(updated)}
