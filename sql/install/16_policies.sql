@@ -9,7 +9,7 @@
 
 INSERT INTO qbsync.policy (name, allowed, default_value, per_column, meaning) VALUES
 	-- X-1, CEN-9, CEN-10, CEN-12, KAR-25
-	('direction', '{two_way,pull,push}', 'two_way', true, 'Which way changes of contacts and items go: two_way; pull: from QuickBooks to the CRM only; push: the reverse only. Documents have invoice_direction and payment_direction, and estimates only come in; a single column of any of them can have this one.'),
+	('direction', '{two_way,pull,push}', 'two_way', true, 'Which way changes of contacts and items go: two_way; pull: from QuickBooks to the CRM only; push: the reverse only. What both changed since they agreed is then taken from where it comes, unless authority is set for the column itself or is manual. Documents have invoice_direction and payment_direction, and estimates only come in; a single column of any of them can have this one.'),
 	('authority', '{three_way,crm,qbo,newest,manual}', 'three_way', true, 'Who wins when both sides changed a field since they last agreed: three_way: nobody, it waits in qbsync.conflict_open; crm; qbo; newest: the later of the two; manual: even a change of one side alone waits for a person.'),
 	('documents_direction', '{as_set,pull,pull_by_law}', 'as_set', false, 'Direction of all documents: as_set: see invoice_direction and payment_direction; pull: from QuickBooks only; pull_by_law: the same, and only the owner of the database or a superuser can take it back.'),
 	-- X-2, X-3

@@ -233,8 +233,9 @@ foreach my $round (1 .. $ROUNDS)
 	if (chance(0.5))
 	{
 		my $mapping = one_of('contacts', 'firms');
-		$authority{$mapping} = one_of('three_way', 'crm', 'qbo');
-		$crm->sql("SELECT qbsync_set(mapping => '$mapping', setting => 'authority', value => '$authority{$mapping}')");
+		$authority{$mapping} = one_of('three_way', 'crm', 'qbo', 'pulled');
+		$crm->sql("SELECT qbsync_set(mapping => '$mapping', setting => 'authority', value => " . ($authority{$mapping} eq 'pulled' ? 'NULL' : "'$authority{$mapping}'")
+			. "), qbsync_set(mapping => '$mapping', setting => 'direction', value => " . ($authority{$mapping} eq 'pulled' ? "'pull'" : 'NULL') . ')');
 	}
 	$crm->sql("UPDATE qbsync.mapping SET sweep_after = ''; SELECT qbsync.wake()") if chance(0.3);
 	foreach my $session (@sessions)
@@ -278,6 +279,7 @@ SQL
 my %explained = (
 	three_way => 'd.base IS NOT DISTINCT FROM d.theirs',
 	qbo => 'd.base IS NOT DISTINCT FROM d.theirs',
+	pulled => 'd.base IS NOT DISTINCT FROM d.theirs',	# three_way, but once agreed QuickBooks wins
 	crm => "EXISTS (SELECT FROM crm.book b WHERE NOT b.by_worker AND (b.mapping, b.key) = (d.mapping, d.crm_key)
 		AND CASE WHEN b.col IN ('street', 'city') THEN 'bill_addr' ELSE (SELECT canonical FROM crm.name WHERE col = b.col) END = d.unit)");
 my $store = $node->basedir . '/customers.json';

@@ -283,9 +283,9 @@ sub edit_crm
 
 my %policies = (
 	1 => { persons => { pull_new_first => 'review' }, firms => { pull_new_first => 'all' }, invoices => {} },
-	2 => { persons => { pull_new => 'all', authority => one_of('three_way', 'crm', 'qbo') }, firms => { pull_new => 'review', on_qbo_inactive => 'deactivate_crm' },
+	2 => { persons => { pull_new => 'all', authority => one_of('three_way', 'crm', 'qbo') }, firms => { pull_new => 'review', on_qbo_inactive => 'deactivate_crm', direction => one_of('two_way', 'pull') },
 		invoices => { on_qbo_delete => 'detach' } },
-	3 => { persons => { pull_new => 'none', partial_match => 'auto_link' }, firms => { pull_new => 'all', authority => one_of('three_way', 'crm', 'qbo') },
+	3 => { persons => { pull_new => 'none', partial_match => 'auto_link', direction => one_of('two_way', 'pull', 'push') }, firms => { pull_new => 'all', authority => one_of('three_way', 'crm', 'qbo') },
 		invoices => { on_qbo_delete => 'delete_crm' } });
 foreach my $walk (1 .. 3)
 {
