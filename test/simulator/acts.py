@@ -197,9 +197,9 @@ def _rename_company(sim, company, spec):
 
 
 def _company_value(sim, company, spec):
-    """Values of the simulation itself: tax_mode manual|none, suspended true|false."""
+    """Values of the simulation itself: tax_mode manual|none, suspended true|false, ids of customers with unbilled charges."""
     for name, value in spec.get("set", {}).items():
-        if name not in ("tax_mode", "suspended", "doc_number", "warn_duplicates"):
+        if name not in ("tax_mode", "suspended", "doc_number", "warn_duplicates", "unbilled"):
             raise ActError(f"unknown value {name}")
         company.values[name] = value
     sim.file.save(sim.company_state(company))

@@ -153,7 +153,7 @@ def _serve(sim, request: Request) -> Answer:
     now = sim.clock.now()
     try:
         if sim.companies[request.realm].values["suspended"]:
-            raise Fault(6190, "")
+            raise Fault(6190, "", status=sim.settings["status_6190"])
         if request.busy:
             raise Fault(600, "requestid")
         status, body = _dispatch(sim, request)
@@ -165,7 +165,7 @@ def _serve(sim, request: Request) -> Answer:
     except Fault as fault:
         sim.limits.stats["refused"][fault.code] += 1
         status = sim.settings["status_610"] if fault.code == "610" and request.method == "GET" else fault.status
-        return reply(request, status, dumps(fault.body(envelope_time(now))).encode())
+        return reply(request, status, dumps(fault.body(envelope_time(now), sim.settings["fault_elements"])).encode())
     except Exception as error:      # a hole in the simulator: say so, keep serving
         import traceback
         traceback.print_exc()
@@ -317,7 +317,8 @@ def _write(sim, company, entity, request: Request) -> tuple[int, bytes]:
                               lambda data: _envelope(sim, data))
     except Fault as fault:
         if key:
-            sim.replies.refusal(key, digest, fault, dumps(fault.body(envelope_time(sim.clock.now()))).encode())
+            said = fault.body(envelope_time(sim.clock.now()), sim.settings["fault_elements"])
+            sim.replies.refusal(key, digest, fault, dumps(said).encode())
         raise
 
 

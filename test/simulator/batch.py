@@ -99,20 +99,20 @@ def _one(sim, company, request, item: dict, rows: int) -> tuple[bytes, int]:
         return answer, 0
     except Fault as fault:
         sim.limits.stats["refused"][fault.code] += 1
-        answer = _inside(fault)
+        answer = _inside(sim, fault)
         if key:
             sim.replies.refusal(key, digest, fault, answer)
         return answer, 0
     except Exception as error:      # a hole in the simulator: say so, go on with the other items
         import traceback
         traceback.print_exc()
-        return _inside(Fault(10000, "", f"System Failure Error: {type(error).__name__}: {error}", 500,
-                             "SystemFault")), 0
+        return _inside(sim, Fault(10000, "", f"System Failure Error: {type(error).__name__}: {error}", 500,
+                                  "SystemFault")), 0
 
 
-def _inside(fault: Fault) -> bytes:
-    error = {"Message": fault.message, "Detail": fault.detail, "code": fault.code, "element": fault.element}
-    return b'"Fault":' + dumps({"type": fault.kind, "Error": [error]}).encode()
+def _inside(sim, fault: Fault) -> bytes:
+    errors = fault.errors(sim.settings["fault_elements"])
+    return b'"Fault":' + dumps({"type": fault.kind, "Error": errors}).encode()
 
 
 def _query(sim, company, item: dict, rows: int) -> tuple[bytes, int]:

@@ -147,10 +147,18 @@ class Fault(Exception):
         self.code, self.element, self.status, self.kind = str(code), element, status, kind
         self.message, default = TEXTS.get(self.code, ("Error", "Error"))
         self.detail = default if detail is None else detail
+        self.more: list[Fault] = []         # further errors of the same refusal
         super().__init__(f"{self.code} {element} {self.detail}")
 
-    def body(self, time: str) -> dict:
-        return service_fault(self.message, self.detail, self.code, self.element, self.kind, time)
+    def errors(self, elements: str = "named") -> list[dict]:
+        """The errors as they are printed; elements: named, empty or absent."""
+        error = {"Message": self.message, "Detail": self.detail, "code": self.code}
+        if elements != "absent":
+            error["element"] = self.element if elements == "named" else ""
+        return [error] + [e for other in self.more for e in other.errors(elements)]
+
+    def body(self, time: str, elements: str = "named") -> dict:
+        return {"Fault": {"Error": self.errors(elements), "type": self.kind}, "time": time}
 
 
 class GatewayFault(Exception):

@@ -34,7 +34,7 @@ OBJECT_KINDS = {"object", "item"}       # one write, alone or in a batch; one it
 class Rule:
     def __init__(self, number: int, spec: dict) -> None:
         unknown = set(spec) - {"match", "fault", "times", "every", "after", "seconds", "bytes", "code",
-                               "detail", "element", "status"}
+                               "detail", "element", "status", "more"}
         if unknown:
             raise ValueError(f"unknown member {sorted(unknown)[0]}")
         if isinstance(spec.get("seconds"), Decimal):
@@ -70,6 +70,8 @@ class Rule:
         """The refusal with the code of the rule; inside a batch everything is a Fault."""
         s = self.spec
         refusal = by_code(s["code"], s.get("detail"), s.get("element"), s.get("status"))
+        if isinstance(refusal, Fault):
+            refusal.more = [Fault(code) for code in s.get("more", ())]
         if gateway or isinstance(refusal, Fault):
             return refusal
         return Fault(refusal.code, "", refusal.detail)

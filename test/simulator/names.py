@@ -1,7 +1,7 @@
 """Rules of the name lists: Customer, Vendor, Employee, Item, Term.
 
 Names are unique within their group, inactive records get the suffix
-" (deleted)" and free their name, hierarchies carry fully qualified names.
+" (deleted)" (switch deleted_suffix) and free their name, hierarchies carry fully qualified names.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from errors import Fault
 from jsontext import money, plain
 from store import name_of
 
-SUFFIX = " (deleted)"
 ZERO = Decimal(0)
 
 
@@ -37,6 +36,8 @@ def customer(change, obj: dict, old: dict | None, ui: bool = False) -> None:
     _may_rest(change, obj, old, ui)
     if old and old["Active"] and not obj["Active"] and (old["Balance"] or old["BalanceWithJobs"]) and not ui:
         raise Fault(6220, "Active")
+    if old and old["Active"] and not obj["Active"] and obj["Id"] in change.company.values.get("unbilled", ()) and not ui:
+        raise Fault(6280, "Active")
     follow_activity(change, "Customer", obj, old)
     qualify(change, "Customer", obj, "DisplayName", 5)
     claim(change, "Name", "Customer", obj, obj["DisplayName"], "DisplayName")
@@ -142,7 +143,7 @@ def _opening(change, obj: dict, old: dict | None) -> None:
     if old:
         obj["Balance"], obj["BalanceWithJobs"] = old["Balance"], old["BalanceWithJobs"]
         return
-    opening = money(obj.get("Balance", 0))
+    opening = money(obj["Balance"]) if "Balance" in obj else ZERO
     date = obj.pop("OpenBalanceDate", None)
     obj["Balance"] = obj["BalanceWithJobs"] = ZERO
     if opening and not date:
@@ -220,17 +221,17 @@ def follow_activity(change, entity: str, obj: dict, old: dict | None) -> None:
     group = ENTITIES[entity].unique
     field = "DisplayName" if group == "Name" else "Name"
     was, is_now = (old or {}).get("Active", True), obj["Active"]
-    name = obj[field]
-    if was and not is_now and not name.endswith(SUFFIX):
+    name, suffix = obj[field], change.settings["deleted_suffix"]
+    if was and not is_now and not name.endswith(suffix):
         base, n = name, 1
-        name = base + SUFFIX
+        name = base + suffix
         while _taken(change, group, name, entity, obj["Id"]):
             n += 1
-            name = f"{base} (deleted {n})"
+            name = f"{base}{suffix[:-1]} {n})"
         obj[field] = name
     elif not was and is_now and name == old[field]:
-        if name.endswith(SUFFIX):
-            obj[field] = name[:-len(SUFFIX)]
+        if name.endswith(suffix):
+            obj[field] = name[:-len(suffix)]
 
 
 def _taken(change, group: str, name: str, entity: str, id: str) -> tuple[str, str] | None:
@@ -239,6 +240,8 @@ def _taken(change, group: str, name: str, entity: str, id: str) -> tuple[str, st
     held = change.company.names.get((group, folded))
     if held and held != own and held not in change.removed and held not in change.pending:
         return held
+    if len(change.pending) < 2:
+        return None
     for key, obj in change.pending.items():
         if key != own and ENTITIES[key[0]].unique == group and change.company.fold(name_of(group, obj)) == folded:
             return key

@@ -4,7 +4,7 @@ Memory is what answers; the file is written through, one transaction per
 accepted write or token change, before the answer leaves.  So the process can be
 killed at any moment and started again on the same file.  The writes of a batch
 share one transaction: its answer leaves when all of them are in the file.
-Statistics are saved with the next write or after a second at most.
+Statistics are saved after a second at most.
 """
 
 from __future__ import annotations

@@ -576,10 +576,10 @@ def apply(change, obj: dict, before: set, after: set) -> None:
 
 # -- Void and delete ---------------------------------------------------------
 
-def _mark_void(obj: dict) -> None:
-    note = obj.get("PrivateNote", "")
-    if not note.lower().startswith("voided"):
-        obj["PrivateNote"] = f"Voided - {note}"[:4000] if note else "Voided"
+def _mark_void(change, obj: dict) -> None:
+    note, word = obj.get("PrivateNote", ""), change.settings["voided_text"]
+    if not note.lower().startswith(word.lower()):
+        obj["PrivateNote"] = f"{word} - {note}"[:4000] if note else word
 
 
 def void_invoice(change, obj: dict) -> None:
@@ -590,7 +590,7 @@ def void_invoice(change, obj: dict) -> None:
         obj["TxnTaxDetail"] = {"TotalTax": ZERO}
     obj.pop("Deposit", None)
     obj["TotalAmt"] = obj["Balance"] = ZERO
-    _mark_void(obj)
+    _mark_void(change, obj)
 
 
 def _void_lines(lines: list) -> None:
@@ -610,7 +610,7 @@ def void_payment(change, obj: dict) -> None:
     check_open_books(change, obj["TxnDate"])
     take_back(change, obj)
     obj["TotalAmt"] = obj["UnappliedAmt"] = ZERO
-    _mark_void(obj)
+    _mark_void(change, obj)
 
 
 def take_back(change, obj: dict) -> None:

@@ -225,6 +225,50 @@ class CustomerRulesTest(Writer):
         self.refused("6240", self.create(GivenName="LÉA"))
 
 
+class WordingTest(Writer):
+    """What Intuit does not promise: elements of faults, localized words, several errors at once."""
+
+    def test_elements(self):
+        error = lambda: self.sim.post("customer", {"CompanyName": "x"})[1]["Fault"]["Error"][0]
+        inside = lambda: self.batch(creates("Émilie Tremblay"))["0"]["Fault"]["Error"][0]
+        self.assertEqual((error()["element"], inside()["element"]), ("DisplayName",) * 2)
+        self.settings(fault_elements="empty")
+        self.assertEqual((error()["element"], inside()["element"]), ("", ""))
+        self.settings(fault_elements="absent")
+        self.assertFalse("element" in error() or "element" in inside())
+
+    def test_words(self):
+        self.settings(deleted_suffix=" (supprimé)", voided_text="Annulée")
+        made = self.customer("Mot")
+        off = self.accepted(self.sim.post("customer", {"Id": made["Id"], "SyncToken": "0", "sparse": True, "Active": False}))
+        self.assertEqual(off["DisplayName"], "Mot (supprimé)")
+        second = self.customer("Mot")
+        off = self.accepted(self.sim.post("customer", {"Id": second["Id"], "SyncToken": "0", "sparse": True, "Active": False}))
+        self.assertEqual(off["DisplayName"], "Mot (supprimé 2)")
+        bill = self.invoice("1", sale(5), PrivateNote="n")
+        self.assertEqual(self.accepted(self.sim.post("invoice?operation=void", {"Id": bill["Id"], "SyncToken": "0"}))[
+            "PrivateNote"], "Annulée - n")
+
+    def test_several_errors(self):
+        self.sim.fault("code", "object", code="2050", more=["6240", "2210"])
+        errors = self.sim.post("customer", {"DisplayName": "x"})[1]["Fault"]["Error"]
+        self.assertEqual([e["code"] for e in errors], ["2050", "6240", "2210"])
+
+    def test_company_state(self):
+        self.settings(status_6190=403)
+        self.sim.act("company_value", set={"suspended": True})
+        self.addCleanup(self.sim.act, "company_value", set={"suspended": False})
+        self.refused("6190", self.sim.post("customer", {"DisplayName": "x"}), 403)
+
+    def test_unbilled(self):
+        made = self.customer("Non facturée")
+        self.sim.act("company_value", set={"unbilled": [made["Id"]]})
+        off = {"Id": made["Id"], "SyncToken": "0", "sparse": True, "Active": False}
+        self.refused("6280", self.sim.post("customer", off))
+        self.sim.act("company_value", set={"unbilled": []})
+        self.accepted(self.sim.post("customer", off))
+
+
 class NumberTest(Writer):
     def test_document_numbers(self):
         prefer = lambda on: self.sim.act("preference", set={"SalesFormsPrefs": {"CustomTxnNumbers": on}})

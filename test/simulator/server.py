@@ -293,7 +293,9 @@ def fault_on_200(sim, request: Request) -> Answer:
 def refused(sim, rule, request: Request) -> Answer:
     """The refusal with the code a rule names."""
     refusal = rule.refusal()
-    body = refusal.body(envelope_time(sim.clock.now()) if isinstance(refusal, Fault) else sim.clock.now())
+    now = sim.clock.now()
+    body = refusal.body(envelope_time(now), sim.settings["fault_elements"]) if isinstance(refusal, Fault) else \
+        refusal.body(now)
     return api.reply(request, refusal.status, dumps(body).encode())
 
 

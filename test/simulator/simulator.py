@@ -28,6 +28,7 @@ SETTINGS = {
     "merge_delay": 86400, "merge_loser_in_cdc": True, "gzip": False,
     "inactive_update": "610", "duplicate_name_id": True, "name_folding": "case", "characters": "any",
     "phone_length": 30, "email_list_fault": "2210", "sparse_empty": "clear", "sparse_null": "ignore",
+    "fault_elements": "named", "status_6190": 400, "deleted_suffix": " (deleted)", "voided_text": "Voided",
     "token_step": 1, "index_delay": 0, "requestid_life": 14400, "requestid_failed": "replay", "requestid_running": "600",
     "batch_items": 30, "batch_order": "shuffled", "batch_options_data": "refuse", "batch_metered": "item",
 }
@@ -110,14 +111,15 @@ class Simulator:
             realm = change.company.realm
             kept["answer"] = answer(records) if answer else None
             main = next((r for e, r in records if r.id == id and e == entity), None)
-            effects = set(change.pending) | set(change.removed)
-            effects.discard((entity, id))
+            effects = []
+            if len(records) + len(change.removed) > 1:
+                effects = sorted([e, i] for e, i in {*change.pending, *change.removed} if (e, i) != (entity, id))
             entry = {"seq": len(self.ledger) + 1, "time": envelope_time(change.now), "realm": realm,
                      "source": change.source, "operation": operation, "entity": entity, "id": id,
                      "sync_token": main.obj["SyncToken"] if main else None,
                      "last_updated": stamp(main.updated) if main else None,
                      "requestid": key[1] if key else None, "bid": key[2] or None if key else None,
-                     "effects": sorted([e, i] for e, i in effects)}
+                     "effects": effects}
             versions = [(e, r.id, r.data) for e, r in records]
             reply = Reply(self.clock.now(), digest, 200, kept["answer"]) if key else None
             if self.file.db is not None:
@@ -127,7 +129,8 @@ class Simulator:
                                entry, versions, [(key, reply)] if key else ())
             self.ledger.append(entry)
             self.versions[entry["seq"]] = versions
-            self.limits.stats["masks_sent_back"] += sum("masked" in note for note in change.notes)
+            for note in change.notes:
+                self.limits.stats["masks_sent_back"] += "masked" in note
             if key:
                 self.replies.keep(key, reply)
 
@@ -135,7 +138,7 @@ class Simulator:
         return kept["answer"]
 
     def states_after_write(self, company: Company) -> dict:
-        return self.company_state(company) | self._small_state()
+        return self.company_state(company) | {"merges": self.merges}
 
     def report(self) -> dict:
         """All counters."""

@@ -103,6 +103,8 @@ def _name(name, value, settings):
 
 def _email(name, value, settings):
     """One address, or several with commas between them."""
+    if _ADDRESS.match(value):
+        return value
     parts = value.split(",")
     if value and not all(_ADDRESS.match(part.strip(" ")) for part in parts):
         if len(parts) > 1 and settings["email_list_fault"] == "6000":

@@ -43,7 +43,7 @@ def _shell(entity: Entity) -> dict:
 def create(change, entity: Entity, body: dict, include: set = frozenset(), ui: bool = False) -> dict:
     if entity.singleton:
         raise Fault(500, "", f"Operation is not supported: create {entity.name}")
-    fields = _without_empty(clean(entity, body, change.settings))
+    fields = {k: v for k, v in clean(entity, body, change.settings).items() if not is_empty(v)}
     fields.pop("Id", None)
     fields.pop("SyncToken", None)
     if entity.name in ("Invoice", "Estimate", "Payment"):
@@ -64,10 +64,6 @@ def create(change, entity: Entity, body: dict, include: set = frozenset(), ui: b
 def _customer_first(fields: dict) -> None:
     if is_empty(fields.get("CustomerRef")):
         raise missing("CustomerRef")
-
-
-def _without_empty(fields: dict) -> dict:
-    return {k: v for k, v in fields.items() if not is_empty(v)}
 
 
 def _opening_balance(change, customer: dict) -> bool:
