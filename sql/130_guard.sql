@@ -43,7 +43,7 @@ INSERT INTO qbsync.watch (mapping_id, relation, relation_name, key_columns, key_
 INSERT INTO qbsync.link (connection_id, entity, id, mapping_id, crm_key, state, origin)
 VALUES (-1, 'customer', '1', -10, '17', 'linked', 'id'), (-1, 'customer', '2', -10, '19', 'crm_missing', 'id');
 CREATE FUNCTION pg_temp.guards() RETURNS TABLE (guard text) LANGUAGE sql AS $$
-	SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal AND tgname LIKE 'qbsync%' AND tgparentid = 0 ORDER BY 1
+	SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal AND tgname LIKE 'qbsync\_guard%' AND tgparentid = 0 ORDER BY 1
 $$;
 
 -- not a worker, whatever one sets

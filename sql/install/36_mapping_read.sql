@@ -166,7 +166,7 @@ AS $fn$
 	CROSS JOIN (SELECT min(c.relation::oid) AS relation, array_agg(c.base_column::text) FILTER (WHERE c.column_name = ANY (m.columns) OR m.defaults ? c.column_name::text) AS filled FROM qbsync.view_columns(m.view) c) v
 	JOIN pg_attribute a ON a.attrelid = v.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''
 	WHERE w.inserts AND qbsync.is_simple(m.view) AND a.attname <> ALL (coalesce(v.filled, '{}'))
-	  AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid IN (v.relation, m.view) AND NOT t.tgisinternal AND t.tgtype::integer & 4 <> 0)
+	  AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid IN (v.relation, m.view) AND NOT t.tgisinternal AND t.tgname NOT LIKE 'qbsync\_%' AND t.tgtype::integer & 4 <> 0)
 	  AND NOT EXISTS (SELECT FROM pg_type d WHERE d.oid = a.atttypid AND d.typdefault IS NOT NULL)
 	HAVING count(*) > 0;
 $fn$;

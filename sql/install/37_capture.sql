@@ -27,22 +27,33 @@ COMMENT ON FUNCTION qbsync.sends_anything(integer) IS 'May changes of the CRM go
 
 /*
  * Whatever a trigger needs, so that it reads no table when it fires: watch; mapping, if a row belongs to its own record only (by
- * a query it leads to others, too); table; columns, each with number and name.  How they are read is in capture_watch.c.
+ * a query it leads to others, too); table; columns, each with number and name.  How they are read is in capture_watch.c.  A
+ * column that was renamed keeps the number it has in the trigger that is there.
  */
 CREATE FUNCTION qbsync.capture_arguments(watch_id integer, relation oid)
 RETURNS text[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
+	WITH there AS (
+		SELECT '\x00'::bytea || t.tgargs AS arguments
+		FROM pg_trigger t
+		WHERE t.tgrelid = capture_arguments.relation AND t.tgfoid = 'qbsync.capture_change()'::regprocedure
+		  AND t.tgname LIKE format('qbsync\_capture\_%%\_%s', capture_arguments.watch_id)
+		  AND position(convert_to(format('%s', capture_arguments.relation), getdatabaseencoding()) || '\x00' IN t.tgargs) > 0
+	)
 	SELECT ARRAY[w.watch_id::text, CASE WHEN w.key_query IS NULL THEN w.mapping_id ELSE 0 END::text, capture_arguments.relation::text]
-		|| ARRAY(SELECT format('key %s %s', coalesce(a.attnum, 0), k.name)
-				 FROM unnest(w.key_columns) WITH ORDINALITY k(name, position)
+		|| ARRAY(SELECT format('%s %s %s', k.kind, coalesce(a.attnum, r.attnum, 0), k.name)
+				 FROM (SELECT 1, 'key', u.* FROM unnest(w.key_columns) WITH ORDINALITY u
+					   UNION ALL SELECT 2, 'column', u.* FROM unnest(w.columns) WITH ORDINALITY u) k(part, kind, name, position)
 				 LEFT JOIN pg_attribute a ON a.attrelid = capture_arguments.relation AND a.attname = k.name AND a.attnum > 0
-				 ORDER BY k.position)
-		|| ARRAY(SELECT format('column %s %s', coalesce(a.attnum, 0), k.name)
-				 FROM unnest(w.columns) WITH ORDINALITY k(name, position)
-				 LEFT JOIN pg_attribute a ON a.attrelid = capture_arguments.relation AND a.attname = k.name AND a.attnum > 0
-				 ORDER BY k.position)
+				 LEFT JOIN LATERAL (
+					 SELECT b.attnum
+					 FROM pg_attribute b CROSS JOIN there t
+					 WHERE a.attnum IS NULL AND b.attrelid = capture_arguments.relation AND b.attnum > 0 AND NOT b.attisdropped
+					   AND position('\x00'::bytea || convert_to(format('%s %s %s', k.kind, b.attnum, k.name), getdatabaseencoding()) || '\x00' IN t.arguments) > 0
+					 LIMIT 1) r ON true
+				 ORDER BY k.part, k.position)
 	FROM qbsync.watch w WHERE w.watch_id = capture_arguments.watch_id;
 $fn$;
 COMMENT ON FUNCTION qbsync.capture_arguments(integer, oid) IS 'Arguments of a capture trigger on a table (or one that inherits from it)';

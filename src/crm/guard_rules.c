@@ -350,11 +350,13 @@ guard_row_key(const GuardRules *rules, TupleDesc desc, HeapTuple row)
 	Datum	   *values = palloc(sizeof(Datum) * rules->nkeys);
 	bool	   *nulls = palloc(sizeof(bool) * rules->nkeys);
 	RowKey		key;
+	text	   *result;
 
 	for (int i = 0; i < rules->nkeys; i++)
 		values[i] = heap_getattr(row, rules->keys[i], desc, &nulls[i]);
 	row_key_prepare(&key, desc, rules->nkeys, rules->keys);
-	return row_key_text(&key, values, nulls);
+	result = row_key_text(&key, values, nulls);
+	return result ? text_to_cstring(result) : NULL;
 }
 
 bool

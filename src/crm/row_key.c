@@ -71,26 +71,27 @@ row_key_prepare(RowKey *key, TupleDesc desc, int n, const AttrNumber *columns)
 	}
 }
 
-static char *
+static text *
 value_text(const RowKeyColumn *column, Datum value)
 {
 	if (column->is_integer)
 	{
-		char	   *digits = palloc(MAXINT8LEN + 1);
+		text	   *digits = palloc(VARHDRSZ + MAXINT8LEN + 1);
+		int			length = column->type == INT4OID ? pg_ltoa(DatumGetInt32(value), VARDATA(digits)) :
+			pg_lltoa(DatumGetInt64(value), VARDATA(digits));
 
-		if (column->type == INT4OID)
-			pg_ltoa(DatumGetInt32(value), digits);
-		else
-			pg_lltoa(DatumGetInt64(value), digits);
+		SET_VARSIZE(digits, VARHDRSZ + length);
 		return digits;
 	}
+	if (column->type == TEXTOID || column->type == VARCHAROID)
+		return DatumGetTextPCopy(value);
 	if (column->is_cast)
-		return TextDatumGetCString(OidFunctionCall1Coll(column->function, DEFAULT_COLLATION_OID, value));
-	return OidOutputFunctionCall(column->function, value);
+		return DatumGetTextP(OidFunctionCall1Coll(column->function, DEFAULT_COLLATION_OID, value));
+	return cstring_to_text(OidOutputFunctionCall(column->function, value));
 }
 
 /* The key as the settings are now. */
-static char *
+static text *
 key_text(const RowKey *key, const Datum *values)
 {
 	StringInfoData array;
@@ -101,19 +102,19 @@ key_text(const RowKey *key, const Datum *values)
 	for (int i = 0; i < key->n; i++)
 	{
 		appendStringInfoString(&array, i == 0 ? "[" : ", ");
-		escape_json(&array, value_text(&key->columns[i], values[i]));
+		escape_json(&array, text_to_cstring(value_text(&key->columns[i], values[i])));
 	}
 	appendStringInfoChar(&array, ']');
-	return array.data;
+	return cstring_to_text_with_len(array.data, array.len);
 }
 
-char *
+text *
 row_key_text(const RowKey *key, const Datum *values, const bool *nulls)
 {
 	static const char *const settings[][2] = {
 		{"DateStyle", "ISO, YMD"}, {"IntervalStyle", "postgres"}, {"TimeZone", "UTC"}, {"extra_float_digits", "1"}, {"bytea_output", "hex"}
 	};
-	char	   *result;
+	text	   *result;
 	int			nest;
 
 	for (int i = 0; i < key->n; i++)

@@ -28,14 +28,17 @@ typedef struct RowKey
 	bool		runs_code;		/* somebody else's function makes it: it may do anything, raise errors too */
 } RowKey;
 
-/* What is needed to make keys of a table's rows; columns is palloc'd. */
+/* What is needed to make keys of a table's rows, of at most ROW_KEY_MAX columns; key->columns is palloc'd. */
 extern void row_key_prepare(RowKey *key, TupleDesc desc, int n, const AttrNumber *columns);
+
+/* Keys have no more columns than this. */
+#define ROW_KEY_MAX 32
 
 /*
  * The text of a key, palloc'd: that of its column, of several the text of a JSON array, under the settings that views are read
  * with.  NULL when a part is null: no record has such a key.  values and nulls are in the order of the key's columns.  Casts
  * run with the rights of the current role.
  */
-extern char *row_key_text(const RowKey *key, const Datum *values, const bool *nulls);
+extern text *row_key_text(const RowKey *key, const Datum *values, const bool *nulls);
 
 #endif							/* QBSYNC_ROW_KEY_H */

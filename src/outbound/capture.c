@@ -19,6 +19,7 @@
 
 #include "fmgr.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "commands/trigger.h"
 #include "executor/tuptable.h"
@@ -73,15 +74,37 @@ any_changed(const CaptureColumn *columns, int n, const TupleTableSlot *before, c
 	return false;
 }
 
+/*
+ * Are the columns that count surely the same, the last of which is deformed in after?  They are when both rows have the same
+ * bytes up to its end: what is changed most often stands behind, and half of the deforming is saved.
+ */
+static bool
+same_beginning(TupleTableSlot *before, TupleTableSlot *after)
+{
+	HeapTupleHeader old;
+	HeapTupleHeader new;
+	uint32		length;
+
+	if (!(TTS_IS_BUFFERTUPLE(before) || TTS_IS_HEAPTUPLE(before)) || !(TTS_IS_BUFFERTUPLE(after) || TTS_IS_HEAPTUPLE(after)))
+		return false;
+	old = ((HeapTupleTableSlot *) before)->tuple->t_data;
+	new = ((HeapTupleTableSlot *) after)->tuple->t_data;
+	length = new->t_hoff + ((HeapTupleTableSlot *) after)->off;
+	return old->t_hoff == new->t_hoff && HeapTupleHeaderGetNatts(old) == HeapTupleHeaderGetNatts(new) &&
+		length <= ((HeapTupleTableSlot *) before)->tuple->t_len &&
+		((old->t_infomask ^ new->t_infomask) & HEAP_HASNULL) == 0 &&
+		memcmp(old->t_bits, new->t_bits, length - offsetof(HeapTupleHeaderData, t_bits)) == 0;
+}
+
 /* --- keys --------------------------------------------------------------------------------------------------------- */
 
 /* The key, made by code that is not PostgreSQL's: an error in it is not the writer's.  *known is false then. */
-static char *
+static text *
 guarded_key(const RowKey *key, const Datum *values, const bool *nulls, bool *known)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	char	   *volatile result = NULL;
+	text	   *volatile result = NULL;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
@@ -113,12 +136,12 @@ guarded_key(const RowKey *key, const Datum *values, const bool *nulls, bool *kno
 }
 
 /* The key of a row; NULL: it belongs to no record.  *known is made false if it cannot be told. */
-static char *
+static text *
 slot_key(const CaptureWatch *watch, const TupleTableSlot *slot, bool *known)
 {
 	const RowKey *key = &watch->key;
-	Datum	   *values = palloc(sizeof(Datum) * key->n);
-	bool	   *nulls = palloc(sizeof(bool) * key->n);
+	Datum		values[ROW_KEY_MAX];
+	bool		nulls[ROW_KEY_MAX];
 
 	for (int i = 0; i < key->n; i++)
 	{
@@ -148,7 +171,7 @@ static void
 note(CaptureCall *call, const TupleTableSlot *slot)
 {
 	bool		known = call->watch->keyed;
-	char	   *key = known ? slot_key(call->watch, slot, &known) : NULL;
+	text	   *key = known ? slot_key(call->watch, slot, &known) : NULL;
 
 	if (key)
 		capture_append(call->watch->watch_id, key);
@@ -159,6 +182,23 @@ note(CaptureCall *call, const TupleTableSlot *slot)
 	}
 }
 
+/*
+ * The rows of a bulk change have left the processor's caches when the trigger fires.  Fetching both at a time, from the start,
+ * costs half of what reading them one after the other does.
+ */
+static void
+prefetch(const TupleTableSlot *slot)
+{
+	if (TTS_IS_BUFFERTUPLE(slot) || TTS_IS_HEAPTUPLE(slot))
+	{
+		const char *row = (const char *) ((const HeapTupleTableSlot *) slot)->tuple->t_data;
+
+		__builtin_prefetch(row);
+		__builtin_prefetch(row + 64);
+		__builtin_prefetch(row + 128);
+	}
+}
+
 /* A row was updated. */
 static void
 note_update(CaptureCall *call, TupleTableSlot *before, TupleTableSlot *after)
@@ -166,8 +206,10 @@ note_update(CaptureCall *call, TupleTableSlot *before, TupleTableSlot *after)
 	const CaptureWatch *watch = call->watch;
 	bool		moved;
 
-	slot_getsomeattrs(before, watch->last);
 	slot_getsomeattrs(after, watch->last);
+	if (same_beginning(before, after))
+		return;
+	slot_getsomeattrs(before, watch->last);
 	moved = any_changed(watch->key_columns, watch->key.n, before, after);
 	if (!moved && !any_changed(watch->columns, watch->ncolumns, before, after))
 		return;
@@ -206,6 +248,11 @@ qbsync_capture_change(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("a capture trigger of qbsync was not called as an AFTER ROW trigger with its arguments")));
+	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+	{
+		prefetch(trigger->tg_newslot);
+		prefetch(trigger->tg_trigslot);
+	}
 	call = begin_call(fcinfo, trigger);
 	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
 		note_update(call, trigger->tg_trigslot, trigger->tg_newslot);

@@ -42,6 +42,6 @@ typedef struct CaptureWatch
 extern CaptureWatch *capture_watch(const TriggerData *trigger);
 
 /* Add a row to qbsync.capture, if the table is there.  key NULL: it is not known which record. */
-extern void capture_append(int32 watch_id, const char *key);
+extern void capture_append(int32 watch_id, text *key);
 
 #endif							/* QBSYNC_CAPTURE_H */

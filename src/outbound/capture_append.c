@@ -19,15 +19,15 @@
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
-#include "utils/builtins.h"
+#include "storage/lmgr.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/xid8.h"
 
+#include "common/wake.h"
 #include "outbound/capture.h"
 #include "qbsync.h"
-#include "worker/shared.h"
 
 /* The table, once it was found to be as it should; forgotten when it is altered. */
 static Oid	capture_table = InvalidOid;
@@ -39,6 +39,22 @@ relation_changed(Datum arg, Oid relation)
 {
 	if (relation == capture_table || !OidIsValid(relation))
 		capture_table = InvalidOid;
+}
+
+/* Open a table for writing; NULL if it is gone.  As try_relation_open(), which looks into the catalog each time. */
+static Relation
+try_open(Oid table)
+{
+	Relation	relation;
+
+	LockRelationOid(table, RowExclusiveLock);
+	relation = RelationIdGetRelation(table);
+	if (!RelationIsValid(relation))
+	{
+		UnlockRelationOid(table, RowExclusiveLock);
+		return NULL;
+	}
+	return relation;
 }
 
 /* Is it the table we know? */
@@ -69,7 +85,7 @@ open_table(void)
 
 	if (OidIsValid(capture_table))
 	{
-		relation = try_relation_open(capture_table, RowExclusiveLock);
+		relation = try_open(capture_table);
 		/* waiting for the lock may have brought news */
 		if (relation != NULL && OidIsValid(capture_table))
 			return relation;
@@ -86,7 +102,7 @@ open_table(void)
 	table = OidIsValid(namespace) ? get_relname_relid("capture", namespace) : InvalidOid;
 	if (!OidIsValid(table))
 		return NULL;
-	relation = try_relation_open(table, RowExclusiveLock);
+	relation = try_open(table);
 	if (relation == NULL)
 		return NULL;
 	if (!fits(relation))
@@ -102,23 +118,21 @@ open_table(void)
  * The time is that of the statement: asking the clock for each row of a bulk change would cost more than it says.
  */
 void
-capture_append(int32 watch_id, const char *key)
+capture_append(int32 watch_id, text *key)
 {
 	Relation	relation = open_table();
 	Datum		values[lengthof(layout)];
 	bool		nulls[lengthof(layout)] = {false};
-	HeapTuple	tuple;
 
 	if (relation == NULL)
 		return;
 	values[0] = Int32GetDatum(watch_id);
-	values[1] = key ? CStringGetTextDatum(key) : (Datum) 0;
+	values[1] = PointerGetDatum(key);
 	nulls[1] = key == NULL;
 	values[2] = FullTransactionIdGetDatum(GetTopFullTransactionId());
 	values[3] = TimestampTzGetDatum(GetCurrentStatementStartTimestamp());
-	tuple = heap_form_tuple(RelationGetDescr(relation), values, nulls);
-	simple_heap_insert(relation, tuple);
-	heap_freetuple(tuple);
+	/* what is palloc'd in a trigger is gone with the row */
+	simple_heap_insert(relation, heap_form_tuple(RelationGetDescr(relation), values, nulls));
 	relation_close(relation, NoLock);
-	shared_wake_at_commit();
+	wake_at_commit();
 }

@@ -149,7 +149,7 @@ static void
 read_arguments(CaptureWatch *watch, Relation relation, const Trigger *trigger)
 {
 	TupleDesc	desc = RelationGetDescr(relation);
-	AttrNumber *keys = palloc(sizeof(AttrNumber) * Max(trigger->tgnargs, 1));
+	AttrNumber	keys[ROW_KEY_MAX];
 	Oid			declared;
 	Bitmapset  *key_set = NULL;
 	Bitmapset  *counts = NULL;
@@ -170,8 +170,9 @@ read_arguments(CaptureWatch *watch, Relation relation, const Trigger *trigger)
 		column = find_column(relation, declared, space + 1);
 		if (strncmp(trigger->tgargs[i], "key ", 4) == 0)
 		{
-			watch->keyed &= column > 0;
-			keys[nkeys++] = column;
+			watch->keyed &= column > 0 && nkeys < ROW_KEY_MAX;
+			if (watch->keyed)
+				keys[nkeys++] = column;
 			key_set = bms_add_member(key_set, column);
 		}
 		else if (strncmp(trigger->tgargs[i], "column ", 7) == 0)

@@ -39,12 +39,18 @@ clean_up(void *arg)
 		{"DELETE FROM qbsync.activity WHERE activity_id IN (SELECT activity_id FROM qbsync.activity"
 			" WHERE at < now() - $1 * interval '1 minute' ORDER BY at LIMIT $2)", 2, {FLOAT8OID, INT8OID}},
 	};
+	/* what a trigger has noted that should not be there any more: nobody is going to look at it */
+	static SqlStatement captures = {
+		"DELETE FROM qbsync.capture c WHERE NOT EXISTS (SELECT FROM qbsync.watch w JOIN qbsync.mapping m ON m.mapping_id = w.mapping_id"
+		" WHERE w.watch_id = c.watch_id AND m.state = 'enabled')", 0
+	};
 	bool	   *some_left = arg;
 	Datum		values[2] = {Float8GetDatum((double) qbsync_log_retention)};
 
 	*some_left = false;
 	for (int i = 0; i < lengthof(logs); i++)
 		sql_execute(&logs[i], values, NULL);
+	sql_execute(&captures, NULL, NULL);
 	values[0] = Float8GetDatum((double) qbsync_history_retention);
 	values[1] = Int64GetDatum(ROWS_AT_ONCE);
 	for (int i = 0; i < lengthof(histories); i++)

@@ -38,6 +38,7 @@
 #include "utils/timestamp.h"
 
 #include "common/progress.h"
+#include "common/wake.h"
 #include "compat.h"
 #include "worker/apply_shared.h"
 #include "worker/database_ddl.h"
@@ -118,6 +119,7 @@ shared_init(void)
 
 	/* Once, here: every process inherits it. */
 	RegisterXactCallback(on_transaction_end, NULL);
+	wake_attach(shared_wake_at_commit);
 	database_ddl_init();
 	extension_drop_init();
 	launcher_register();
