@@ -36,7 +36,6 @@ class Request:
     entities: set = field(default_factory=set)
     busy: bool = False                      # another call with the same requestid still runs
     hold: Callable | None = None            # what a fault rule does while this call runs
-    digest: str = ""                        # of the body of a batch
     cut_items: bool = False                 # a batch that ends in the middle
 
     @functools.cached_property
@@ -316,10 +315,12 @@ def _write(sim, company, entity, request: Request) -> tuple[int, bytes]:
         return 200, one_write(sim, company, entity, operation, body, include, key, digest,
                               lambda data: _envelope(sim, data))
     except Fault as fault:
-        if key:
-            said = fault.body(envelope_time(sim.clock.now()), sim.settings["fault_elements"])
-            sim.replies.refusal(key, digest, fault, dumps(said).encode())
-        raise
+        if not key:
+            raise
+        sim.limits.stats["refused"][fault.code] += 1
+        said = dumps(fault.body(envelope_time(sim.clock.now()), sim.settings["fault_elements"])).encode()
+        sim.replies.refusal(key, digest, fault, said)
+        return fault.status, said
 
 
 def one_write(sim, company, entity, operation: str, body: dict, include: set, key, digest: str, wrap) -> bytes:

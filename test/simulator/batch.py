@@ -20,18 +20,18 @@ _MEMBERS = {"bId", "operation", "optionsData", "Query"}
 
 def run(sim, company, request, body: dict) -> bytes:
     """'"BatchItemResponse":[…]' for a request."""
-    items = _items(sim, body, request.request_id)
+    request_id = request.request_id
+    items = _items(sim, body, request_id)
     order = list(items)
     if sim.settings["batch_order"] == "shuffled":
         sim.random.shuffle(order)
     if request.cut_items:
         order = order[:(len(order) + 1) // 2]
     answers, rows = [], 0
-    if request.request_id:
-        request.digest = digest_of(request.body)
+    digest = digest_of(request.body) if request_id else ""
     with sim.file.group():
         for item in order:
-            answer, count = _one(sim, company, request, item, rows)
+            answer, count = _one(sim, company, request_id, digest, item, rows)
             rows += count
             answers.append(b'{"bId":%s,%s}' % (dumps(item["bId"]).encode(), answer))
         if sim.file.grouped:
@@ -76,10 +76,10 @@ def _items(sim, body: dict, request_id: str) -> list[dict]:
     return items
 
 
-def _one(sim, company, request, item: dict, rows: int) -> tuple[bytes, int]:
+def _one(sim, company, request_id: str, digest: str, item: dict, rows: int) -> tuple[bytes, int]:
     """The answer of one item without its bId, and how many rows a query brought."""
     rule = sim.faults.pick_item(item, company.realm) if sim.faults.rules else None
-    key, digest = None, ""
+    key = None
     try:
         if rule:
             sim.limits.stats["faults_injected"][rule.fault] += 1
@@ -87,9 +87,8 @@ def _one(sim, company, request, item: dict, rows: int) -> tuple[bytes, int]:
                 raise rule.refusal(gateway=False)
         if "Query" in item:
             return _query(sim, company, item, rows)
-        if request.request_id:
-            key = (company.realm, request.request_id, item["bId"])
-            digest = request.digest
+        if request_id:
+            key = (company.realm, request_id, item["bId"])
             if reply := sim.replies.find(key, digest):
                 return reply.body, 0
         answer = _write(sim, company, item, key, digest)

@@ -18,7 +18,8 @@ ZERO = Decimal(0)
 
 def check_item(change, obj: dict) -> None:
     """A bundle as people make them: components with quantities, no account, no price."""
-    lines = obj.get("ItemGroupDetail", {}).get("ItemGroupLine", [])
+    obj["ItemGroupDetail"] = copy(obj.get("ItemGroupDetail", {}))
+    lines = obj["ItemGroupDetail"].get("ItemGroupLine", [])
     if not lines:
         raise missing("ItemGroupDetail.ItemGroupLine")
     for name in ("IncomeAccountRef", "ExpenseAccountRef", "AssetAccountRef", "UnitPrice", "PurchaseCost"):

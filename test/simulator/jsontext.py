@@ -53,7 +53,11 @@ def _encoder(style: str):
         if not value and style != "java":
             return 0
         return "\x01" + number(value, style)
-    return json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"), default=decimal).encode
+    make = json.encoder.c_make_encoder      # made once here: JSONEncoder makes one for each call
+    if make is None:
+        return json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"), default=decimal).encode
+    encode = make(None, decimal, json.encoder.encode_basestring, None, ":", ",", False, False, True)
+    return lambda value: "".join(encode(value, 0))
 
 
 _ENCODERS = {style: _encoder(style) for style in ("documented", "short", "java")}
@@ -72,10 +76,13 @@ def loads(text):
     return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
 
 
+_NESTED = (dict, list)
+
+
 def copy(value):
     """A deep copy of JSON-like data (much faster than copy.deepcopy)."""
     if type(value) is dict:
-        return {k: copy(v) for k, v in value.items()}
+        return {k: copy(v) if type(v) in _NESTED else v for k, v in value.items()}
     if type(value) is list:
         return [copy(v) for v in value]
     return value

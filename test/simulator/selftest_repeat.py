@@ -373,6 +373,51 @@ class RefusalTest(Writer):
         self.assertEqual(self.count(), before + 1)
 
 
+class ManyAtOnceTest(Writer):
+    """EXT-1: ten writers repeat what they lost until it is answered, while people work and QuickBooks fails."""
+
+    def persist(self, path: str, body: dict, tries: int = 60) -> dict:
+        for _ in range(tries):
+            try:
+                status, answer = self.sim.post(path, body)
+            except (*LOST, ValueError):         # nothing, or the page of a load balancer
+                continue
+            if status == 200:
+                return answer
+            if code(answer) != "600":
+                raise AssertionError(answer)
+        raise AssertionError("never answered")
+
+    def write(self, number: int) -> None:
+        try:
+            for n in range(6):
+                name = f"Foule {number}-{n}"
+                items = [{"bId": str(i), "operation": "create", "Customer": {"DisplayName": f"{name}-{i}"}} for i in range(10)]
+                answers = self.persist(f"batch?requestid={number}-{n}", {"BatchItemRequest": items})["BatchItemResponse"]
+                self.made += [(i["Customer"]["Id"], i["Customer"]["DisplayName"]) for i in answers]
+                one = self.persist(f"customer?requestid=one-{number}-{n}", {"DisplayName": name})["Customer"]
+                self.made.append((one["Id"], one["DisplayName"]))
+        except Exception as error:
+            self.failed.append(error)
+
+    def test_exactly_once(self):
+        self.sim.headers()
+        self.made, self.failed = [], []
+        for fault, after in (("cut_after", 0), ("cut_midway", 1), ("503_after", 2), ("502_html", 3), ("cut_before", 4)):
+            self.sim.control("POST", "faults", {"match": {"kind": "write"}, "fault": fault, "every": 7, "after": after})
+        threads = [threading.Thread(target=self.write, args=(n,)) for n in range(10)]
+        [t.start() for t in threads]
+        self.sim.control("POST", "random", {"seed": 3, "n": 60, "only": ["edit_customer", "inactivate", "reactivate", "merge"]})
+        [t.join(60) for t in threads]
+        self.sim.control("DELETE", "faults")
+        self.assertEqual((self.failed, len(self.made), len(set(self.made))), ([], 660, 660))
+        entries = self.sim.control("GET", "ledger")["entries"]
+        created = [e["id"] for e in entries if e["source"] == "api" and e["operation"] == "create"]
+        self.assertEqual(sorted(created), sorted(id for id, _ in self.made))
+        self.assertEqual(self.repeats().get("replayed_other_body", 0), 0)
+        self.assertGreater(self.repeats()["replayed"], 0)
+
+
 class BatchLimitTest(unittest.TestCase):
     def test_batches_per_minute(self):
         sim = Sim("--limit-window", "600", limits=True)

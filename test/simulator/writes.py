@@ -126,7 +126,7 @@ def update(change, entity: Entity, body: dict, include: set = frozenset(), ui: b
 
 
 def _sparse(entity: Entity, old: dict, fields: dict, settings: dict) -> dict:
-    obj = copy(old)
+    obj = dict(old) if entity.unique else copy(old)     # rules of name lists change no nested object
     ignore_empty = settings["sparse_empty"] == "ignore"
     for name, value in fields.items():
         spec = entity.get(name)
