@@ -53,7 +53,7 @@ COMMENT ON COLUMN qbsync.mapping.view IS 'the view; one dropped and made again u
 COMMENT ON COLUMN qbsync.mapping.line_view IS 'view of a document''s lines';
 COMMENT ON COLUMN qbsync.mapping.crm_table IS 'what crm_table says in views: the table of the CRM whose key is crm_key';
 COMMENT ON COLUMN qbsync.mapping.key_columns IS 'columns of the view that tell its rows apart; crm_key is their text, of several the text of a JSON array';
-COMMENT ON COLUMN qbsync.mapping.columns IS 'columns of the view that take part, by their catalogue names (references also as …_key)';
+COMMENT ON COLUMN qbsync.mapping.columns IS 'columns of the view that take part, by their catalogue names (references also as …_key, to customers as person_key and organisation_key)';
 COMMENT ON COLUMN qbsync.mapping.written_columns IS 'those of them that could be written when the mapping was declared; one that cannot be written any more is a problem, unless it only goes out';
 COMMENT ON COLUMN qbsync.mapping.extra_columns IS 'columns of the view that are not the catalogue''s: targets of event rules and defaults';
 COMMENT ON COLUMN qbsync.mapping.role IS 'role that reads and writes the view, and runs whatever the CRM has attached to it';

@@ -69,6 +69,20 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.unit_of(text, text) IS 'Unit of merging that a catalogue column belongs to: itself, or its address';
 
+CREATE FUNCTION qbsync.unit_of_column(entity text, column_name text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT coalesce(
+		(SELECT qbsync.unit_of(c."column", c.path) FROM qbsync.catalogue_columns() c
+		 WHERE c."table" = unit_of_column.entity AND c."column" = unit_of_column.column_name),
+		CASE WHEN qbsync.reference_kind(unit_of_column.column_name) IS NOT NULL
+			THEN regexp_replace(qbsync.customer_reference(unit_of_column.entity), '_id$', '_key') END,
+		unit_of_column.column_name);
+$fn$;
+COMMENT ON FUNCTION qbsync.unit_of_column(text, text) IS 'Unit of merging that a column of a mapped view belongs to';
+
 /*
  * The columns of a mapped view (or of its line view) that take part, with all that statements and rules need to know.
  * role: canonical: a catalogue column; reference: the crm_key of what an _id column names; special; extra: the CRM's own.
@@ -100,14 +114,16 @@ BEGIN
 	SELECT n.name,
 		CASE WHEN c."column" IS NOT NULL AND n.name <> ALL (m.extra_columns) THEN 'canonical'
 			WHEN n.name IN ('quickbooks_id', 'last_updated_time') AND NOT mapping_columns.lines THEN 'special'
-			WHEN n.name LIKE '%\_key' AND (r."column" IS NOT NULL OR m.catalogue_table = 'payment_line' AND n.name = 'invoice_key') THEN 'reference'
+			WHEN n.name LIKE '%\_key' AND n.name <> ALL (m.extra_columns)
+				AND (r."column" IS NOT NULL OR m.catalogue_table = 'payment_line' AND n.name = 'invoice_key') THEN 'reference'
 			ELSE 'extra' END,
 		-- without a length (-1: null would mean character(1)): a value that is too long is refused, not cut
 		format_type(a.atttypid, -1),
 		t.typcategory = 'A',
 		c.type,
 		coalesce(c.path, r.path),
-		CASE WHEN c."column" IS NOT NULL THEN qbsync.unit_of(n.name, c.path) ELSE n.name END,
+		CASE WHEN c."column" IS NOT NULL THEN qbsync.unit_of(n.name, c.path)
+			WHEN r."column" IS NOT NULL THEN regexp_replace(r."column", '_id$', '_key') ELSE n.name END,
 		CASE WHEN r."column" IS NOT NULL THEN r.refers_to WHEN n.name = 'invoice_key' THEN 'invoice' END,
 		CASE WHEN r."column" IS NOT NULL THEN r."column" WHEN n.name = 'invoice_key' THEN 'txn_id' END,
 		coalesce(c.writable, r.writable, false),
@@ -122,8 +138,9 @@ BEGIN
 	LEFT JOIN pg_attribute b ON b.attrelid = v.relation AND b.attname = v.base_column
 	LEFT JOIN pg_attrdef d ON d.adrelid = b.attrelid AND d.adnum = b.attnum AND b.attgenerated = ''
 	LEFT JOIN known c ON c."column" = n.name
-	LEFT JOIN known r ON r."column" = regexp_replace(n.name, '_key$', '_id')
-		AND r.refers_to IS NOT NULL AND n.name LIKE '%\_key' AND c."column" IS NULL
+	LEFT JOIN known r ON n.name LIKE '%\_key' AND c."column" IS NULL AND r.refers_to IS NOT NULL
+		AND CASE WHEN qbsync.reference_kind(n.name) IS NULL THEN r."column" = regexp_replace(n.name, '_key$', '_id')
+			ELSE r."column" = qbsync.customer_reference(m.catalogue_table) END
 	WHERE n.name <> ALL (m.key_columns) OR mapping_columns.lines
 	ORDER BY n.position;
 END
@@ -299,7 +316,9 @@ BEGIN
 						  WHERE (a.attrelid = n.view OR a.attrelid = m.line_view AND n.name = ANY (m.extra_columns))
 							AND a.attname = n.name AND a.attnum > 0 AND NOT a.attisdropped)
 		UNION ALL
-		SELECT u.detail, u.hint FROM qbsync.update_problems(m) u) p
+		SELECT u.detail, u.hint FROM qbsync.update_problems(m) u
+		UNION ALL
+		SELECT r.detail, r.hint FROM qbsync.reference_problems(m) r) p
 	WHERE m.mapping_id = require_whole.mapping_id;
 	IF problems IS NOT NULL THEN
 		RAISE EXCEPTION 'the view of mapping "%" is not what was mapped', (SELECT m.name FROM qbsync.mapping m WHERE m.mapping_id = require_whole.mapping_id)
@@ -414,10 +433,14 @@ BEGIN
 	END IF;
 	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = their_expression.mapping_id;
 	IF their_expression.role = 'reference' THEN
-		-- a record of the same entity (a parent) is one of the same CRM table
-		RETURN format('(SELECT r.crm_key FROM qbsync.link r WHERE r.connection_id = %s AND r.entity = %L AND r.id = %s.%I AND r.family = %s)',
+		-- a record of the same entity (a parent) is one of the same family
+		RETURN format('(SELECT r.crm_key FROM qbsync.link r WHERE r.connection_id = %s AND r.entity = %L AND r.id = %s.%I AND r.family = %s%s)',
 					  m.connection_id, their_expression.ref_entity, their_expression.alias, their_expression.ref_column,
-					  CASE WHEN their_expression.ref_entity = m.entity THEN m.family ELSE 0 END);
+					  CASE WHEN their_expression.ref_entity = m.entity THEN m.family ELSE 0 END,
+					  CASE WHEN qbsync.reference_kind(their_expression.name) IS NULL THEN ''
+						-- 0: nobody has customers of that kind yet
+						ELSE format(' AND r.mapping_id = %s', coalesce((SELECT k.mapping_id FROM qbsync.customer_mappings(m) k
+																		WHERE k.kind = qbsync.reference_kind(their_expression.name)), 0)) END);
 	ELSIF their_expression.name = 'quickbooks_id' AND their_expression.role = 'special' THEN
 		RETURN format('%s.id', their_expression.alias);
 	ELSIF map_name IS NOT NULL THEN
@@ -445,27 +468,33 @@ AS $fn$
 DECLARE
 	per_column jsonb := qbsync.column_policies(their_row.mapping_id);
 BEGIN
-	SELECT coalesce(string_agg(p.pairs, ' || ' ORDER BY p.part), '''{}''::jsonb'),
-		coalesce('array_remove(ARRAY[' || string_agg(p.waits, ', ') || ']::text[], NULL)', '''{}''::text[]'),
-		coalesce('array_remove(ARRAY[' || string_agg(p.unmapped, ', ') || ']::text[], NULL)', '''{}''::text[]')
-	INTO their_row.value, their_row.waits_for, their_row.unmapped
-	FROM (
-		SELECT (c.position - 1) / 40 AS part,
-			'qbsync.canonical(' || string_agg(format('%L, %s', c.name, e.expression), ', ' ORDER BY c.position) || ')' AS pairs,
-			string_agg(format('CASE WHEN %1$s AND %2$s IS NULL THEN %3$L || %4$s.%5$I END',
-				CASE WHEN c.name = 'invoice_key' THEN format('%s.txn_type = ''Invoice''', their_row.alias)
-					ELSE format('%1$s.%2$I ~ ''^[0-9]+$''', their_row.alias, c.ref_column) END,
-				e.expression, c.ref_entity || ':', their_row.alias, c.ref_column), ', ')
-				FILTER (WHERE c.role = 'reference') AS waits,
-			string_agg(format('CASE WHEN %1$s.%2$I IS NOT NULL AND %3$s IS NULL THEN %2$L || ''='' || %1$s.%2$I::text END',
-				their_row.alias, c.name, e.expression), ', ')
-				FILTER (WHERE c.role = 'canonical' AND per_column -> c.name ? 'value_map') AS unmapped
+	WITH columns AS MATERIALIZED (
+		SELECT c.*, qbsync.their_expression(their_row.mapping_id, their_row.alias, c.name, c.role, c.type, c.is_array, c.ref_entity, c.ref_column) AS expression
 		FROM qbsync.mapping_columns(their_row.mapping_id, their_row.lines) WITH ORDINALITY
 			AS c(name, role, view_type, is_array, type, path, unit, ref_entity, ref_column, sendable, updatable, not_null, default_expression, position)
-		CROSS JOIN LATERAL (SELECT qbsync.their_expression(their_row.mapping_id, their_row.alias, c.name, c.role, c.type, c.is_array,
-														   c.ref_entity, c.ref_column) AS expression) e
 		WHERE c.role IN ('canonical', 'reference') OR c.name = 'quickbooks_id'
-		GROUP BY 1) p;
+	), part AS (
+		SELECT (c.position - 1) / 40 AS part,
+			'qbsync.canonical(' || string_agg(format('%L, %s', c.name, c.expression), ', ' ORDER BY c.position) || ')' AS pairs,
+			string_agg(format('CASE WHEN %1$s.%2$I IS NOT NULL AND %3$s IS NULL THEN %2$L || ''='' || %1$s.%2$I::text END',
+				their_row.alias, c.name, c.expression), ', ')
+				FILTER (WHERE c.role = 'canonical' AND per_column -> c.name ? 'value_map') AS unmapped
+		FROM columns c
+		GROUP BY 1
+	), wait AS (
+		-- one of the columns by kind is enough
+		SELECT format('CASE WHEN %1$s AND coalesce(%2$s) IS NULL THEN %3$L || %4$s.%5$I END',
+			CASE WHEN bool_or(c.name = 'invoice_key') THEN format('%s.txn_type = ''Invoice''', their_row.alias)
+				ELSE format('%1$s.%2$I ~ ''^[0-9]+$''', their_row.alias, c.ref_column) END,
+			string_agg(c.expression, ', ' ORDER BY c.position), c.ref_entity || ':', their_row.alias, c.ref_column) AS waits
+		FROM columns c
+		WHERE c.role = 'reference'
+		GROUP BY c.ref_entity, c.ref_column
+	)
+	SELECT coalesce((SELECT string_agg(p.pairs, ' || ' ORDER BY p.part) FROM part p), '''{}''::jsonb'),
+		coalesce('array_remove(ARRAY[' || (SELECT string_agg(w.waits, ', ') FROM wait w) || ']::text[], NULL)', '''{}''::text[]'),
+		coalesce('array_remove(ARRAY[' || (SELECT string_agg(p.unmapped, ', ') FROM part p) || ']::text[], NULL)', '''{}''::text[]')
+	INTO their_row.value, their_row.waits_for, their_row.unmapped;
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.their_row(integer, text, boolean) IS 'Expressions over a mirror row: its canonical row, the links it waits for, the values that are not mapped';

@@ -231,7 +231,8 @@ AS $fn$
 	CROSS JOIN LATERAL (SELECT column_roles.lines AND e.entity = 'payment' AND a.attname = 'invoice_key' AS is_invoice) i
 	LEFT JOIN qbsync.catalogue_column c ON c."table" = t.name AND c."column" = a.attname
 	LEFT JOIN qbsync.catalogue_column r ON r."table" = t.name AND c."column" IS NULL AND a.attname LIKE '%\_key'
-		AND r."column" = regexp_replace(a.attname, '_key$', '_id') AND r.refers_to IN (SELECT x.entity FROM qbsync.catalogue x)
+		AND CASE WHEN qbsync.reference_kind(a.attname) IS NULL THEN r."column" = regexp_replace(a.attname, '_key$', '_id') ELSE r."column" = qbsync.customer_reference(t.name) END
+		AND r.refers_to IN (SELECT x.entity FROM qbsync.catalogue x)
 	WHERE e.entity = column_roles.entity AND t.name IS NOT NULL;
 $fn$;
 COMMENT ON FUNCTION qbsync.column_roles(regclass, text, boolean, text[], text[]) IS 'Part that each column of a view, or of a line view, has in a mapping of an entity';

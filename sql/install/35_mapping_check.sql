@@ -3,7 +3,7 @@
  *
  * Each function looks at one side of a mapping, stored or about to be, and returns one row per problem: a code, and
  * sentences for people.  Codes: connection_gone, view_gone, view_kind, view_rule, column_gone, column_unknown, column_type, column_twice,
- * key_missing, not_updatable, lines, role, privilege, search_path, setting, default_value, watch; and from reading (36_mapping_read.sql) not_readable,
+ * reference_ambiguous (27_reference.sql), key_missing, not_updatable, lines, role, privilege, search_path, setting, default_value, watch; and from reading (36_mapping_read.sql) not_readable,
  * key_not_unique, rls_hides_all.
  */
 
@@ -327,6 +327,7 @@ BEGIN
 	-- The rest is about columns of views that are there.
 	RETURN QUERY SELECT * FROM qbsync.key_problems(m);
 	RETURN QUERY SELECT * FROM qbsync.column_problems(m);
+	RETURN QUERY SELECT * FROM qbsync.reference_problems(m);
 	RETURN QUERY SELECT * FROM qbsync.update_problems(m);
 	IF EXISTS (SELECT FROM pg_roles r WHERE r.rolname = m.role) THEN
 		RETURN QUERY SELECT * FROM qbsync.privilege_problems(m);

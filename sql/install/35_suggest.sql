@@ -290,6 +290,7 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE
 	m record;
+	kind text;
 	taken text[] := '{}';
 	given text[] := '{}';
 BEGIN
@@ -308,7 +309,15 @@ BEGIN
 			guess_columns.column_name := 'family_name';
 			guess_columns.reason := m.reason || ' beside a given name';
 		END IF;
-		CONTINUE WHEN m.source = ANY (taken) OR guess_columns.column_name = ANY (given);
+		CONTINUE WHEN m.source = ANY (taken);
+		IF m.meaning = 'customer_key' THEN
+			kind := qbsync.suggest_kind((SELECT c.refers_to FROM qbsync.table_columns(guess_columns."table") c WHERE c.name = m.source));
+			IF kind <> 'any' THEN
+				guess_columns.column_name := kind || '_key';
+				guess_columns.reason := format('%s, where customers of kind %s are', m.reason, kind);
+			END IF;
+		END IF;
+		CONTINUE WHEN guess_columns.column_name = ANY (given);
 		taken := taken || m.source;
 		given := given || guess_columns.column_name;
 		guess_columns.source := m.source;

@@ -88,6 +88,35 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.persons_of(regclass) IS 'Table of persons that belong to the organisations of a table, by foreign key; null: none';
 
+/* Do persons in a table of their own belong to organisations, but need not, so that both are customers? */
+CREATE FUNCTION qbsync.is_pair(organisation regclass, person regclass)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT NOT EXISTS (SELECT FROM qbsync.table_columns(is_pair.person) c WHERE c.not_null AND c.name = ANY (
+		(SELECT l.child_columns FROM qbsync.table_links(is_pair.person, is_pair.organisation) l
+		 ORDER BY qbsync.says_organisation(l.child_columns[1]) DESC LIMIT 1)::text[]))
+		AND is_pair.organisation IS NOT NULL AND is_pair.person IS NOT NULL;
+$fn$;
+COMMENT ON FUNCTION qbsync.is_pair(regclass, regclass) IS 'Whether customers are both the rows of a table of organisations and those of a table of persons who may belong to none';
+
+/* Which kind of customers a table holds that a document refers to: as it is mapped, else as it would be suggested. */
+CREATE FUNCTION qbsync.suggest_kind("table" regclass)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT coalesce(
+		(SELECT CASE WHEN count(DISTINCT m.kind) = 1 THEN min(m.kind) ELSE 'any' END FROM qbsync.mapping m
+		 WHERE m.entity = 'customer' AND m.family = 0 AND m.crm_table = qbsync.qualified(suggest_kind."table") HAVING count(*) > 0),
+		CASE qbsync.customer_role(suggest_kind."table")
+			WHEN 'person' THEN CASE WHEN qbsync.is_pair(qbsync.organisations_of(suggest_kind."table"), suggest_kind."table") THEN 'person' END
+			WHEN 'organisation' THEN CASE WHEN qbsync.is_pair(suggest_kind."table", qbsync.persons_of(suggest_kind."table")) THEN 'organisation' END END,
+		'any');
+$fn$;
+COMMENT ON FUNCTION qbsync.suggest_kind(regclass) IS 'person, organisation or any: which customers the rows of a table are';
+
 /* The column that holds the value; of an address its first line, or the city. */
 CREATE FUNCTION qbsync.child_value(child regclass, kind text)
 RETURNS text

@@ -41,8 +41,8 @@ BEGIN
 
 	-- What is left out stays as it was.
 	m.mapping_id := old.mapping_id;
-	m.family := old.family;
 	m.kind := coalesce(request ->> 'kind', old.kind, 'any');
+	m.family := qbsync.mapping_family(m);
 	m.line_view := coalesce((request ->> 'lines')::regclass, qbsync.current_relation(old.line_view, old.line_view_name));
 	m.line_view_name := coalesce(qbsync.qualified(m.line_view), old.line_view_name);
 	m.role := coalesce((request ->> 'role')::name, old.role, qbsync.default_role(coalesce((request ->> 'table')::regclass, m.view), caller));
@@ -232,12 +232,12 @@ BEGIN
 		OR qbsync.may_become(NEW.caller, (SELECT r.rolname FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner WHERE c.oid = m.view))), false);
 	m.written_columns := qbsync.writable_columns(m.view, m.columns);
 	m.policies := qbsync.valid_policies(m.connection_id, m.policies);
+	m.family := qbsync.mapping_family(m);
 	PERFORM qbsync.keep_the_law(old.policies ->> 'documents_direction', m.policies ->> 'documents_direction');
 	SELECT array_agg(p.detail), array_agg(p.hint) INTO details, hints
 	FROM (SELECT p.detail, p.hint FROM qbsync.check_mapping(m) p UNION ALL SELECT d.detail, d.hint FROM qbsync.declaration_problems(m) d) p;
 	PERFORM qbsync.raise_problems(format('view %s cannot be mapped', m.view_name), details, hints);
 
-	m.family := qbsync.mapping_family(m);
 	IF old.mapping_id IS NULL THEN
 		INSERT INTO qbsync.mapping (name, connection_id, entity, family, kind, view, view_name, line_view, line_view_name, crm_table, key_columns,
 									columns, written_columns, extra_columns, line_columns, role, crm_search_path, crm_settings, policies, defaults, made_view)
@@ -250,6 +250,7 @@ BEGIN
 		PERFORM qbsync.change_mapping(m, old);
 	END IF;
 	PERFORM qbsync.set_watches(m.mapping_id, NEW.watches);
+	PERFORM qbsync.stop_ambiguous(m);
 	PERFORM qbsync.wake();
 	RETURN NULL;
 END
@@ -279,9 +280,8 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT ARRAY(
-		SELECT DISTINCT qbsync.unit_of(u.name, c.path)
+		SELECT DISTINCT qbsync.unit_of_column(m.entity, u.name)
 		FROM unnest(m.columns) u(name)
-		LEFT JOIN qbsync.catalogue_column c ON c."table" = m.entity AND c."column" = u.name
 		WHERE u.name <> 'last_updated_time'
 		UNION
 		SELECT 'lines' WHERE m.line_view_name IS NOT NULL
@@ -297,9 +297,8 @@ AS $fn$
 DECLARE
 	units text[] := qbsync.mapping_units(m);
 	-- a column that joins an address makes the whole of it new
-	added text[] := ARRAY(SELECT DISTINCT qbsync.unit_of(u.name, c.path)
+	added text[] := ARRAY(SELECT DISTINCT qbsync.unit_of_column(m.entity, u.name)
 						  FROM unnest(m.columns) u(name)
-						  LEFT JOIN qbsync.catalogue_column c ON c."table" = m.entity AND c."column" = u.name
 						  WHERE u.name <> 'last_updated_time' AND u.name <> ALL (old.columns)
 						  UNION
 						  SELECT 'lines' WHERE m.line_view_name IS NOT NULL AND m.line_columns IS DISTINCT FROM old.line_columns);

@@ -203,7 +203,7 @@ $fn$;
 COMMENT ON FUNCTION qbsync.make_table_view(regclass, text, boolean, text, text, name, text) IS 'Makes the view of qbsync_map_table as the caller; the role gets the rights on it that the table gives it';
 
 /* {"display_name": "name", …} for a table nobody described. */
-CREATE FUNCTION qbsync.table_columns_guess("table" regclass, entity text)
+CREATE FUNCTION qbsync.table_columns_guess("table" regclass, entity text, kind text)
 RETURNS jsonb
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -212,10 +212,12 @@ DECLARE
 	guess jsonb;
 	reasons text;
 BEGIN
-	SELECT coalesce(jsonb_object_agg(g.column_name, g.source), '{}'),
-		string_agg(format('%s is %s: %s', g.column_name, quote_ident(g.source), g.reason), chr(10) ORDER BY g.column_name)
+	SELECT coalesce(jsonb_object_agg(n.name, g.source), '{}'),
+		string_agg(format('%s is %s: %s', n.name, quote_ident(g.source), g.reason), chr(10) ORDER BY n.name)
 	INTO guess, reasons
 	FROM qbsync.guess_columns(table_columns_guess."table", table_columns_guess.entity) g
+	-- a parent is a row of this table, which holds one kind of customers
+	CROSS JOIN LATERAL (SELECT CASE WHEN g.column_name = 'parent_key' AND kind <> 'any' THEN kind || '_key' ELSE g.column_name END AS name) n
 	WHERE NOT EXISTS (SELECT FROM qbsync.catalogue_column c
 					  JOIN pg_attribute a ON a.attrelid = table_columns_guess."table" AND a.attname = g.source
 					  WHERE c."table" = table_columns_guess.entity AND c."column" = g.column_name AND NOT qbsync.converts(c.type, a.atttypid));
@@ -226,7 +228,7 @@ BEGIN
 	RETURN guess;
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.table_columns_guess(regclass, text) IS 'Columns of a table by their catalogue names, guessed; says so in a notice. SECURITY DEFINER: calls what looks at names in catalogs';
+COMMENT ON FUNCTION qbsync.table_columns_guess(regclass, text, text) IS 'Columns of a table by their catalogue names, guessed; says so in a notice. SECURITY DEFINER: calls what looks at names in catalogs';
 
 CREATE FUNCTION @extschema@.qbsync_map_table(
 	"table" regclass DEFAULT NULL,
@@ -271,7 +273,7 @@ BEGIN
 		PERFORM qbsync.raise_problems(format('table %s cannot be mapped', qbsync.qualified("table")), array_agg(p.detail), array_agg(p.hint))
 		FROM qbsync.role_problems(NULL::qbsync.mapping) p WHERE p.problem = 'role';
 	END IF;
-	columns := coalesce(qbsync_map_table.columns, qbsync.table_columns_guess("table", entity));
+	columns := coalesce(qbsync_map_table.columns, qbsync.table_columns_guess("table", entity, kind));
 	extra := coalesce(qbsync_map_table.extra, (SELECT m.extra_columns FROM qbsync.mapping m WHERE m.name = its_name AND m.made_view), '{}');
 	SELECT array_agg(p.detail) AS details, array_agg(p.hint) AS hints INTO problems
 	FROM (SELECT * FROM qbsync.table_problems("table", columns, extra, "where")

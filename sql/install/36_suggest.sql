@@ -62,7 +62,8 @@ BEGIN
 	END IF;
 	SELECT array_agg(k."column" ORDER BY k.ordinal) INTO rest FROM qbsync.catalogue_column k
 	WHERE k."table" = model ->> 'entity' AND k.required AND k."column" <> 'type'
-		AND NOT EXISTS (SELECT FROM jsonb_array_elements((model -> 'columns') || (model -> 'computed')) c WHERE c ->> 'view' IN (k."column", regexp_replace(k."column", '_id$', '_key')));
+		AND NOT EXISTS (SELECT FROM jsonb_array_elements((model -> 'columns') || (model -> 'computed')) c
+						WHERE c ->> 'view' IN (k."column", regexp_replace(k."column", '_id$', '_key')) OR k.refers_to = 'customer' AND qbsync.reference_kind(c ->> 'view') IS NOT NULL);
 	IF rest IS NOT NULL THEN
 		RETURN NEXT format('nothing was found for %s, which QuickBooks demands of every %s', array_to_string(rest, ', '), model ->> 'entity');
 	END IF;
@@ -317,6 +318,18 @@ END
 $fn$;
 COMMENT ON FUNCTION qbsync.suggest_checked(regclass) IS 'Raises an error unless a table can be suggested a mapping for';
 
+/* With customers in two tables, the key of a parent says which. */
+CREATE FUNCTION qbsync.suggest_parent(model jsonb)
+RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT model || jsonb_build_object('columns', (
+		SELECT coalesce(jsonb_agg(CASE c.c ->> 'view' WHEN 'parent_key' THEN c.c || jsonb_build_object('view', (model ->> 'kind') || '_key') ELSE c.c END ORDER BY c.n), '[]')
+		FROM jsonb_array_elements(model -> 'columns') WITH ORDINALITY c(c, n)));
+$fn$;
+COMMENT ON FUNCTION qbsync.suggest_parent(jsonb) IS 'A model of one of two kinds of customers, its parents under the name of their kind';
+
 /* Organisations (B2B) and the persons who belong to none (B2C): two mappings that share the entity by kind (CAP-23, CAP-24). */
 CREATE FUNCTION qbsync.suggest_pair(organisation regclass, person regclass, name text, connection text)
 RETURNS text[]
@@ -327,13 +340,14 @@ DECLARE
 	b2b jsonb := qbsync.suggest_finished(qbsync.suggest_model(organisation, 'customer', 'organisation', person, suggest_pair.connection), 'organisation', ', an organisation');
 	b2c jsonb := qbsync.suggest_model(person, 'customer', 'person', NULL, suggest_pair.connection);
 	link text[] := (SELECT l.child_columns FROM qbsync.table_links(person, organisation) l ORDER BY qbsync.says_organisation(l.child_columns[1]) DESC LIMIT 1);
+	pair boolean := qbsync.is_pair(organisation, person);
 	result text[];
 BEGIN
-	result := ARRAY['', qbsync.suggest_mapping_text(b2b, coalesce(suggest_pair.name || '_organisations', b2b ->> 'name'), suggest_pair.connection), ''];
-	IF EXISTS (SELECT FROM qbsync.table_columns(person) c WHERE c.name = ANY (link) AND c.not_null) THEN
+	result := ARRAY['', qbsync.suggest_mapping_text(CASE WHEN pair THEN qbsync.suggest_parent(b2b) ELSE b2b END, coalesce(suggest_pair.name || '_organisations', b2b ->> 'name'), suggest_pair.connection), ''];
+	IF NOT pair THEN
 		RETURN result || qbsync.as_comment(format('Every row of %s belongs to an organisation, so none is a customer of its own.', person));
 	END IF;
-	b2c := qbsync.suggest_finished(b2c, 'person', ' who belongs to no organisation')
+	b2c := qbsync.suggest_parent(qbsync.suggest_finished(b2c, 'person', ' who belongs to no organisation'))
 		|| jsonb_build_object('where', (SELECT string_agg(format('r.%I IS NULL', l), ' AND ') FROM unnest(link) l));
 	RETURN result || qbsync.suggest_mapping_text(b2c, coalesce(suggest_pair.name || '_persons', b2c ->> 'name'), suggest_pair.connection);
 END

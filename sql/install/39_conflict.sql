@@ -8,11 +8,13 @@ RETURNS text[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	SELECT coalesce(array_agg(c."column" ORDER BY c.ordinal), ARRAY[unit_columns.unit])
+	SELECT coalesce(array_agg(c."column" ORDER BY c.ordinal),
+		CASE unit_columns.unit WHEN regexp_replace(qbsync.customer_reference(unit_columns.entity), '_id$', '_key')
+			THEN ARRAY[unit_columns.unit, 'person_key', 'organisation_key'] ELSE ARRAY[unit_columns.unit] END)
 	FROM qbsync.catalogue_column c
 	WHERE c."table" = unit_columns.entity AND qbsync.unit_of(c."column", c.path) = unit_columns.unit;
 $fn$;
-COMMENT ON FUNCTION qbsync.unit_columns(text, text) IS 'Columns of a unit of qbsync.merge: of an address all of them, otherwise the unit itself';
+COMMENT ON FUNCTION qbsync.unit_columns(text, text) IS 'Columns of a unit of qbsync.merge: of an address all of them, of a customer''s reference those by kind as well, otherwise the unit itself';
 
 CREATE FUNCTION qbsync.only_columns(source jsonb, names text[])
 RETURNS jsonb

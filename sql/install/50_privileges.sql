@@ -151,7 +151,7 @@ GRANT EXECUTE ON FUNCTION
 	qbsync.default_role(regclass, name), qbsync.default_search_path(regclass, name), qbsync.current_relation(regclass, text),
 	qbsync.qualified(regclass), qbsync.view_columns(regclass), qbsync.base_relations(regclass, name), qbsync.row_security(qbsync.mapping),
 	qbsync.seems_filled(regclass), qbsync.is_simple(regclass), qbsync.unique_keys(regclass), qbsync.key_is_proven(regclass, text[]),
-	qbsync.table_problems(regclass, jsonb, text[], text), qbsync.table_columns_guess(regclass, text),
+	qbsync.table_problems(regclass, jsonb, text[], text), qbsync.table_columns_guess(regclass, text, text),
 	qbsync.table_key_columns(regclass), qbsync.table_view_columns(regclass, text[], jsonb, text[]), qbsync.table_view_name(regclass, text),
 	qbsync.make_table_view(regclass, text, boolean, text, text, name, text)
 TO qbsync_admin;
@@ -165,7 +165,7 @@ GRANT EXECUTE ON FUNCTION
 	qbsync.child_value(regclass, text), qbsync.column_meanings(regclass, text), qbsync.customer_role(regclass),
 	qbsync.delete_children_text(jsonb), qbsync.document_vocabulary(), qbsync.dollar_quoted(text), qbsync.guess_columns(regclass, text),
 	qbsync.known_labels(regclass, text), qbsync.label_condition(jsonb, text), qbsync.label_order(jsonb, text), qbsync.label_stems(),
-	qbsync.label_value(jsonb, text), qbsync.labels_of(text[], text), qbsync.line_table_of(regclass, text),
+	qbsync.is_pair(regclass, regclass), qbsync.label_value(jsonb, text), qbsync.labels_of(text[], text), qbsync.line_table_of(regclass, text),
 	qbsync.line_triggers_text(text, text, regclass, jsonb, jsonb), qbsync.name_readings(text, text), qbsync.name_words(text),
 	qbsync.organisations_of(regclass), qbsync.persons_of(regclass), qbsync.says_organisation(text),
 	qbsync.slot_choice(jsonb, text, boolean, text, text), qbsync.slot_found(jsonb, text), qbsync.slot_keys(jsonb),
@@ -174,6 +174,7 @@ GRANT EXECUTE ON FUNCTION
 	qbsync.suggest_children(regclass, text, text[], boolean), qbsync.suggest_column(regclass, text, text, text),
 	qbsync.suggest_contact(regclass, regclass, text[], text), qbsync.suggest_document(regclass, text, text),
 	qbsync.suggest_events(regclass, text, text), qbsync.suggest_finished(jsonb, text, text), qbsync.suggest_given(jsonb),
+	qbsync.suggest_kind(regclass), qbsync.suggest_parent(jsonb), qbsync.reference_kind(text),
 	qbsync.suggest_lines(jsonb, text, regclass), qbsync.suggest_link(jsonb, text, text), qbsync.suggest_mapping_text(jsonb, text, text),
 	qbsync.suggest_model(regclass, text, text, regclass, text), qbsync.suggest_name(jsonb, text),
 	qbsync.suggest_own_line(jsonb, text, text), qbsync.suggest_pair(regclass, regclass, text, text),
