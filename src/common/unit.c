@@ -97,8 +97,8 @@ copy_clipped(char *target, size_t size, const char *source)
 }
 
 /* Copy what the error says. */
-static void
-copy_error(UnitError *error)
+void
+unit_error_copy(UnitError *error)
 {
 	ErrorData  *edata = CopyErrorData();
 	StringInfoData words;
@@ -169,7 +169,7 @@ run_transaction(const UnitOptions *options, UnitWork work, void *arg, UnitError 
 	{
 		/* the text is copied outside ErrorContext, before that is flushed */
 		MemoryContextSwitchTo(caller);
-		copy_error(failure);
+		unit_error_copy(failure);
 		FlushErrorState();
 		AbortCurrentTransaction();
 		result = UNIT_FAILED;

@@ -50,6 +50,9 @@ extern UnitResult unit_run(const char *activity, UnitWork work, void *arg, UnitE
 /* The same with options; NULL: none. */
 extern UnitResult unit_run_with(const UnitOptions *options, const char *activity, UnitWork work, void *arg, UnitError *error);
 
+/* In PG_CATCH, not in ErrorContext: what was raised, as a unit would say it. */
+extern void unit_error_copy(UnitError *error);
+
 /*
  * In a unit: commit as that role.  Whatever user code has put off until commit (deferred triggers, cursors WITH HOLD) then runs
  * with the role's rights and cannot climb back; our own rights return when the transaction is over, committed or aborted.

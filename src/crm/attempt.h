@@ -19,6 +19,9 @@
 /* Something is in the way that will pass. */
 #define BUSY_WAIT_US		(1 * USECS_PER_SEC)
 
+/* So many that fail alike may be the mapping's fault, if nothing works. */
+#define FAILURES_IN_A_ROW	20
+
 /* How far an attempt came. */
 typedef enum Stage
 {
@@ -41,6 +44,12 @@ typedef struct Attempt
 	Stage		stage;
 	bool		moves;			/* columns of events are written */
 	bool		sweep_begins;	/* nothing was done: matching for the sweep comes first */
+	bool		apart;			/* each record in a subtransaction (apart.c) */
+	bool		survey;			/* the same, to find one that the CRM takes */
+	int			taken;			/* apart: records that it took */
+	int			refused;		/* apart: and that it did not */
+	bool		untried;		/* apart: there was no time for all of them */
+	char	   *last;			/* apart: last id of the claim that was tried; NULL: there was none */
 	TimestampTz boxed_at;		/* 0: nothing was written */
 	TurnResult	result;
 	TimestampTz next_due;
@@ -58,6 +67,13 @@ typedef struct TurnMemory
 	int			ceiling_turns;
 	int			streak;			/* records in a row that failed alone */
 	int			sqlerrcode;		/* of all of them */
+	bool		apart;			/* records are refused: the next batch is written one by one */
+	int			known;			/* so many more may be refused alike, as some were taken between them */
+	bool		survey;			/* too many were refused alike: does the CRM take any? */
+	Survey		surveyed;
+	TimestampTz survey_until;
+	int64		newest;			/* arrival that the last survey without success began with */
+	char	   *refusal;		/* what PostgreSQL said */
 	bool		sees_rows;		/* the view has shown a row in this process */
 	char	   *sweep_at;		/* where the sweep stood after the last turn */
 	TimestampTz sweep_until;	/* what it was matched with counts so long */
@@ -86,6 +102,18 @@ extern void turn_note_sweep(const Attempt *attempt);
 
 /* A remembered text is not needed any more. */
 extern void turn_forget(char **word);
+
+/* In a unit that is in its box: write the claim's deeds one by one, and trim the claim to those that are done with (apart.c). */
+extern int	apart_write(Attempt *attempt, Deed *deeds, int ndeeds);
+
+/* After it was committed: what is next. */
+extern TurnResult apart_worked(const Attempt *attempt, TimestampTz *next_due);
+
+/* Is there anything to be found by a survey before the mapping's back-off is over?  Begins it. */
+extern bool apart_wakes(const MappingState *state);
+
+/* Too many records were refused alike: the CRM takes one, or the mapping waits. */
+extern TurnResult apart_survey(const char *refusal);
 
 /*
  * An attempt failed (failing.c): what it means for the record, the batch or the mapping is recorded in units of its own; how

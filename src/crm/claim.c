@@ -55,7 +55,9 @@ claim_look(int32 mapping_id)
 		" EXISTS (SELECT FROM qbsync.outgoing o WHERE o.mapping_id = m.mapping_id AND o.next_attempt_at <= clock_timestamp()"
 		"  AND o.lane <> ALL (m.paused_lanes)),"
 		" EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = m.mapping_id) OR EXISTS (SELECT FROM qbsync.send_error e WHERE e.mapping_id = m.mapping_id),"
-		" EXISTS (SELECT FROM qbsync.send_error e WHERE e.waits_for IS NOT NULL)"
+		" EXISTS (SELECT FROM qbsync.send_error e WHERE e.waits_for IS NOT NULL),"
+		" CASE WHEN m.next_attempt_at > now() THEN"
+		" (SELECT max(a.arrival_id) FROM qbsync.arrival a WHERE a.mapping_id = m.mapping_id AND a.action = 'apply') END"
 		" FROM qbsync.mapping m JOIN qbsync.connection c USING (connection_id) WHERE m.mapping_id = $1",
 		1, {INT4OID}
 	};
@@ -83,6 +85,8 @@ claim_look(int32 mapping_id)
 	state->has_outgoing = flag(13);
 	state->has_sends = flag(14);
 	state->has_waiting_sends = flag(15);
+	until = sql_datum(0, 16, &isnull);
+	state->newest_arrival = isnull ? 0 : DatumGetInt64(until);
 	SPI_freetuptable(SPI_tuptable);
 	return state;
 }
@@ -141,6 +145,21 @@ choose_undo(Claim *claim, int32 mapping_id)
 	return found;
 }
 
+/* Take records with their first and last arrival into the claim. */
+static void
+take_arrivals(Claim *claim, uint64 rows)
+{
+	for (uint64 i = 0; i < rows; i++)
+	{
+		int64		first = DatumGetInt64(sql_datum(i, 2, NULL));
+
+		if (i == 0 || first < claim->first_arrival)
+			claim->first_arrival = first;
+		claim->last_arrival = Max(claim->last_arrival, DatumGetInt64(sql_datum(i, 3, NULL)));
+	}
+	take_ids(claim, rows);
+}
+
 /* Records that arrived, oldest first. */
 static void
 choose_arrivals(Claim *claim, int32 mapping_id, int limit, Datum slow)
@@ -152,32 +171,22 @@ choose_arrivals(Claim *claim, int32 mapping_id, int limit, Datum slow)
 		4, {INT4OID, INT4OID, INT4OID, TEXTARRAYOID}
 	};
 	Datum		values[] = {Int32GetDatum(mapping_id), Int32GetDatum(limit), Int32GetDatum(limit + ARRIVALS_EXTRA), slow};
-	uint64		rows = sql_execute(&oldest, values, NULL);
 
-	for (uint64 i = 0; i < rows; i++)
-	{
-		int64		first = DatumGetInt64(sql_datum(i, 2, NULL));
-
-		if (i == 0 || first < claim->first_arrival)
-			claim->first_arrival = first;
-		claim->last_arrival = Max(claim->last_arrival, DatumGetInt64(sql_datum(i, 3, NULL)));
-	}
-	take_ids(claim, rows);
+	take_arrivals(claim, sql_execute(&oldest, values, NULL));
 	SPI_freetuptable(SPI_tuptable);
 }
 
-/* Records whose error is due, and that are not in the claim already. */
+/* Records whose error is due. */
 static void
 choose_errors(Claim *claim, int32 mapping_id, int limit, Datum slow)
 {
 	static SqlStatement due = {
 		"SELECT e.id FROM qbsync.crm_error e WHERE e.mapping_id = $1 AND e.next_attempt_at <= now()"
-		" AND e.dismissed_at IS NULL AND e.id <> '' AND e.problem <> 'crm_slow' AND e.id <> ALL ($3) AND e.id <> ALL ($4)"
+		" AND e.dismissed_at IS NULL AND e.id <> '' AND e.problem <> 'crm_slow' AND e.id <> ALL ($3)"
 		" GROUP BY e.id ORDER BY min(e.next_attempt_at), e.id LIMIT $2",
-		4, {INT4OID, INT4OID, TEXTARRAYOID, TEXTARRAYOID}
+		3, {INT4OID, INT4OID, TEXTARRAYOID}
 	};
-	SlowIds		taken = {claim->n, claim->ids};
-	Datum		values[] = {Int32GetDatum(mapping_id), Int32GetDatum(limit - claim->n), slow, slow_array(&taken)};
+	Datum		values[] = {Int32GetDatum(mapping_id), Int32GetDatum(limit), slow};
 
 	take_ids(claim, sql_execute(&due, values, NULL));
 	SPI_freetuptable(SPI_tuptable);
@@ -200,12 +209,12 @@ choose_outgoing(Claim *claim, int32 mapping_id, int limit)
 	SPI_freetuptable(SPI_tuptable);
 }
 
-/* The next records of the sweep. */
+/* The next records of the sweep after an id. */
 static void
-choose_swept(Claim *claim, const Mapping *mapping, const MappingState *state, int limit)
+choose_swept(Claim *claim, const Mapping *mapping, const char *after, int limit)
 {
 	Oid			types[] = {TEXTOID, INT4OID};
-	Datum		values[] = {CStringGetTextDatum(state->sweep_after), Int32GetDatum(limit)};
+	Datum		values[] = {CStringGetTextDatum(after), Int32GetDatum(limit)};
 	MemoryContext caller = CurrentMemoryContext;
 	int			code;
 
@@ -214,7 +223,8 @@ choose_swept(Claim *claim, const Mapping *mapping, const MappingState *state, in
 	if (code != SPI_OK_SELECT)
 		elog(ERROR, "could not go on with the sweep: %s", SPI_result_code_string(code));
 	claim->sweep_ends = SPI_processed < limit;
-	claim->sweep_to = state->sweep_after;
+	claim->swept = true;
+	claim->sweep_to = unconstify(char *, after);
 	take_ids(claim, SPI_processed);
 	if (claim->n > 0)
 		claim->sweep_to = claim->ids[claim->n - 1];
@@ -285,17 +295,66 @@ claim_choose(const Mapping *mapping, const MappingState *state, ClaimMode mode, 
 	if (undo && choose_undo(claim, mapping->mapping_id))
 		return claim;
 	choose_arrivals(claim, mapping->mapping_id, limit, slow_ids);
-	if (claim->n < limit && state->has_errors)
+	/* not mixed with fresh ones, which would fail with them and be tried again */
+	if (claim->n == 0 && state->has_errors)
 		choose_errors(claim, mapping->mapping_id, limit, slow_ids);
 	if (claim->n == 0 && state->has_outgoing)
 		choose_outgoing(claim, mapping->mapping_id, limit);
 	/* not mixed with others: what the sweep is matched with is found once for all of it (decide.h) */
 	if (claim->n == 0 && state->sweep_after)
-		choose_swept(claim, mapping, state, limit);
+		choose_swept(claim, mapping, state->sweep_after, limit);
 	claim->more = claim->n == limit || (claim->sweep_to && !claim->sweep_ends);
 	if (state->has_errors || slow->n > 0)
 		claim->slow_left = slow_is_due(mapping->mapping_id, slow->n, slow_ids);
 	return claim;
+}
+
+Claim *
+claim_survey(const Mapping *mapping, const MappingState *state, int limit, const Survey *survey, const SlowIds *slow)
+{
+	static SqlStatement newest = {
+		"WITH newest AS (SELECT a.arrival_id, a.id FROM qbsync.arrival a WHERE a.mapping_id = $1 AND a.action = 'apply'"
+		" AND a.arrival_id < $3 AND a.arrival_id > $4 AND a.id <> ALL ($5) ORDER BY a.arrival_id DESC LIMIT $2)"
+		" SELECT w.id, min(w.arrival_id), max(w.arrival_id) FROM newest w GROUP BY w.id ORDER BY 3 DESC",
+		5, {INT4OID, INT4OID, INT8OID, INT8OID, TEXTARRAYOID}
+	};
+	Datum		values[] = {Int32GetDatum(mapping->mapping_id), Int32GetDatum(limit), Int64GetDatum(survey->before),
+	Int64GetDatum(survey->floor), slow_array(slow)};
+	Claim	   *claim = palloc0(sizeof(Claim));
+
+	claim->ids = palloc0(sizeof(char *) * (limit + 1));
+	if (survey->after == NULL)
+	{
+		take_arrivals(claim, sql_execute(&newest, values, NULL));
+		SPI_freetuptable(SPI_tuptable);
+	}
+	if (claim->n == 0 && survey->floor == 0 && state->sweep_after)
+		choose_swept(claim, mapping, survey->after ? survey->after : state->sweep_after, limit);
+	claim->sweep_to = NULL;
+	claim->sweep_ends = false;
+	return claim;
+}
+
+bool
+claim_is_fresh(const Claim *claim)
+{
+	return claim->first_arrival != 0 || claim->swept;
+}
+
+void
+claim_trim(Claim *claim, const bool *keep, char *sweep_to)
+{
+	int			n = 0;
+
+	for (int i = 0; i < claim->n; i++)
+		if (keep[i])
+			claim->ids[n++] = claim->ids[i];
+	claim->n = n;
+	if (sweep_to && claim->sweep_to)
+	{
+		claim->sweep_to = sweep_to;
+		claim->sweep_ends = false;
+	}
 }
 
 TimestampTz

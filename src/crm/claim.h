@@ -26,6 +26,7 @@ typedef struct MappingState
 	bool		enabled;		/* and its company is live */
 	bool		first_sync;
 	char	   *problem;		/* or NULL */
+	int64		newest_arrival; /* if it is not to be worked now; 0: there is none */
 	TimestampTz waits_until;	/* it is not to be worked before; 0: it is */
 	char	   *sweep_after;	/* all records are being looked at, done up to here; NULL: no */
 	/* tables that hold rows of this mapping; statements about the others are saved */
@@ -50,6 +51,7 @@ typedef struct Claim
 	/* where the sweep stands after this turn, and whether it ends with it; NULL: no part in it */
 	char	   *sweep_to;
 	bool		sweep_ends;
+	bool		swept;			/* the ids are the sweep's */
 	/* instead of all that: something to be undone; 0: no */
 	int64		undo_arrival;
 	char	   *undo_id;
@@ -80,6 +82,26 @@ extern void claim_refresh(int32 mapping_id);
  */
 extern Claim *claim_choose(const Mapping *mapping, const MappingState *state, ClaimMode mode, int limit, bool undo,
 						   const SlowIds *slow);
+
+/*
+ * Where a survey stands, which looks for a record that the CRM takes: at the newest arrivals first, down from before to above
+ * floor; then at what the sweep has not come to yet, from after.
+ */
+typedef struct Survey
+{
+	int64		before;
+	int64		floor;			/* 0: all of them, and the sweep */
+	char	   *after;			/* NULL: not at the sweep yet */
+} Survey;
+
+/* Choose up to limit records for a survey; the sweep stays where it is.  No ids: it has come to its end. */
+extern Claim *claim_survey(const Mapping *mapping, const MappingState *state, int limit, const Survey *survey, const SlowIds *slow);
+
+/* Is it about records that may not have failed before? */
+extern bool claim_is_fresh(const Claim *claim);
+
+/* Leave in a claim those of its ids that keep says; to: where the sweep stands then, NULL: as it is. */
+extern void claim_trim(Claim *claim, const bool *keep, char *sweep_to);
 
 /* When the next error is due; 0: none is. */
 extern TimestampTz claim_next_due(int32 mapping_id);

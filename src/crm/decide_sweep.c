@@ -212,7 +212,7 @@ sorted_ids(Datum ids, int *n)
 }
 
 Decisions *
-decide_run_swept(const Mapping *mapping, Datum ids)
+decide_run_swept(const Mapping *mapping, Datum ids, bool apart)
 {
 	int			n;
 	char	  **sorted = sorted_ids(ids, &n);
@@ -225,7 +225,7 @@ decide_run_swept(const Mapping *mapping, Datum ids)
 	if (n == 0 || !decide_in_sweep(mapping->mapping_id))
 		return decide_run(mapping, ids);
 	pairs = swept_pairs(sorted, n, &paired);
-	if (mapping->statements.create_rows == NULL)
+	if (mapping->statements.create_rows == NULL || apart)
 		return decide_run_with(mapping, ids, pairs);
 	created = short_way(mapping, sorted, n, batch_array(&paired, TEXTOID));
 	for (int i = 0; i < n; i++)

@@ -22,8 +22,6 @@
 /* Turns that a batch cut off keeps the next ones smaller. */
 #define CEILING_TURNS		20
 
-#define FAILURES_IN_A_ROW	20
-
 /* A problem to be recorded, of a record or of the mapping. */
 typedef struct Report
 {
@@ -236,7 +234,9 @@ alone_fails(Attempt *attempt, UnitError *error, bool busy, TimestampTz *next_due
 	}
 	if (!busy && mapping_is_broken(attempt, error))
 		return attempt_mapping_fails(attempt, "mapping_broken", failure_detail(error), next_due);
-	if (turn_memory.streak >= FAILURES_IN_A_ROW)
+	if (turn_memory.streak >= FAILURES_IN_A_ROW && failure_is_refusal(error->sqlerrcode) && claim_is_fresh(attempt->claim))
+		return apart_survey(failure_detail(error));
+	if (turn_memory.streak >= FAILURES_IN_A_ROW && !failure_is_refusal(error->sqlerrcode))
 		return attempt_mapping_fails(attempt, busy ? "crm_busy" : "crm_refuses_all", failure_detail(error), next_due);
 	report.problem = busy && attempt->mode == CLAIM_SLOW && error->sqlerrcode == ERRCODE_QUERY_CANCELED ? "crm_slow"
 		: busy ? "crm_busy" : failure_problem(error->sqlerrcode);
@@ -275,6 +275,14 @@ attempt_failed(Attempt *attempt, UnitError *error, TimestampTz *next_due)
 	if (attempt->claim->n == 0)
 		return attempt_mapping_fails(attempt, attempt->state->problem ? attempt->state->problem : "mapping_broken",
 							 failure_detail(error), next_due);
+	turn_memory.survey = false;
+	/* events that cannot be moved need a turn of their own each */
+	if (attempt->claim->n > 1 && attempt->stage == STAGE_WRITE && !attempt->moves && !attempt->apart &&
+		failure_is_refusal(error->sqlerrcode))
+	{
+		turn_memory.apart = true;
+		return TURN_WORKED;
+	}
 	if (attempt->claim->n > 1)
 		return halve(attempt->claim->n, error->sqlerrcode == ERRCODE_QUERY_CANCELED && box_was_over());
 	return alone_fails(attempt, error, busy, next_due);

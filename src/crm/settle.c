@@ -619,7 +619,7 @@ gather(Settlement *all, Deed *deeds, int ndeeds)
 		Datum		id;
 
 		/* of a record that cannot be decided now nothing else is known */
-		if (note_problem(deed, &all->errors) && deed->refusal == NULL)
+		if (note_problem(deed, &all->errors) && (deed->refusal == NULL || deed->refused))
 			continue;
 		id = CStringGetTextDatum(deed->decision->id);
 		batch_add(&all->looked_at, id);

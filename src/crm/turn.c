@@ -9,6 +9,7 @@
  * When a turn fails (failing.c), nothing has happened.  Which record is to blame is found by asking for less, as claims
  * always have the same order:
  *
+ *	batch of n is refused   (a constraint, a trigger, a value) its records are written one by one in the next turn (apart.c)
  *	batch of n fails        its first half is next; n are suspect until that many records in a row have worked
  *	  cut off by the box    no more than half as many are taken for a while
  *	a record alone fails    its failure is recorded (failure.c), with back-off, and the next batch is small again
@@ -16,7 +17,9 @@
  *	                        had as long as it took
  *	  with columns that an event moves
  *	                        tried once more without them: the event waits, the rest arrives
- *	twenty in a row alone with the same error, or one that the statement has without any record
+ *	twenty in a row refused alike
+ *	                        a survey says whether the CRM takes any record (apart.c); if not, it is the mapping's problem
+ *	twenty in a row alone with the same other error, or one that the statement has without any record
  *	                        is the mapping's: nothing is tried until its back-off is over
  *
  * Batches are as big as fits into a good half of the box.  What is remembered between turns is memory only; a new process
@@ -190,27 +193,37 @@ work_claim(Attempt *attempt)
 	Batch		ids = {0};
 	Decisions  *decisions;
 	Deed	   *deeds;
+	int			n;
 	bool		held = turn_memory.held_id && claim->n == 1 && strcmp(turn_memory.held_id, claim->ids[0]) == 0;
 
 	attempt->stage = STAGE_DECIDE;
 	for (int i = 0; i < claim->n; i++)
 		batch_add(&ids, CStringGetTextDatum(claim->ids[i]));
-	decisions = claim->sweep_to ? decide_run_swept(mapping, batch_array(&ids, TEXTOID))
+	attempt->apart = attempt->survey || (turn_memory.apart && claim->n > 1);
+	if (attempt->apart)
+		attempt->last = MemoryContextStrdup(attempt->context, claim->ids[claim->n - 1]);
+	decisions = claim->swept ? decide_run_swept(mapping, batch_array(&ids, TEXTOID), attempt->apart)
 		: decide_run(mapping, batch_array(&ids, TEXTOID));
 	deeds = write_prepare(decisions);
+	n = decisions->n;
 	event_apply(mapping, deeds, decisions->n, held ? &turn_memory.held : NULL);
 	for (int i = 0; i < decisions->n; i++)
 		attempt->moves |= deeds[i].moves != NIL;
 	hidden_check(mapping, deeds, decisions->n, &turn_memory.sees_rows);
-	if (write_wanted(deeds, decisions->n))
+	if (attempt->moves && !attempt->survey)
+		attempt->apart = false;
+	if (write_wanted(deeds, n))
 	{
 		begin_writing(attempt);
-		/* what an event moves may take the record out of the view, which is for the way out to see */
-		write_run(mapping, deeds, decisions->n, !attempt->moves);
+		if (attempt->apart)
+			n = apart_write(attempt, deeds, n);
+		else
+			/* what an event moves may take the record out of the view, which is for the way out to see */
+			write_run(mapping, deeds, n, !attempt->moves);
 	}
 	attempt->stage = STAGE_SETTLE;
-	(void) settle_turn(mapping, attempt->state, claim, deeds, decisions->n);
-	if (attempt->state->problem)
+	(void) settle_turn(mapping, attempt->state, claim, deeds, n);
+	if (attempt->state->problem && (!attempt->apart || attempt->taken > 0))
 		failure_over(attempt->mapping_id, attempt->state->mapping_name);
 }
 
@@ -250,7 +263,7 @@ prepare(Attempt *attempt)
 		attempt->result = TURN_GONE;
 		return false;
 	}
-	if (attempt->state->waits_until != 0)
+	if (attempt->state->waits_until != 0 && !apart_wakes(attempt->state))
 	{
 		attempt->result = TURN_BROKEN;
 		attempt->next_due = attempt->state->waits_until;
@@ -294,7 +307,10 @@ attempt_work(void *arg)
 		attempt->result = TURN_WORKED;
 		return;
 	}
-	if (attempt->claim == NULL)
+	attempt->survey = turn_memory.survey && attempt->mode == CLAIM_BATCH;
+	if (attempt->survey)
+		attempt->claim = claim_survey(attempt->mapping, attempt->state, turn_memory.batch, &turn_memory.surveyed, &slow);
+	else if (attempt->claim == NULL)
 		attempt->claim = claim_choose(attempt->mapping, attempt->state, CLAIM_BATCH, turn_memory.batch,
 									  turn_memory.undo_after <= GetCurrentTimestamp(), &slow);
 	MemoryContextSwitchTo(unit);
@@ -312,6 +328,8 @@ attempt_work(void *arg)
 		attempt->sweep_begins = true;
 	else if (attempt->claim->n > 0 || attempt->claim->sweep_to)
 		work_claim(attempt);
+	else if (attempt->survey)
+		attempt->apart = true;	/* it has come to its end */
 	else
 		be_idle(attempt);
 }
@@ -515,6 +533,15 @@ turn_run(int32 mapping_id, TimestampTz *next_due)
 		return TURN_GONE;
 	if (attempt.sweep_begins)
 		return begin_sweep(&attempt, next_due);
+	if (attempt.apart)
+		return apart_worked(&attempt, next_due);
+	if (attempt.result != TURN_WORKED)
+	{
+		/* nothing is left of what was refused: a batch may work again, and what fails then is judged anew */
+		turn_memory.apart = false;
+		turn_memory.known = 0;
+		turn_memory.streak = 0;
+	}
 	worked(&attempt, began);
 	*next_due = attempt.next_due;
 	if (attempt.claim && attempt.claim->slow_left)

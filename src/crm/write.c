@@ -5,7 +5,7 @@
  * Everything goes in sets: one statement for all new records, one for all records that get the same columns, one for
  * lines.  What the view returns is held against what it was given: an INSTEAD OF trigger may forget the key, a BEFORE
  * trigger may swallow a row or give it another key.  Such a thing is raised as an error of the whole batch, because what was written for that
- * record must be rolled back; turn.c then finds the record by halving.
+ * record must be rolled back; apart.c then finds the record, or halving in turn.c.
  */
 #include "postgres.h"
 

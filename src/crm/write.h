@@ -45,6 +45,7 @@ typedef struct Deed
 	List	   *moves;			/* of Move */
 	Datum		events_left;	/* text[], events that wait; 0: none */
 	Refusal    *refusal;		/* why they wait */
+	bool		refused;		/* the CRM did not take it at all, for that reason */
 } Deed;
 
 /* The deeds of decisions, before anything is written; palloc'd. */
