@@ -39,12 +39,17 @@ BEGIN
 	FOR c IN SELECT * FROM qbsync.mapping_columns(m.mapping_id) k WHERE k.sendable AND k.role IN ('canonical', 'reference') LOOP
 		IF c.role = 'reference' THEN
 			found := format('(SELECT r.id FROM qbsync.link r JOIN qbsync.mapping n ON n.mapping_id = r.mapping_id WHERE n.connection_id = %s AND n.entity = %L'
-							' AND n.family = %s AND r.crm_key = s.send ->> %L AND r.state <> ''alias'' LIMIT 1)',
-							m.connection_id, c.ref_entity, CASE WHEN c.ref_entity = m.entity THEN m.family ELSE 0 END, c.name);
+							' AND n.family = %s%s AND r.crm_key = s.send ->> %L AND r.state <> ''alias'' LIMIT 1)',
+							m.connection_id, c.ref_entity, CASE WHEN c.ref_entity = m.entity THEN m.family ELSE 0 END,
+							coalesce(format(' AND n.kind = %L', qbsync.reference_kind(c.name)), ''), c.name);
 			replaced := replaced || c.name;
-			parts := parts || format(' || CASE WHEN s.send ? %1$L THEN jsonb_build_object(%2$L, %3$s) ELSE ''{}'' END', c.name, c.ref_column, found);
+			-- columns by kind are one reference: the one that does not apply takes nothing away
+			parts := parts || format(CASE WHEN qbsync.reference_kind(c.name) IS NOT NULL
+				THEN ' || CASE WHEN s.send ->> %1$L IS NOT NULL OR s.send ?| %4$L AND coalesce(s.send ->> %5$L, s.send ->> %6$L) IS NULL THEN jsonb_build_object(%2$L, %3$s) ELSE ''{}'' END'
+				ELSE ' || CASE WHEN s.send ? %1$L THEN jsonb_build_object(%2$L, %3$s) ELSE ''{}'' END' END, c.name, c.ref_column, found, '{person_key,organisation_key}', 'person_key', 'organisation_key');
 			waits := waits || format('CASE WHEN s.send ->> %1$L IS NOT NULL AND %2$s IS NULL THEN %3$L || '':'' || (s.send ->> %1$L) END',
-									 c.name, found, CASE WHEN c.ref_entity = m.entity THEN m.mapping_id
+									 c.name, found, CASE WHEN qbsync.reference_kind(c.name) IS NOT NULL THEN coalesce((SELECT k.mapping_id FROM qbsync.customer_mappings(m) k WHERE k.kind = qbsync.reference_kind(c.name)), 0)
+										 WHEN c.ref_entity = m.entity THEN m.mapping_id
 										 ELSE (SELECT min(n.mapping_id) FROM qbsync.mapping n WHERE n.connection_id = m.connection_id AND n.entity = c.ref_entity AND n.family = 0) END);
 		ELSIF per_column -> c.name ? 'value_map' THEN
 			found := format('(SELECT x.quickbooks_value FROM qbsync.value_map x WHERE x.mapping_id = %s AND x.name = %L AND x.crm_value = s.send ->> %L)',
