@@ -31,12 +31,28 @@ CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT);
 """
 
 
+# What a transaction writes, in this order: a record that is gone is not written again.
+_STATEMENTS = {
+    "forget": "DELETE FROM record WHERE realm = ? AND entity = ? AND id = ?",
+    "gone": "INSERT OR REPLACE INTO gone VALUES (?, ?, ?, ?, ?)",
+    "record": "INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "state": "INSERT OR REPLACE INTO state VALUES (?, ?)",
+    "ledger": "INSERT INTO ledger VALUES (?, ?)",
+    "version": "INSERT INTO version VALUES (?, ?, ?, ?)",
+    "answer": "INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?, ?, ?, ?)"}
+
+
+def _empty() -> dict[str, dict]:
+    return {name: {} for name in _STATEMENTS}
+
+
 class File:
     """The database, or nothing at all when no file was named."""
 
     def __init__(self, path: str | None) -> None:
         self.db = None
         self.grouped = False
+        self._rows = _empty()           # what the open group will write: by statement, by key
         if path:
             self.db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self.db.execute("PRAGMA journal_mode=WAL")
@@ -55,41 +71,47 @@ class File:
 
     @contextlib.contextmanager
     def group(self):
-        """Everything saved inside is one transaction, or none of it is."""
+        """Everything saved inside is one transaction, written at the end, or none of it is."""
         if self.db is None or self.grouped:
             yield
             return
-        self.db.execute("BEGIN IMMEDIATE")
         self.grouped = True
         try:
             yield
-        except BaseException:
-            self.db.execute("ROLLBACK")
-            raise
-        else:
-            self.db.execute("COMMIT")
+            self._write()
         finally:
             self.grouped = False
+            self._rows = _empty()
 
     def save(self, states: dict, records=(), gone=(), entry: dict | None = None, versions=(), replies=()) -> None:
         """One transaction; records and gone are (realm, entity, …) tuples, replies (key, Reply)."""
         if self.db is None:
             return
         with self.group():
-            db = self.db
-            if gone:
-                db.executemany("DELETE FROM record WHERE realm = ? AND entity = ? AND id = ?",
-                               [g[:3] for g in gone])
-                db.executemany("INSERT OR REPLACE INTO gone VALUES (?, ?, ?, ?, ?)", gone)
-            db.executemany("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                           [_row(*r) for r in records])
-            db.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)",
-                           [(k, dumps(v)) for k, v in states.items()])
+            rows = self._rows
+            for realm, entity, record in records:
+                rows["record"][(realm, entity, record.id)] = _row(realm, entity, record)
+            for line in gone:
+                rows["record"].pop(line[:3], None)
+                rows["forget"][line[:3]] = line[:3]
+                rows["gone"][line[:3]] = line
+            rows["state"].update((k, (k, dumps(v))) for k, v in states.items())
             if entry:
-                db.execute("INSERT INTO ledger VALUES (?, ?)", (entry["seq"], dumps(entry)))
-                db.executemany("INSERT INTO version VALUES (?, ?, ?, ?)", [(entry["seq"], *v) for v in versions])
-            db.executemany("INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?, ?, ?, ?)",
-                           [(*key, *reply) for key, reply in replies])
+                rows["ledger"][entry["seq"]] = (entry["seq"], dumps(entry))
+                rows["version"].update(((entry["seq"], *v[:2]), (entry["seq"], *v)) for v in versions)
+            rows["answer"].update((key, (*key, *reply)) for key, reply in replies)
+
+    def _write(self) -> None:
+        db = self.db
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            for name, statement in _STATEMENTS.items():
+                if self._rows[name]:
+                    db.executemany(statement, self._rows[name].values())
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
 
     def load_company(self, company) -> None:
         rows = self.db.execute("SELECT entity, id, created, updated, active, name, ref, parent, raw, data "

@@ -167,9 +167,19 @@ class RequestIdTest(Writer):
             items = {"BatchItemRequest": creates("Tué 1", "Émilie Tremblay", "Tué 2")}
             one, several = sim.post("customer?requestid=k", {"DisplayName": "Tué"}), sim.post("batch?requestid=k", items)
             refused = sim.post("customer?requestid=r", {"DisplayName": "Tué"})
+            sim.control("POST", "settings", {"batch_order": "kept"})
+            bill = sim.post("invoice", {"CustomerRef": {"value": "1"}, "Line": [sale(5)]})[1]["Invoice"]["Id"]
+            sim.post("batch", {"BatchItemRequest": [
+                {"bId": "1", "operation": "update", "Invoice": {"Id": bill, "SyncToken": "0", "sparse": True, "PrivateNote": "x"}},
+                {"bId": "2", "operation": "delete", "Invoice": {"Id": bill, "SyncToken": "1"}},
+                {"bId": "3", "operation": "create", "Customer": {"DisplayName": "Dernière"}}]})
+            before = [sim.control("GET", path) for path in ("store?entity=Invoice", "store?entity=Customer", "ledger",
+                                                            f"versions?entity=Invoice&id={bill}")]
             sim.stop(signal.SIGKILL)
             again = Sim(*options, "--port", str(sim.port))
             self.addCleanup(again.stop)
+            self.assertEqual([again.control("GET", path) for path in (
+                "store?entity=Invoice", "store?entity=Customer", "ledger", f"versions?entity=Invoice&id={bill}")], before)
             before = again.control("GET", "store")
             self.assertEqual(again.post("customer?requestid=k", {}), one)
             self.assertEqual(again.post("customer?requestid=r", {}), refused)
