@@ -2,7 +2,9 @@
  * call.c
  *		The queue of calls of a company, and what each kind of answer means for it.  See call.h.
  *
- * A call is waiting (in the queue, perhaps not before some time) or in flight; after its callback it is gone.
+ * A call is waiting (in the queue, perhaps not before some time) or in flight; after its callback it is gone.  Reads belong
+ * to the company's flow and end with it; writes belong to the sender, and only a company that stops drops them: what was
+ * sent then has an outcome that nobody knows, and the tables say so.
  *
  *	 waiting --limits, token, pause--> in flight --good answer or a fault of its own--> callback
  *		^														|
@@ -41,6 +43,10 @@ typedef struct Call
 	Company    *company;
 	char	   *path;			/* below /v3/company/<realm>/ */
 	char	   *body;			/* POST body, NULL for GET */
+	CallPriority priority;
+	bool		senders;		/* the sender made it; else a flow did, and ends with it */
+	bool		write;
+	bool		batch;
 	CallDone	done;
 	void	   *arg;
 	HttpExchange *exchange;		/* NULL while waiting */
@@ -62,14 +68,23 @@ call_backoff(int attempts)
 	return (int64) (seconds * USECS_PER_SEC);
 }
 
+/* A new call, behind those of its priority. */
 static Call *
-make_call(Company *company, CallDone done, void *arg)
+make_call(Company *company, CallPriority priority, CallDone done, void *arg)
 {
 	Call	   *call = MemoryContextAllocZero(company->context, sizeof(Call));
+	dlist_iter	iter;
 
 	call->company = company;
+	call->priority = priority;
 	call->done = done;
 	call->arg = arg;
+	dlist_foreach(iter, &company->calls)
+		if (dlist_container(Call, node, iter.cur)->priority > priority)
+		{
+			dlist_insert_before(iter.cur, &call->node);
+			return call;
+		}
 	dlist_push_tail(&company->calls, &call->node);
 	return call;
 }
@@ -77,16 +92,17 @@ make_call(Company *company, CallDone done, void *arg)
 void
 call_get(Company *company, const char *path, CallDone done, void *arg)
 {
-	Call	   *call = make_call(company, done, arg);
+	Call	   *call = make_call(company, CALL_READ, done, arg);
 
 	call->path = MemoryContextAlloc(company->context, strlen(path) + sizeof("&" MINOR_VERSION));
 	sprintf(call->path, "%s%c%s", path, strchr(path, '?') ? '&' : '?', MINOR_VERSION);
 }
 
-void
-call_query(Company *company, const char *statement, CallDone done, void *arg)
+/* A call that runs a query statement. */
+static Call *
+make_query(Company *company, const char *statement, CallPriority priority, CallDone done, void *arg)
 {
-	Call	   *call = make_call(company, done, arg);
+	Call	   *call = make_call(company, priority, done, arg);
 	char	   *escaped = http_escape(statement);
 
 	if (strlen(escaped) > MAX_QUERY_IN_URL)
@@ -99,6 +115,36 @@ call_query(Company *company, const char *statement, CallDone done, void *arg)
 		call->path = MemoryContextAlloc(company->context, strlen(escaped) + sizeof("query?query=&" MINOR_VERSION));
 		sprintf(call->path, "query?query=%s&%s", escaped, MINOR_VERSION);
 	}
+	pfree(escaped);
+	return call;
+}
+
+void
+call_query(Company *company, const char *statement, CallDone done, void *arg)
+{
+	(void) make_query(company, statement, CALL_READ, done, arg);
+}
+
+void
+call_read_back(Company *company, const char *statement, CallPriority priority, CallDone done, void *arg)
+{
+	make_query(company, statement, priority, done, arg)->senders = true;
+}
+
+void
+call_post(Company *company, const char *path, const char *body, const char *requestid, CallPriority priority,
+		  TimestampTz not_before, CallDone done, void *arg)
+{
+	Call	   *call = make_call(company, priority, done, arg);
+	char	   *escaped = http_escape(requestid);
+
+	call->senders = call->write = true;
+	call->batch = strcmp(path, CALL_BATCH) == 0;
+	call->not_before = not_before;
+	call->path = MemoryContextAlloc(company->context,
+									strlen(path) + strlen(escaped) + sizeof("?requestid=&" MINOR_VERSION));
+	sprintf(call->path, "%s?requestid=%s&" MINOR_VERSION, path, escaped);
+	call->body = MemoryContextStrdup(company->context, body);
 	pfree(escaped);
 }
 
@@ -118,19 +164,93 @@ free_call(Call *call)
 }
 
 void
-call_drop_all(Company *company)
+call_drop_reads(Company *company)
 {
 	dlist_mutable_iter iter;
 
 	dlist_foreach_modify(iter, &company->calls)
+		if (!dlist_container(Call, node, iter.cur)->senders)
+			free_call(dlist_container(Call, node, iter.cur));
+}
+
+void
+call_drop_all(Company *company)
+{
+	dlist_mutable_iter iter;
+
+	company->drops++;
+	dlist_foreach_modify(iter, &company->calls)
 		free_call(dlist_container(Call, node, iter.cur));
+}
+
+/* Does a call of the flow wait for its turn? */
+static bool
+read_waits(const Company *company)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, unconstify(dlist_head *, &company->calls))
+	{
+		const Call *call = dlist_container(Call, node, iter.cur);
+
+		if (!call->senders && call->exchange == NULL)
+			return true;
+	}
+	return false;
+}
+
+/* Calls of the sender that wait for their turn. */
+static int
+waiting_of_sender(const Company *company)
+{
+	dlist_iter	iter;
+	int			waiting = 0;
+
+	dlist_foreach(iter, unconstify(dlist_head *, &company->calls))
+	{
+		const Call *call = dlist_container(Call, node, iter.cur);
+
+		if (call->senders && call->exchange == NULL)
+			waiting++;
+	}
+	return waiting;
+}
+
+int
+call_free_writes(Company *company, int wanted, TimestampTz *again)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	int			slots = company->settings.concurrency - company->in_flight - waiting_of_sender(company);
+
+	*again = 0;
+	if (company->throttled_until > now || company->writes_held_until > now)
+	{
+		*again = Max(company->throttled_until, company->writes_held_until);
+		return 0;
+	}
+	/* writes go ahead of reads, but they leave them a place: reading goes on while thousands are sent */
+	if (company->settings.concurrency > 1 && read_waits(company))
+		slots--;
+	if (slots <= 0)
+		return 0;
+	slots = limits_free(&company->limits, now, Min(slots, wanted));
+	if (slots == 0)
+		*again = limits_next_start(&company->limits);
+	return slots;
+}
+
+int
+call_free_batches(Company *company, int wanted)
+{
+	return limits_free(&company->batch_limits, GetCurrentTimestamp(), wanted);
 }
 
 /* Tell the maker, who may drop the company's work: the call is off the list before. */
 static void
 deliver(Call *call, const Fault *fault, const HttpResponse *response)
 {
-	CallAnswer	answer = {fault, response->body, response->body_len, call->started};
+	CallAnswer	answer = {fault, response->body, response->body_len, call->started, call->attempts > 0,
+	response->intuit_tid, response->elapsed_us};
 	CallDone	done = call->done;
 	void	   *arg = call->arg;
 	Company    *company = call->company;
@@ -139,7 +259,7 @@ deliver(Call *call, const Fault *fault, const HttpResponse *response)
 	done(company, &answer, arg);
 }
 
-/* Back to the queue for a while; the trouble is shown, though it may pass. */
+/* Back to the queue for a while; the trouble is shown, though it may pass.  That the first of two is under way is none. */
 static void
 retry_later(Call *call, const Fault *fault)
 {
@@ -149,12 +269,13 @@ retry_later(Call *call, const Fault *fault)
 	call->attempts++;
 	call->refreshed = false;
 	call->not_before = GetCurrentTimestamp() + wait;
-	company_report(company, fault->problem, fault->message, call->attempts, call->not_before);
+	if (!fault_still_running(fault))
+		company_report(company, fault->problem, fault->message, call->attempts, call->not_before);
 }
 
 /* Intuit asked for a pause: nothing of this company is sent before its end; no call has failed. */
-static void
-throttle(Company *company, const Fault *fault)
+void
+call_throttle(Company *company, const Fault *fault)
 {
 	int64		wait = fault->wait_seconds >= 0 ? fault->wait_seconds * USECS_PER_SEC
 		: company->settings.throttle_wait;
@@ -179,6 +300,43 @@ refresh_and_repeat(Call *call, const Fault *fault)
 		token_rejected(call->company);
 }
 
+/* How long to leave a company alone that cannot be worked for now. */
+static int64
+suspension(const Fault *fault)
+{
+	if (fault->reaction == REACT_CONFIGURATION)
+		return CONFIGURATION_WAIT_US;
+	return (fault->wait_seconds > 0 ? fault->wait_seconds : 3600) * USECS_PER_SEC;
+}
+
+void
+call_hold_writes(Company *company, const Fault *fault)
+{
+	company->writes_held_until = GetCurrentTimestamp() + suspension(fault);
+	company_report(company, fault->problem, fault->message, 0, company->writes_held_until);
+}
+
+/* The company cannot be worked for now: a flow begins again later, a write stays in the queue. */
+static void
+suspend(Call *call, const Fault *fault)
+{
+	if (call->senders)
+		call_hold_writes(call->company, fault);
+	else
+		flow_wait(call->company, fault->problem, fault->reaction == REACT_CONFIGURATION ? NULL : fault->message,
+				  suspension(fault));
+}
+
+/*
+ * May the same request be sent again?  Some faults look passing but are not.  An answer that is no answer, though, says
+ * nothing about a write: only repeating it tells what became of it.
+ */
+static bool
+may_repeat(const Call *call, const Fault *fault)
+{
+	return call->attempts + 1 < FEW_ATTEMPTS || (call->write && fault->code == 0);
+}
+
 /* Act on a refusal.  Faults of authentication are never quoted: their texts may repeat the token. */
 static void
 react(Call *call, const Fault *fault, const HttpResponse *response)
@@ -191,13 +349,13 @@ react(Call *call, const Fault *fault, const HttpResponse *response)
 			retry_later(call, fault);
 			break;
 		case REACT_RETRY_FEW:
-			if (call->attempts + 1 < FEW_ATTEMPTS)
+			if (may_repeat(call, fault))
 				retry_later(call, fault);
 			else
 				deliver(call, fault, response);
 			break;
 		case REACT_THROTTLED:
-			throttle(company, fault);
+			call_throttle(company, fault);
 			break;
 		case REACT_REFRESH:
 			refresh_and_repeat(call, fault);
@@ -206,11 +364,8 @@ react(Call *call, const Fault *fault, const HttpResponse *response)
 			company_stop(company, COMPANY_REAUTHORIZE, fault->problem, NULL);
 			break;
 		case REACT_CONFIGURATION:
-			flow_wait(company, fault->problem, NULL, CONFIGURATION_WAIT_US);
-			break;
 		case REACT_SUSPENDED:
-			flow_wait(company, fault->problem, fault->message,
-					  (fault->wait_seconds > 0 ? fault->wait_seconds : 3600) * USECS_PER_SEC);
+			suspend(call, fault);
 			break;
 		default:
 			deliver(call, fault, response);
@@ -266,7 +421,8 @@ call_answered(const HttpResponse *response, void *arg)
 	company->in_flight--;
 	if (!understand(call, response, &fault))
 	{
-		company->unsettled_reads++;
+		if (!call->write)
+			company->unsettled_reads++;
 		if (!company->problem_of_flow)
 			company_report_well(company);
 		deliver(call, NULL, response);
@@ -293,7 +449,7 @@ start_call(Call *call)
 	appendStringInfo(&bearer, "Authorization: Bearer %s", company->access_token);
 	headers[0] = bearer.data;
 	headers[1] = "Accept: application/json";
-	headers[2] = call->body ? "Content-Type: application/text" : NULL;
+	headers[2] = call->write ? "Content-Type: application/json" : call->body ? "Content-Type: application/text" : NULL;
 	request.method = call->body ? "POST" : "GET";
 	request.url = url.data;
 	request.headers = headers;
@@ -308,9 +464,25 @@ start_call(Call *call)
 	call->exchange = http_start(&request);
 	company->in_flight++;
 	limits_note_start(&company->limits, GetCurrentTimestamp());
+	if (call->batch)
+		limits_note_start(&company->batch_limits, GetCurrentTimestamp());
 	pfree(url.data);
 	explicit_bzero(bearer.data, bearer.len);
 	pfree(bearer.data);
+}
+
+/* When a call may be sent, as far as it depends on the call itself. */
+static TimestampTz
+own_time(const Call *call)
+{
+	const Company *company = call->company;
+	TimestampTz when = call->not_before;
+
+	if (call->senders)
+		when = Max(when, company->writes_held_until);
+	if (call->batch)
+		when = Max(when, limits_next_start(&company->batch_limits));
+	return when;
 }
 
 TimestampTz
@@ -331,9 +503,9 @@ call_pump(Company *company)
 			return appointment_earlier(again, company->throttled_until);
 		if (company->in_flight >= company->settings.concurrency)
 			return again;
-		if (call->not_before > now)
+		if (own_time(call) > now)
 		{
-			again = appointment_earlier(again, call->not_before);
+			again = appointment_earlier(again, own_time(call));
 			continue;
 		}
 		allowed = limits_next_start(&company->limits);

@@ -20,6 +20,9 @@ typedef struct CallAnswer
 	const char *body;			/* gone after the callback */
 	size_t		body_len;
 	TimestampTz started;		/* when the request began, on the company's monotonic scale */
+	bool		repeated;		/* it was sent before, and what came of that is not known */
+	const char *intuit_tid;		/* Intuit's trace id, "" if none; gone after the callback */
+	int64		elapsed_us;
 } CallAnswer;
 
 typedef void (*CallDone) (Company *company, const CallAnswer *answer, void *arg);
@@ -30,10 +33,40 @@ extern void call_get(Company *company, const char *path, CallDone done, void *ar
 /* Run a query statement. */
 extern void call_query(Company *company, const char *statement, CallDone done, void *arg);
 
+/* Which writes go first: a person waits for the one kind, nobody for the other.  Reads are between them. */
+typedef enum CallPriority
+{
+	CALL_INTERACTIVE,
+	CALL_READ,					/* for this file only */
+	CALL_BACKFILL
+} CallPriority;
+
+#define CALL_BATCH "batch"		/* the path of batches, which have a limit of their own */
+
+/*
+ * Write: POST a body of JSON to a path below /v3/company/<realm>/.  A repetition has the same requestid and body, and there
+ * is no end of repeating as long as the outcome is not known.  Belongs to the sender: a flow that fails leaves it alone.
+ * not_before: 0 or when it may be sent.
+ */
+extern void call_post(Company *company, const char *path, const char *body, const char *requestid,
+					  CallPriority priority, TimestampTz not_before, CallDone done, void *arg);
+
+/* Run a query statement for the sender. */
+extern void call_read_back(Company *company, const char *statement, CallPriority priority, CallDone done, void *arg);
+
+/* So many writes may start now, at most wanted; batches: by their own limit, too.  *again: when more may. */
+extern int	call_free_writes(Company *company, int wanted, TimestampTz *again);
+extern int	call_free_batches(Company *company, int wanted);
+
+/* What an item of a batch said concerns the whole company: a pause of all calls, or of writes. */
+extern void call_throttle(Company *company, const Fault *fault);
+extern void call_hold_writes(Company *company, const Fault *fault);
+
 /* Start what may start now; when to look again (0: when something else happens). */
 extern TimestampTz call_pump(Company *company);
 
-/* Drop all calls of a company; their callbacks are not called. */
+/* Drop the calls of a company's flow, or all of them; their callbacks are not called. */
+extern void call_drop_reads(Company *company);
 extern void call_drop_all(Company *company);
 
 /* Write a row to qbsync.http_log; a unit of its own.  detail must hold no secret. */

@@ -69,6 +69,13 @@ void
 company_drop_work(Company *company)
 {
 	call_drop_all(company);
+	company_drop_flow(company);
+}
+
+void
+company_drop_flow(Company *company)
+{
+	call_drop_reads(company);
 	token_detach(company);
 	if (company->flow)
 	{
@@ -88,22 +95,22 @@ copy_string(const char *from)
 
 /* Limits that did not change keep the starts they know. */
 static void
-take_limits(Company *company, const CompanySettings *settings)
+take_limits(Company *company, Limits *known, int per_second, int per_window, int64 window)
 {
 	Limits		limits;
 	MemoryContext old = MemoryContextSwitchTo(company->context);
 
-	limits_init(&limits, settings->per_second, settings->per_window, settings->window);
+	limits_init(&limits, per_second, per_window, window);
 	MemoryContextSwitchTo(old);
-	if (company->limits.starts && limits.per_second == company->limits.per_second
-		&& limits.per_window == company->limits.per_window && limits.window == company->limits.window)
+	if (known->starts && limits.per_second == known->per_second && limits.per_window == known->per_window
+		&& limits.window == known->window)
 	{
 		pfree(limits.starts);
 		return;
 	}
-	if (company->limits.starts)
-		pfree(company->limits.starts);
-	company->limits = limits;
+	if (known->starts)
+		pfree(known->starts);
+	*known = limits;
 }
 
 void
@@ -121,13 +128,15 @@ company_apply_settings(Company *company, const CompanySettings *settings, const 
 	company->settings.revoke_url = copy_string(settings->revoke_url);
 	company->settings_text = pstrdup(settings_text);
 	MemoryContextSwitchTo(old);
-	take_limits(company, settings);
+	take_limits(company, &company->limits, settings->per_second, settings->per_window, settings->window);
+	take_limits(company, &company->batch_limits, 0, settings->batches_per_window, settings->window);
 	if (company->settings_context)
 		MemoryContextDelete(company->settings_context);
 	company->settings_context = fresh;
 	/* new settings may be the cure: try at once */
 	company->token_retry_at = 0;
 	company->not_before = 0;
+	company->writes_held_until = 0;
 }
 
 TimestampTz
@@ -250,7 +259,8 @@ company_report_well(Company *company)
 {
 	Report		report = {company};
 
-	if (company->problem[0])
+	/* reading may go on where writing may not */
+	if (company->problem[0] && company->writes_held_until <= GetCurrentTimestamp())
 		send_report(&report);
 }
 

@@ -49,12 +49,14 @@ typedef struct CompanySettings
 	int			per_second;
 	int			per_window;
 	int			concurrency;
+	int			batches_per_window;
 	int64		window;			/* microseconds */
 	int64		throttle_wait;	/* microseconds */
 } CompanySettings;
 
 struct Flow;
 struct Grant;
+struct Sender;
 
 typedef struct Company
 {
@@ -87,7 +89,10 @@ typedef struct Company
 	dlist_head	calls;			/* all of them, in the order they were made */
 	int			in_flight;
 	Limits		limits;
+	Limits		batch_limits;	/* of batches, beside those of all calls */
 	TimestampTz throttled_until;
+	TimestampTz writes_held_until;	/* nothing is written before: Intuit suspends the company */
+	int			drops;			/* how often all calls were dropped, the sender's too */
 	TimestampTz last_start;		/* request starts never go backwards, even when the clock does */
 	int			unsettled_reads;	/* metered reads not yet counted in a table */
 	bool		reads_counted;	/* the unit under way counts them */
@@ -95,6 +100,13 @@ typedef struct Company
 	/* what is wrong, as far as it is written in the row */
 	char		problem[40];
 	bool		problem_of_flow;	/* a flow failed: only a flow that ends well takes the problem away */
+
+	/* the way out */
+	struct Sender *sender;		/* outbound/send.c; NULL until there was something to send */
+	bool		requests_waiting;	/* as the last look found */
+	bool		must_recheck;	/* nothing is sent before QuickBooks was read again: this may be an older state of the database */
+	bool		rechecked;		/* it was read */
+	bool		must_lookup;	/* records wait to be fetched by id */
 
 	/* work */
 	struct Flow *flow;			/* what is being done, or NULL */
@@ -147,7 +159,10 @@ extern void company_stop(Company *company, CompanyState state, const char *probl
 /* Change the state in the table and here, unless a person changed it meanwhile; in a unit of the caller. */
 extern void company_set_state(Company *company, CompanyState state);
 
-/* Drop calls and flow without a word. */
+/* Drop the flow and its calls without a word; what is being written goes on. */
+extern void company_drop_flow(Company *company);
+
+/* The same with writes under way: what becomes of them is not known then, and the sender finds out. */
 extern void company_drop_work(Company *company);
 
 #endif							/* QBSYNC_COMPANY_H */

@@ -56,6 +56,16 @@ extern bool fault_parse_oauth(int status, const char *body, size_t body_len, int
 /* A fault that is no answer: the network failed, or the answer was too big. */
 extern void fault_from_network(bool maybe_sent, bool too_big, const char *error, Fault *fault);
 
+/* Does QuickBooks say that the first request with this requestid is still under way?  Then waiting is all there is to do. */
+static inline bool
+fault_still_running(const Fault *fault)
+{
+	return fault->code == 600;
+}
+
+/* How far-reaching a reaction is; of several errors in one answer the one with the highest number counts. */
+extern int	fault_severity(FaultReaction reaction);
+
 /* So much of the beginning of a secret is worth hiding, and enough to find it. */
 #define FAULT_SECRET_START 8
 

@@ -41,7 +41,4 @@ extern const FaultRule *fault_rule_for_status(int status);
 extern const FaultRule *fault_rule_for_oauth_status(int status);
 extern const FaultRule *fault_rule_for_network(bool too_big);
 
-/* How far-reaching a reaction is; of several errors in one answer the one with the highest number counts. */
-extern int	fault_severity(FaultReaction reaction);
-
 #endif							/* QBSYNC_FAULT_RULES_H */

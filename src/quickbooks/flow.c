@@ -25,7 +25,7 @@ flow_begin(Company *company, Size size)
 void
 flow_end(Company *company)
 {
-	company_drop_work(company);
+	company_drop_flow(company);
 	company->failures = 0;
 	company->not_before = 0;
 	company->problem_of_flow = false;
@@ -41,7 +41,7 @@ flow_fail(Company *company, const char *problem, const char *detail)
 void
 flow_wait(Company *company, const char *problem, const char *detail, int64 wait_us)
 {
-	company_drop_work(company);
+	company_drop_flow(company);
 	company->not_before = GetCurrentTimestamp() + wait_us;
 	company->failures++;
 	company->problem_of_flow = true;

@@ -52,6 +52,26 @@ limits_next_start(const Limits *limits)
 	return Max(second, window);
 }
 
+/* How many starts a window of n has left, up to wanted. */
+static int
+window_free(const Limits *limits, TimestampTz now, int n, int64 span, int wanted)
+{
+	int			left = 0;
+
+	if (n == 0)
+		return wanted;
+	while (left < wanted && left < n && free_again(limits, n - left, span) <= now)
+		left++;
+	return left;
+}
+
+int
+limits_free(const Limits *limits, TimestampTz now, int wanted)
+{
+	wanted = window_free(limits, now, limits->per_second, USECS_PER_SEC, wanted);
+	return window_free(limits, now, limits->per_window, limits->window, wanted);
+}
+
 void
 limits_note_start(Limits *limits, TimestampTz now)
 {

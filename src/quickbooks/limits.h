@@ -35,6 +35,9 @@ extern void limits_forget(Limits *limits);
 /* When may the next request start?  A time not after now means at once. */
 extern TimestampTz limits_next_start(const Limits *limits);
 
+/* How many requests may start now, counted up to wanted. */
+extern int	limits_free(const Limits *limits, TimestampTz now, int wanted);
+
 /* A request starts now. */
 extern void limits_note_start(Limits *limits, TimestampTz now);
 
