@@ -11,7 +11,8 @@
  * Which version wins:
  * - the one whose request started later (seen_at), whatever order the answers come in;
  * - a version with a lower SyncToken and an earlier LastUpdatedTime than ours is not newer, however late it was asked
- *   for: Intuit's servers do not all know the latest at the same moment;
+ *   for: Intuit's servers do not all know the latest at the same moment; one with a higher and a later one is, however
+ *   early: a write was asked for before the poll that did not see it yet;
  * - the same bytes are the same version: nothing is written.  Members may come in another order from one answer to the
  *   next, so a record with our token and time but another fingerprint is compared as jsonb.
  * A deletion is a version like any other.  Of a record that we only know by its deletion a row without content is kept,
@@ -93,7 +94,8 @@ typedef enum Age
 {
 	AGE_UNKNOWN,
 	AGE_SAME,
-	AGE_OLDER
+	AGE_OLDER,
+	AGE_NEWER
 } Age;
 
 static Age
@@ -116,6 +118,8 @@ compare_version(MirrorTable *table, const Record *record)
 		return AGE_SAME;
 	if (order < 0 && time < DatumGetTimestampTz(stored_time))
 		return AGE_OLDER;
+	if (order > 0 && time > DatumGetTimestampTz(stored_time))
+		return AGE_NEWER;
 	return AGE_UNKNOWN;
 }
 
@@ -205,10 +209,10 @@ apply_record(Attempt *attempt, const Record *record)
 	Batch	   *batch = attempt->batch;
 	MirrorTable *table = attempt->table;
 	bool		found = mirror_table_find(table, batch->connection_id, record->id);
-	Age			age = AGE_UNKNOWN;
+	Age			age = found && !record->deleted && !is_deleted(table) ? compare_version(table, record) : AGE_UNKNOWN;
 	Jsonb	   *json;
 
-	if (found && seen_later(table, batch->started))
+	if (found && seen_later(table, batch->started) && age != AGE_NEWER)
 		return OUTCOME_STALE;
 	if (record->deleted)
 		return apply_deletion(attempt, record, found);
@@ -216,7 +220,6 @@ apply_record(Attempt *attempt, const Record *record)
 	{
 		if (same_fingerprint(table, record))
 			return OUTCOME_UNCHANGED;
-		age = compare_version(table, record);
 		if (age == AGE_OLDER)
 			return OUTCOME_STALE;
 	}
