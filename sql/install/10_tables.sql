@@ -61,6 +61,7 @@ CREATE TABLE qbsync.connection (
 	system_identifier	text,
 	database_id			bigint,
 	timeline			integer,
+	recheck_since		timestamptz,
 	-- the grant
 	refresh_started_at	timestamptz,
 	refreshed_at		timestamptz,
@@ -79,6 +80,7 @@ COMMENT ON TABLE qbsync.connection IS 'Connected QuickBooks companies, one row e
 COMMENT ON COLUMN qbsync.connection.realm_id IS 'Intuit''s company id';
 COMMENT ON COLUMN qbsync.connection.origin IS 'made with the connection, dumped with it; requestids are derived from it';
 COMMENT ON COLUMN qbsync.connection.state IS 'authorizing: waits for consent; unconfirmed: a person must confirm the company''s name; loading: first or full load; live: kept fresh; paused: by a person; clone: this database is a copy; reauthorize: a person must consent again; disconnected';
+COMMENT ON COLUMN qbsync.connection.recheck_since IS 'the database may be an older state of itself since then (promotion, restore): nothing is sent before QuickBooks was read again';
 COMMENT ON COLUMN qbsync.connection.refresh_started_at IS 'a token refresh was begun and its answer is not stored yet';
 COMMENT ON COLUMN qbsync.connection.refresh_expires_at IS 'the refresh token dies if unused until then';
 COMMENT ON COLUMN qbsync.connection.grant_expires_at IS 'the grant ends then whatever happens; a person must reconnect before';

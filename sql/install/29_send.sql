@@ -110,7 +110,9 @@ AS $fn$
 			ON CONFLICT (mapping_id, crm_key) DO UPDATE SET id = excluded.id, operation = excluded.operation, state = 'ready', lane = excluded.lane,
 				generation = excluded.generation, requestid = excluded.requestid, body = excluded.body, sync_token = excluded.sync_token,
 				sent_values = excluded.sent_values, crm_values = excluded.crm_values, batch_requestid = NULL, bid = NULL,
-				composed_at = clock_timestamp(), first_sent_at = NULL, sent_at = NULL, attempts = 0
+				composed_at = clock_timestamp(), first_sent_at = NULL, sent_at = NULL,
+				-- rounds of a record that others change all the time are counted
+				attempts = CASE r.state WHEN 'stale' THEN r.attempts ELSE 0 END
 				WHERE r.state <> 'ready' OR (r.requestid, r.body, r.crm_values) IS DISTINCT FROM (excluded.requestid, excluded.body, excluded.crm_values)
 			RETURNING r.crm_key
 		), failed AS (

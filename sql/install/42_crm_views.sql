@@ -237,6 +237,8 @@ AS $fn$
 		WHEN 'created' THEN format('Made in the CRM from QuickBooks %s.', k.what)
 		WHEN 'updated' THEN format('Written from QuickBooks %s: %s%s.', k.what, coalesce(k.columns, 'nothing'),
 			(SELECT '; the CRM''s own value is in qbsync.history: ' || string_agg(o.name, ', ' ORDER BY o.name) FROM jsonb_array_elements_text(k.d -> 'overwritten') o(name)))
+		WHEN 'sent' THEN CASE k.d ->> 'operation' WHEN 'create' THEN format('Made in QuickBooks: %s.', k.what)
+			ELSE format('Sent to QuickBooks %s: %s.', k.what, coalesce(k.columns, 'nothing')) END
 		WHEN 'deleted' THEN format('Deleted in the CRM because QuickBooks %s was deleted.', k.what)
 		WHEN 'linked' THEN format('Linked with QuickBooks %s%s.', k.what, CASE k.d ->> 'origin'
 			WHEN 'id' THEN ': the CRM record names its id' WHEN 'tax_id' THEN ': the same tax number'

@@ -244,3 +244,19 @@ lookup_run(Company *company, LookupDone done, void *arg)
 	lookup->arg = arg;
 	next_batch(lookup);
 }
+
+/* The flow has done its work; requests may wait for what was read. */
+static void
+lookup_ended(Company *company, void *arg)
+{
+	company->must_lookup = false;
+	company->look_again = true;
+	flow_end(company);
+}
+
+void
+lookup_start(Company *company)
+{
+	(void) flow_begin(company, sizeof(Flow));
+	lookup_run(company, lookup_ended, NULL);
+}

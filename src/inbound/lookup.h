@@ -23,6 +23,9 @@ extern void lookup_note_missing(Company *company, const CatalogueEntity *entity,
 
 typedef void (*LookupDone) (Company *company, void *arg);
 
+/* A flow that looks up all that is noted, for when nothing else runs. */
+extern void lookup_start(Company *company);
+
 /* Look up all that is noted for the company, then call done.  Part of a flow. */
 extern void lookup_run(Company *company, LookupDone done, void *arg);
 

@@ -180,6 +180,7 @@ poll_settled(PollFlow *poll)
 	Company    *company = poll->company;
 
 	company->must_catch_up = false;
+	company->look_again |= company->must_recheck;
 	company->poll_asked = poll->still_asked;
 	if (poll->truncated)
 	{

@@ -135,3 +135,22 @@ select_ids(const CatalogueEntity *entity, const char *const *ids, int nids)
 	add_range(&statement, 0, SELECT_MAX_ROWS);
 	return statement.data;
 }
+
+char *
+select_value(const CatalogueEntity *entity, const char *property, const char *value)
+{
+	StringInfoData statement;
+
+	begin_select(&statement, entity, "*");
+	appendStringInfo(&statement, " %s %s = '", strstr(statement.data, " WHERE ") ? "AND" : "WHERE", property);
+	/* the value is anybody's */
+	for (; *value; value++)
+	{
+		if (*value == '\'' || *value == '\\')
+			appendStringInfoChar(&statement, '\\');
+		appendStringInfoChar(&statement, *value);
+	}
+	appendStringInfoChar(&statement, '\'');
+	add_range(&statement, 0, SELECT_MAX_ROWS);
+	return statement.data;
+}

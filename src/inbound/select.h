@@ -43,6 +43,9 @@ extern char *select_changed_at(const CatalogueEntity *entity, TimestampTz second
 /* The rows with these ids. */
 extern char *select_ids(const CatalogueEntity *entity, const char *const *ids, int nids);
 
+/* The rows that have a text in a property. */
+extern char *select_value(const CatalogueEntity *entity, const char *property, const char *value);
+
 /* A time as Intuit reads it, "2026-11-22T11:14:15Z" (whole seconds, rounded down). */
 extern char *select_time(TimestampTz time);
 

@@ -30,9 +30,11 @@
 #include "compat.h"
 #include "http/http.h"
 #include "inbound/load.h"
+#include "inbound/lookup.h"
 #include "inbound/poll.h"
 #include "inbound/verify.h"
 #include "inbound/window.h"
+#include "outbound/send.h"
 #include "qbsync.h"
 #include "quickbooks/call.h"
 #include "quickbooks/flow.h"
@@ -139,7 +141,9 @@ begin_catching_up(Company *company)
 		load_start(company);
 	else if (company->must_window)
 		window_start(company);
-	else if (incomplete && company->must_catch_up)
+	else if (company->must_lookup && company->state == COMPANY_LIVE)
+		lookup_start(company);
+	else if ((incomplete && company->must_catch_up) || (company->must_recheck && !company->rechecked))
 		poll_start(company);
 	else if (incomplete)
 		verify_start(company);
@@ -178,14 +182,18 @@ begin_work(Company *company)
 
 	/* what a person asked for does not wait for a load, or for a poll that waits for a token: those are taken up again */
 	if (company->flow && job != 0 && company->flow->job_id != job)
-		company_drop_work(company);
+		company_drop_flow(company);
 	/* one exchange with the token host at a time; its end wakes us */
 	if (company->flow || (job != 0 && company->token_exchange))
 		return 0;
 	if (company->not_before > now)
 		return company->not_before;
 	if (company->disconnect_job != 0)
+	{
+		/* what is being written then has an outcome that nobody will hear of */
+		company_drop_work(company);
 		disconnect_start(company);
+	}
 	else if (job != 0)
 		connect_start(company);
 	else if (company->state != COMPANY_LOADING && company->state != COMPANY_LIVE)
@@ -221,6 +229,7 @@ serve(Company *company)
 		company->refresh_begun = false;
 		(void) token_ready(company, &ignored);
 	}
+	again = appointment_earlier(again, sender_serve(company));
 	again = appointment_earlier(again, call_pump(company));
 	/* the pump may have stopped the company */
 	if (company->flow == NULL && company->not_before > GetCurrentTimestamp())
@@ -249,6 +258,18 @@ serve_all(void)
 		}
 	}
 	return appointment_earlier(again, housekeeping_due());
+}
+
+/* What was written is recorded, whatever else is not to be done; when to come back. */
+static TimestampTz
+settle_all(void)
+{
+	TimestampTz again = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &roster)
+		again = appointment_earlier(again, sender_settle(dlist_container(Company, node, iter.cur)));
+	return again;
 }
 
 /* Everything apply workers are needed for; when to come back. */
@@ -297,13 +318,15 @@ run_loop(void)
 	for (;;)
 	{
 		TimestampTz again;
+		TimestampTz unsettled;
 
 		MemoryContextSwitchTo(turn);
 		MemoryContextReset(turn);
 		check_clock();
+		unsettled = settle_all();
 		if (next_look != 0 && next_look <= GetCurrentTimestamp())
 			look_at_tables();
-		again = serve_all();
+		again = appointment_earlier(unsettled, serve_all());
 		again = appointment_earlier(again, serve_mappings());
 		check_extension();
 		if (shared_gateway_take_wake())

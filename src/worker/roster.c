@@ -42,6 +42,10 @@ typedef struct Entry
 	TimestampTz last_request;
 	TimestampTz checked;
 	bool		mapped;			/* a mapping of it is enabled */
+	bool		requests;		/* something is to be sent, or its outcome is not known */
+	bool		must_lookup;
+	bool		must_recheck;
+	bool		rechecked;
 	bool		try_again;		/* a person took the next attempt's time away (qbsync.try_again) */
 } Entry;
 
@@ -71,7 +75,8 @@ check_marks(void)
 		2, {TEXTOID, INT8OID}
 	};
 	static SqlStatement mark = {
-		"UPDATE qbsync.connection SET system_identifier = $1, database_id = $2, timeline = $3"
+		/* another timeline may lack what the last one had: QuickBooks is read before anything is sent */
+		"UPDATE qbsync.connection SET system_identifier = $1, database_id = $2, timeline = $3, recheck_since = now()"
 		" WHERE connection_id IN (SELECT connection_id FROM qbsync.connection"
 		"  WHERE (system_identifier IS NULL AND state NOT IN ('authorizing', 'disconnected'))"
 		"   OR (system_identifier = $1 AND database_id = $2 AND timeline <> $3)"
@@ -101,7 +106,11 @@ static SqlStatement look_statement = {
 	" j.connect, j.disconnect, coalesce(j.sync OR (j.catching_up AND NOT k.window_open AND NOT k.verify), false), k.load, k.catch_up, k.window_open, k.verify, k.last_request,"
 	" k.checked, row(c.app, c.realm_id, a.*, e.*)::text, c.problem IS NOT NULL AND c.next_attempt_at IS NULL,"
 	" k.loaded_once,"
-	" EXISTS (SELECT FROM qbsync.mapping m WHERE m.connection_id = c.connection_id AND m.state = 'enabled')"
+	" EXISTS (SELECT FROM qbsync.mapping m WHERE m.connection_id = c.connection_id AND m.state = 'enabled'),"
+	" e.batches_per_minute,"
+	" EXISTS (SELECT FROM qbsync.request r WHERE r.connection_id = c.connection_id AND r.state IN ('ready', 'sent', 'check', 'stale')),"
+	" EXISTS (SELECT FROM qbsync.lookup l WHERE l.connection_id = c.connection_id),"
+	" c.recheck_since IS NOT NULL, coalesce(k.checked > c.recheck_since, false)"
 	" FROM qbsync.connection c JOIN qbsync.app a ON a.name = c.app JOIN qbsync.environment e ON e.name = a.environment"
 	" LEFT JOIN LATERAL (SELECT max(job_id) FILTER (WHERE kind = 'connect') AS connect,"
 	"   max(job_id) FILTER (WHERE kind = 'disconnect') AS disconnect,"
@@ -171,6 +180,11 @@ read_entry(uint64 row, Entry *entry, MemoryContext context)
 	entry->loaded_once = DatumGetBool(sql_datum(row, 30, NULL));
 	entry->try_again = DatumGetBool(sql_datum(row, 29, NULL));
 	entry->mapped = DatumGetBool(sql_datum(row, 31, NULL));
+	entry->settings.batches_per_window = DatumGetInt32(sql_datum(row, 32, NULL));
+	entry->requests = DatumGetBool(sql_datum(row, 33, NULL));
+	entry->must_lookup = DatumGetBool(sql_datum(row, 34, NULL));
+	entry->must_recheck = DatumGetBool(sql_datum(row, 35, NULL));
+	entry->rechecked = DatumGetBool(sql_datum(row, 36, NULL));
 }
 
 /* Unit: marks first, then read all. */
@@ -241,9 +255,12 @@ adjust(Company *company, const Entry *entry)
 	if (entry->try_again || (entry->sync_asked && !company->poll_asked)
 		|| entry->connect_job > company->connect_job || entry->disconnect_job > company->disconnect_job)
 	{
-		company->not_before = company->token_retry_at = 0;
+		company->not_before = company->token_retry_at = company->writes_held_until = 0;
 		company->failures = 0;
 	}
+	company->requests_waiting = entry->requests;
+	company->must_recheck = entry->must_recheck;
+	company->rechecked = entry->rechecked;
 	company->poll_interval = entry->poll_interval;
 	company->connect_job = entry->connect_job;
 	company->disconnect_job = entry->disconnect_job;
@@ -256,6 +273,7 @@ adjust(Company *company, const Entry *entry)
 		company->must_catch_up |= entry->must_catch_up;
 		company->must_window = entry->must_window;
 		company->must_verify = entry->must_verify;
+		company->must_lookup = entry->must_lookup;
 	}
 }
 
@@ -346,8 +364,9 @@ roster_forget_appointments(void)
 		Company    *company = dlist_container(Company, node, iter.cur);
 
 		company_drop_work(company);
-		company->throttled_until = 0;
+		company->throttled_until = company->writes_held_until = 0;
 		limits_forget(&company->limits);
+		limits_forget(&company->batch_limits);
 	}
 	roster_try_again();
 }
@@ -361,6 +380,6 @@ roster_try_again(void)
 	{
 		Company    *company = dlist_container(Company, node, iter.cur);
 
-		company->not_before = company->token_retry_at = 0;
+		company->not_before = company->token_retry_at = company->writes_held_until = 0;
 	}
 }

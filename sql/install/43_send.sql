@@ -1,0 +1,289 @@
+/*
+ * What the gateway's sender (src/outbound) records about requests: sent and answered, refused, to be read back.  Statements
+ * that name the columns of a mapping are made here and run by the gateway, as everything in this file is.
+ */
+
+INSERT INTO qbsync.problem (code, needs_person, meaning, remedy) VALUES
+	('send_refused', true, 'QuickBooks refused what was sent.', 'See QuickBooks'' message and the field it names; correct the value in the CRM, and it is sent again. It is also tried again by itself, at once with qbsync_retry.'),
+	('send_name_taken', true, 'Another customer, vendor or employee in QuickBooks, perhaps an inactive one, has this name.', 'Link the CRM record with that customer (qbsync_link), or change one of the two names; it is then sent again.'),
+	('send_stale', false, 'The record changed in QuickBooks again and again while it was being sent.', 'Nothing; qbsync reads it again, merges and sends again.'),
+	('send_gone', true, 'The record, or one it refers to, was deleted, merged or made inactive in QuickBooks.', 'Make it active again in QuickBooks, or choose another one in the CRM; it is then sent again.'),
+	('send_bad_reference', true, 'The record refers to one that is missing or inactive in QuickBooks.', 'Make that one active again in QuickBooks, or choose another in the CRM; it is then sent again.'),
+	('send_has_balance', true, 'QuickBooks does not make a customer inactive who has a balance or charges that are not billed.', 'Settle them in QuickBooks; it is then sent again by itself, at once with qbsync_retry.'),
+	('send_bad_parent', true, 'QuickBooks does not accept the parent: it is missing, is below the record itself, or too many levels are above it.', 'Correct the parent in the CRM; it is then sent again.'),
+	('send_not_available', true, 'The company''s plan, its preferences or the connected person''s role do not allow this.', 'Switch the feature on in QuickBooks, change the plan, or let an administrator connect again; or stop mapping the column.'),
+	('send_failing', false, 'QuickBooks failed at this record again and again, with an error of its own.', 'Nothing; it is tried again by itself. If it stays, quote intuit_tid to Intuit''s support.'),
+	('send_internal', false, 'QuickBooks did not understand what qbsync sent: an error of qbsync.', 'Report it with code, message and intuit_tid.'),
+	('send_ambiguous', true, 'Whether QuickBooks has made the record is not known, and several records there could be it.', 'Link the CRM record with the right one: SELECT qbsync_link(…); or, if none of them is, SELECT qbsync_retry(…).');
+
+/* A refused request's problem: the kind of refusal, see src/quickbooks/fault_rules.c, in the words of the way out. */
+CREATE FUNCTION qbsync.send_problem(code integer, problem text)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT CASE
+		WHEN send_problem.problem LIKE 'send\_%' THEN send_problem.problem
+		WHEN send_problem.code = 2020 THEN 'send_missing'
+		WHEN send_problem.code = 2040 THEN 'send_bad_characters'
+		WHEN send_problem.code = 2050 THEN 'send_too_long'
+		WHEN send_problem.code = 2210 THEN 'send_bad_email'
+		WHEN send_problem.code = 6080 THEN 'send_no_name'
+		WHEN send_problem.code BETWEEN 2030 AND 2299 AND send_problem.code <> 2130 THEN 'send_bad_value'
+		WHEN send_problem.code IN (6220, 6280) THEN 'send_has_balance'
+		WHEN send_problem.code IN (700, 900, 6150, 6180) THEN 'send_bad_parent'
+		ELSE CASE send_problem.problem
+			WHEN 'duplicate_name' THEN 'send_name_taken'
+			WHEN 'stale' THEN 'send_stale'
+			WHEN 'gone' THEN 'send_gone'
+			WHEN 'bad_reference' THEN 'send_bad_reference'
+			WHEN 'not_available' THEN 'send_not_available'
+			WHEN 'intuit_failing' THEN 'send_failing'
+			WHEN 'internal' THEN 'send_internal'
+			ELSE 'send_refused' END END;
+$fn$;
+COMMENT ON FUNCTION qbsync.send_problem(integer, text) IS 'Code of qbsync.problem for a request that QuickBooks refused, from its code and the fault''s problem';
+
+/* QuickBooks names the member it objects to, in full, by its beginning ("PrimaryEmailAddr") or by its end ("Line1"). */
+CREATE FUNCTION qbsync.element_column(entity text, element text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT k."column" FROM qbsync.catalogue_columns() k
+	WHERE k."table" = element_column.entity AND element_column.element <> ''
+	  AND (k.path = element_column.element OR starts_with(k.path, element_column.element || '.')
+		   OR right(k.path, length(element_column.element) + 1) = '.' || element_column.element)
+	ORDER BY k.path = element_column.element DESC, starts_with(k.path, element_column.element || '.') DESC, k.ordinal
+	LIMIT 1;
+$fn$;
+COMMENT ON FUNCTION qbsync.element_column(text, text) IS 'Canonical column that the element of a fault means; null when none is known';
+
+/*
+ * Links of requests that QuickBooks has carried out.  Parameters of the statement: request_ids, for each the record's id and the
+ * SyncToken of the answer.
+ *
+ * base gets what QuickBooks shows now, crm_base what the CRM showed when the body was made: what QuickBooks rewrites is no
+ * edit, what the CRM changed since is one.  If the mirror has a later version than the answer (its SyncToken differs), that one
+ * is somebody's edit, and agreed is what was sent.  After a create all columns that go out are agreed on; those that only come
+ * in are left to the apply worker.
+ *
+ * A CRM record that was linked meanwhile keeps that link, and the new record counts for it as a second one; a QuickBooks
+ * record that was linked with another CRM record meanwhile is shown to people.
+ */
+CREATE FUNCTION qbsync.sent_statement(mapping_id integer)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	m qbsync.mapping;
+	rules jsonb := qbsync.unit_rules(sent_statement.mapping_id) -> 'units';
+	agreed text;
+BEGIN
+	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = sent_statement.mapping_id;
+	SELECT string_agg(format('(%L, %L, %L, %L::boolean)', c.name, coalesce(c.ref_column, c.name), c.unit,
+							 coalesce((rules -> c.unit ->> 'out')::boolean, false)), ', ')
+	INTO agreed
+	FROM qbsync.mapping_columns(m.mapping_id) c WHERE c.role IN ('canonical', 'reference');
+	RETURN format($sql$
+WITH answered AS (
+	SELECT r.operation, r.crm_key, r.sent_values, r.crm_values, a.id, c.sync_token IS NOT DISTINCT FROM a.sync_token AS same, %1$s AS theirs
+	FROM unnest($1::bigint[], $2::text[], $3::text[]) AS a(request_id, id, sync_token)
+	JOIN qbsync.request r ON r.request_id = a.request_id AND r.mapping_id = %2$s
+	LEFT JOIN qbsync.%3$I c ON c.connection_id = %4$s AND c.id = a.id
+), agreed AS (
+	SELECT s.operation, s.crm_key, s.id, k.*
+	FROM answered s
+	CROSS JOIN LATERAL (
+		SELECT coalesce(array_agg(v.name), '{}') AS names, coalesce(array_agg(v.unit), '{}') AS units,
+			coalesce(jsonb_object_agg(v.name, v.theirs) FILTER (WHERE v.theirs IS NOT NULL), '{}') AS base,
+			coalesce(jsonb_object_agg(v.name, v.ours) FILTER (WHERE v.ours IS DISTINCT FROM v.theirs), '{}') AS crm_base
+		FROM (SELECT v.name, v.unit, s.crm_values -> v.name AS ours,
+				CASE WHEN s.same THEN s.theirs -> v.name ELSE s.crm_values -> v.name END AS theirs
+			  FROM (VALUES %5$s) AS v(name, sent_as, unit, goes_out)
+			  WHERE s.sent_values ? v.sent_as OR s.operation = 'create' AND v.goes_out) v) k
+), updated AS (
+	UPDATE qbsync.link l SET base = (coalesce(l.base, '{}') - a.names) || a.base,
+		crm_base = nullif((coalesce(l.crm_base, '{}') - a.names) || a.crm_base, '{}'),
+		unagreed = (SELECT array_agg(u) FROM unnest(l.unagreed) u WHERE split_part(u, '=', 1) <> ALL (a.units)),
+		agreed_at = now()
+	FROM agreed a
+	WHERE a.operation = 'update' AND l.connection_id = %4$s AND l.entity = %6$L AND l.id = a.id AND l.family = %7$s
+	  AND l.mapping_id = %2$s AND l.crm_key = a.crm_key
+), made AS (
+	INSERT INTO qbsync.link AS l (connection_id, entity, id, family, mapping_id, crm_key, state, origin, base, crm_base, agreed_at)
+	SELECT %4$s, %6$L, a.id, %7$s, %2$s, a.crm_key,
+		CASE WHEN EXISTS (SELECT FROM qbsync.link o WHERE o.mapping_id = %2$s AND o.crm_key = a.crm_key AND o.state <> 'alias') THEN 'alias' ELSE 'linked' END,
+		'created_in_quickbooks', a.base, nullif(a.crm_base, '{}'), now()
+	FROM agreed a WHERE a.operation = 'create'
+	ON CONFLICT (connection_id, entity, id, family) DO UPDATE
+	SET base = excluded.base, crm_base = excluded.crm_base, unagreed = NULL, agreed_at = now()
+	WHERE l.mapping_id = excluded.mapping_id AND l.crm_key = excluded.crm_key
+	RETURNING l.id
+)
+INSERT INTO qbsync.match_candidate (mapping_id, connection_id, entity, id, crm_key, score, reasons)
+SELECT %2$s, %4$s, %6$L, a.id, a.crm_key, 1, '{"made in QuickBooks from it"}'
+FROM agreed a WHERE a.operation = 'create' AND a.id NOT IN (SELECT made.id FROM made)
+ON CONFLICT DO NOTHING
+$sql$, (SELECT t.value FROM qbsync.their_row(m.mapping_id, 'c', false) t), m.mapping_id, m.entity, m.connection_id,
+		coalesce(agreed, '(NULL::text, NULL::text, NULL::text, false)'), m.entity, m.family);
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.sent_statement(integer) IS 'Statement that records in qbsync.link what QuickBooks has carried out for a mapping';
+
+/* With the rows of the requests goes whatever said that something was still to be done. */
+CREATE FUNCTION qbsync.finish_requests(requests bigint[], ids text[])
+RETURNS void
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	WITH gone AS (
+		DELETE FROM qbsync.request r USING unnest(finish_requests.requests, finish_requests.ids) AS a(request_id, id)
+		WHERE r.request_id = a.request_id
+		RETURNING r.connection_id, r.mapping_id, r.entity, r.crm_key, r.operation, r.sent_values, a.id
+	), unrefused AS (
+		DELETE FROM qbsync.send_error e USING gone g WHERE e.mapping_id = g.mapping_id AND e.crm_key = g.crm_key
+	), unasked AS (
+		DELETE FROM qbsync.outgoing o USING gone g WHERE o.mapping_id = g.mapping_id AND o.crm_key = g.crm_key
+	)
+	INSERT INTO qbsync.activity (connection_id, mapping_id, entity, id, crm_key, kind, detail)
+	SELECT g.connection_id, g.mapping_id, g.entity, g.id, g.crm_key, 'sent',
+		jsonb_build_object('operation', g.operation, 'columns', (SELECT coalesce(jsonb_agg(k ORDER BY k), '[]') FROM jsonb_object_keys(g.sent_values) k))
+	FROM gone g;
+$fn$;
+COMMENT ON FUNCTION qbsync.finish_requests(bigint[], text[]) IS 'Requests were carried out: their rows go, with errors about them; ids: the records, in the same order';
+
+/* What only an edit can cure is not tried again before one. */
+CREATE FUNCTION qbsync.send_retry_at(problem text, attempts integer)
+RETURNS timestamptz
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT CASE WHEN send_retry_at.problem IN ('send_too_long', 'send_bad_characters', 'send_bad_email', 'send_missing', 'send_no_name', 'send_bad_value')
+		THEN 'infinity' ELSE clock_timestamp() + least(interval '1 hour' * (2 ^ least(send_retry_at.attempts, 10)), interval '24 hours') END;
+$fn$;
+COMMENT ON FUNCTION qbsync.send_retry_at(text, integer) IS 'When a refused record is sent again by itself, after so many earlier refusals for the same reason: after 1 h, 2 h … 24 h; infinity: when it is edited';
+
+/*
+ * Requests that were not carried out.  outcome: ready: nothing was done, the same may be sent again; alone: the same, not in a
+ * batch any more; stale: made from an old version, the record is read again, which is worth three rounds; check: not known,
+ * to be read back; refused.
+ */
+CREATE FUNCTION qbsync.note_unsent(results jsonb)
+RETURNS void
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	WITH x AS MATERIALIZED (
+		SELECT r.*, t.code, t.element, t.message, t.detail, t.tid, qbsync.send_problem(t.code, t.problem) AS problem,
+			CASE WHEN t.outcome = 'stale' AND (r.operation = 'create' OR r.attempts >= 2) THEN 'refused' ELSE t.outcome END AS outcome
+		FROM jsonb_to_recordset(note_unsent.results)
+			AS t(request_id bigint, outcome text, code integer, problem text, element text, message text, detail text, tid text)
+		JOIN qbsync.request r ON r.request_id = t.request_id AND r.state IN ('sent', 'check')
+	), changed AS (
+		UPDATE qbsync.request r SET state = CASE x.outcome WHEN 'alone' THEN 'ready' ELSE x.outcome END,
+			attempts = r.attempts + CASE x.outcome WHEN 'ready' THEN 0 ELSE 1 END,
+			batch_requestid = CASE x.outcome WHEN 'check' THEN r.batch_requestid END, bid = CASE x.outcome WHEN 'check' THEN r.bid END,
+			first_sent_at = CASE WHEN x.outcome NOT IN ('ready', 'alone') THEN r.first_sent_at END
+		FROM x WHERE r.request_id = x.request_id
+	), looked AS (
+		INSERT INTO qbsync.lookup (connection_id, entity, id)
+		SELECT DISTINCT x.connection_id, x.entity, x.id FROM x WHERE x.outcome = 'stale'
+		ON CONFLICT DO NOTHING
+	), counted AS (
+		INSERT INTO qbsync.create_generation AS g (mapping_id, crm_key, generation)
+		SELECT x.mapping_id, x.crm_key, x.generation + 1 FROM x WHERE x.outcome = 'refused' AND x.operation = 'create'
+		ON CONFLICT (mapping_id, crm_key) DO UPDATE SET generation = greatest(g.generation, excluded.generation)
+	)
+	INSERT INTO qbsync.send_error AS e (mapping_id, connection_id, entity, id, crm_key, record_name, problem, code, column_name, message, detail,
+		intuit_tid, next_attempt_at)
+	SELECT x.mapping_id, x.connection_id, x.entity, x.id, x.crm_key,
+		coalesce(x.sent_values ->> 'display_name', x.sent_values ->> 'name', x.sent_values ->> 'doc_number',
+				 (SELECT n.name FROM qbsync.record n WHERE n.connection_id = x.connection_id AND n.entity = x.entity AND n.id = x.id)),
+		x.problem, nullif(x.code, 0), coalesce(qbsync.element_column(x.entity, x.element), CASE x.code WHEN 6240 THEN 'display_name' END),
+		nullif(x.message, ''), nullif(x.detail, ''), nullif(x.tid, ''), qbsync.send_retry_at(x.problem, 0)
+	FROM x WHERE x.outcome = 'refused'
+	ON CONFLICT (mapping_id, crm_key) DO UPDATE SET id = excluded.id, record_name = excluded.record_name, problem = excluded.problem,
+		code = excluded.code, column_name = excluded.column_name, message = excluded.message, detail = excluded.detail,
+		intuit_tid = excluded.intuit_tid, waits_for = NULL, last_seen = clock_timestamp(),
+		attempts = CASE WHEN e.problem = excluded.problem THEN e.attempts + 1 ELSE 1 END,
+		next_attempt_at = qbsync.send_retry_at(excluded.problem, CASE WHEN e.problem = excluded.problem THEN e.attempts ELSE 0 END),
+		dismissed_at = CASE WHEN e.problem = excluded.problem THEN e.dismissed_at END,
+		dismissed_by = CASE WHEN e.problem = excluded.problem THEN e.dismissed_by END;
+$fn$;
+COMMENT ON FUNCTION qbsync.note_unsent(jsonb) IS 'Requests that QuickBooks did not carry out, as objects with request_id, outcome (ready, alone, stale, check, refused), and of the fault code, problem, element, message, detail, tid';
+
+/*
+ * A record that was read again is the one the request was made from after all: Intuit's servers do not all know the latest
+ * at the same moment, or what is inactive is something it refers to.  It is sent again; a new requestid, since the answer to
+ * the old one may be kept.
+ */
+CREATE FUNCTION qbsync.resend_stale(connection_id integer)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	its_entity text;
+BEGIN
+	FOR its_entity IN SELECT DISTINCT r.entity FROM qbsync.request r WHERE r.connection_id = resend_stale.connection_id AND r.state = 'stale' LOOP
+		EXECUTE format($sql$
+			UPDATE qbsync.request r SET state = 'ready', generation = r.generation + 1, first_sent_at = NULL,
+				requestid = qbsync.derive_requestid(k.origin::text, 'update', r.mapping_id::text, r.crm_key, (r.generation + 1)::text, r.id, r.sync_token, r.body)
+			FROM qbsync.connection k, qbsync.%1$I c
+			WHERE r.connection_id = $1 AND r.state = 'stale' AND r.entity = %1$L AND k.connection_id = r.connection_id
+			  AND c.connection_id = r.connection_id AND c.id = r.id AND c.deleted_at IS NULL AND c.sync_token = r.sync_token
+			  AND NOT EXISTS (SELECT FROM qbsync.lookup l WHERE l.connection_id = r.connection_id AND l.entity = r.entity AND l.id = r.id)
+		$sql$, its_entity) USING resend_stale.connection_id;
+	END LOOP;
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.resend_stale(integer) IS 'Requests of a connection whose record was read again and is unchanged may be sent again';
+
+/*
+ * This database may be an older state of itself: what was sent may have been carried out though nothing here says so, and what
+ * is ready to be created may have been created.  An update is safe by its SyncToken.
+ */
+CREATE FUNCTION qbsync.recheck_requests(connection_id integer)
+RETURNS void
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	UPDATE qbsync.request r SET state = 'check'
+	WHERE r.connection_id = recheck_requests.connection_id AND (r.state = 'sent' OR r.state = 'ready' AND r.operation = 'create');
+	UPDATE qbsync.connection c SET recheck_since = NULL WHERE c.connection_id = recheck_requests.connection_id;
+$fn$;
+COMMENT ON FUNCTION qbsync.recheck_requests(integer) IS 'QuickBooks was read after a promotion or restore: whatever may have been carried out already is read back before it is sent';
+
+/* Is one of the records that have the name of a creation the one it made?  Then nobody else has it, and it holds what was sent. */
+CREATE FUNCTION qbsync.check_candidates(request_id bigint, ids text[])
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	r qbsync.request;
+	l qbsync.link;
+	its_family integer;
+	theirs jsonb;
+BEGIN
+	IF cardinality(check_candidates.ids) <> 1 THEN
+		RETURN CASE cardinality(check_candidates.ids) WHEN 0 THEN 'none' ELSE 'several' END;
+	END IF;
+	SELECT q.* INTO STRICT r FROM qbsync.request q WHERE q.request_id = check_candidates.request_id;
+	SELECT m.family INTO its_family FROM qbsync.mapping m WHERE m.mapping_id = r.mapping_id;
+	SELECT k.* INTO l FROM qbsync.link k
+	WHERE k.connection_id = r.connection_id AND k.entity = r.entity AND k.id = check_candidates.ids[1] AND k.family = its_family;
+	IF l.id IS NOT NULL THEN
+		RETURN CASE WHEN l.mapping_id = r.mapping_id AND l.crm_key = r.crm_key THEN 'adopt' ELSE 'taken' END;
+	END IF;
+	EXECUTE format('SELECT to_jsonb(c) FROM qbsync.%I c WHERE c.connection_id = $1 AND c.id = $2 AND c.deleted_at IS NULL', r.entity)
+		INTO theirs USING r.connection_id, check_candidates.ids[1];
+	RETURN CASE WHEN theirs IS NOT NULL
+		AND NOT EXISTS (SELECT FROM jsonb_each(r.sent_values) v
+						WHERE theirs ? v.key AND v.value IS DISTINCT FROM theirs -> v.key AND (v.value <> 'null' OR theirs -> v.key <> 'null'))
+		THEN 'adopt' ELSE 'taken' END;
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.check_candidates(bigint, text[]) IS 'What the QuickBooks records found under the name of a creation mean: none; adopt: it is that creation''s; taken: it is another''s; several';

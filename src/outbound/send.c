@@ -1,0 +1,137 @@
+/*
+ * send.c
+ *		The sender of a company: what it does when.  See send.h.
+ *
+ *		ready --marked, durable--> sent --call, answer--> gone | refused | stale | ready
+ *		found 'sent' at start --the same call--> …
+ *		check --read back--> gone (it was carried out) | sent | refused
+ *
+ * Calls that were dropped (the company stopped, the clock was set back) leave their requests 'sent': they are resumed as after
+ * a crash.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "common/appointment.h"
+#include "outbound/send_parts.h"
+#include "quickbooks/token.h"
+
+/* The sender of a company, made when it is first needed. */
+static Sender *
+get_sender(Company *company)
+{
+	Sender	   *sender = company->sender;
+
+	if (sender == NULL)
+	{
+		sender = MemoryContextAllocZero(company->context, sizeof(Sender));
+		sender->company = company;
+		sender->context = AllocSetContextCreate(company->context, "qbsync sender", ALLOCSET_DEFAULT_SIZES);
+		sender->max_batch = SEND_MAX_BATCH;
+		sender->drops = company->drops;
+		dlist_init(&sender->flying);
+		dlist_init(&sender->answered);
+		company->sender = sender;
+	}
+	return sender;
+}
+
+/* Calls that were dropped will never be answered. */
+static void
+forget_dropped(Sender *sender)
+{
+	dlist_mutable_iter iter;
+
+	if (sender->drops == sender->company->drops)
+		return;
+	sender->drops = sender->company->drops;
+	sender->resumed = false;
+	dlist_foreach_modify(iter, &sender->flying)
+	{
+		dlist_delete(iter.cur);
+		send_call_free(dlist_container(SendCall, node, iter.cur));
+	}
+}
+
+/* A unit failed: again after a while. */
+static TimestampTz
+postpone(Sender *sender)
+{
+	sender->not_before = GetCurrentTimestamp() + call_backoff(sender->failures++);
+	return sender->not_before;
+}
+
+TimestampTz
+sender_settle(Company *company)
+{
+	Sender	   *sender = company->sender;
+	SendCall  **calls;
+	int			ncalls = 0;
+	dlist_iter	iter;
+	bool		all = true;
+
+	if (sender == NULL)
+		return 0;
+	forget_dropped(sender);
+	if (dlist_is_empty(&sender->answered))
+		return 0;
+	if (sender->not_before > GetCurrentTimestamp())
+		return sender->not_before;
+	dlist_foreach(iter, &sender->answered)
+		ncalls++;
+	calls = palloc(sizeof(SendCall *) * ncalls);
+	ncalls = 0;
+	dlist_foreach(iter, &sender->answered)
+		calls[ncalls++] = dlist_container(SendCall, node, iter.cur);
+	/* what spoils the unit for all is found by itself */
+	if (!send_settle(sender, calls, ncalls))
+		for (int i = 0; i < ncalls; i++)
+			all &= ncalls > 1 && send_settle(sender, calls + i, 1);
+	if (!all)
+		return postpone(sender);
+	sender->failures = 0;
+	return 0;
+}
+
+/* May anything of this company be sent now? */
+static bool
+may_send(const Company *company)
+{
+	return company->state == COMPANY_LIVE && company->disconnect_job == 0 && (!company->must_recheck || company->rechecked);
+}
+
+TimestampTz
+sender_serve(Company *company)
+{
+	Sender	   *sender = company->sender;
+	TimestampTz again = 0;
+
+	if (sender == NULL && !company->requests_waiting && !company->rechecked)
+		return 0;
+	sender = get_sender(company);
+	forget_dropped(sender);
+	if (!may_send(company) || (sender->resumed && !company->requests_waiting && !sender->more && !company->rechecked))
+		return 0;
+	if (sender->not_before > GetCurrentTimestamp())
+		return sender->not_before;
+	if (!token_ready(company, &again))
+		return again;
+	/* what is answered is not to be sent again */
+	if (!sender->resumed)
+	{
+		if (!dlist_is_empty(&sender->answered))
+			return 0;
+		/* after a restore, what was sent is read back instead */
+		if (!company->rechecked && !send_resume(sender))
+			return postpone(sender);
+		sender->resumed = true;
+	}
+	if (call_free_writes(company, 1, &again) == 0)
+		return again;
+	if (!send_pick(sender))
+		return postpone(sender);
+	sender->failures = 0;
+	return 0;
+}

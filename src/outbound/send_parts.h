@@ -1,0 +1,120 @@
+/*
+ * send_parts.h
+ *		What the files of the sender share; for outbound/send*.c only.
+ *
+ * A call carries one request or a batch of them, or reads back what became of a creation.  It is flying, then answered, and gone
+ * when a unit has recorded what came of each of its requests.
+ */
+#ifndef QBSYNC_SEND_PARTS_H
+#define QBSYNC_SEND_PARTS_H
+
+#include "postgres.h"
+
+#include "lib/ilist.h"
+
+#include "outbound/send.h"
+#include "quickbooks/call.h"
+#include "quickbooks/catalogue.h"
+#include "quickbooks/envelope.h"
+
+/* Most items QuickBooks takes in a batch. */
+#define SEND_MAX_BATCH 30
+
+/* A creation that was sent that long ago may be forgotten there: how long requestids are kept is not documented. */
+#define SEND_REMEMBERED "10 minutes"
+
+/* What came of a request. */
+typedef enum SendOutcome
+{
+	SEND_DONE,					/* carried out; the record is here */
+	SEND_READY,					/* surely not carried out: goes again */
+	SEND_ALONE,					/* the same, but not in a batch any more */
+	SEND_STALE,					/* made from an old version: the record is read again */
+	SEND_CHECK,					/* not known: read back before anything else */
+	SEND_ASK,					/* a name that is taken, perhaps by what this very request made: read back at once */
+	SEND_REPEAT,				/* not known, the same once more will tell */
+	SEND_REFUSED
+} SendOutcome;
+
+typedef struct SendItem
+{
+	int64		request_id;
+	const CatalogueEntity *entity;
+	bool		create;
+	bool		interactive;
+	char	   *requestid;
+	char	   *body;
+	char	   *name;			/* the business key of a creation, NULL if it has none */
+	int			attempts;
+	bool		repeated;		/* it was sent before, and what came of that is not known */
+	TimestampTz first_sent;		/* 0: just now */
+	char	   *batch_requestid;	/* NULL: alone */
+	int			bid;
+	int			tries;			/* repetitions because of what its answer said */
+	/* the answer */
+	SendOutcome outcome;
+	Record		record;
+	Fault	   *fault;			/* NULL: none */
+} SendItem;
+
+typedef struct Sender
+{
+	Company    *company;
+	MemoryContext context;
+	dlist_head	flying;
+	dlist_head	answered;
+	int			drops;			/* the company's, when it was last looked at */
+	bool		resumed;		/* what was 'sent' already is on its way again */
+	bool		more;			/* requests may be ready, or be read back */
+	int			max_batch;
+	TimestampTz not_before;		/* after a unit that failed */
+	int			failures;
+	TimestampTz check_not_before;	/* after reading back failed */
+	int			check_failures;
+} Sender;
+
+typedef struct SendCall
+{
+	dlist_node	node;
+	Sender	   *sender;
+	MemoryContext context;		/* of the call and all it has */
+	bool		check;			/* reads back instead of writing */
+	SendItem   *items;
+	int			nitems;
+	/* the answer */
+	bool		good;			/* no refusal of the whole */
+	char	   *body;
+	size_t		body_len;
+	TimestampTz started;
+	char		intuit_tid[80];
+	int64		elapsed_us;
+	const Record *records;		/* of a call that reads back */
+	int			nrecords;
+} SendCall;
+
+/* send_call.c: a new call with room for so many items; starting it; giving it back. */
+extern SendCall *send_call_create(Sender *sender, int nitems);
+extern void send_call_start(SendCall *call, TimestampTz not_before);
+extern void send_call_free(SendCall *call);
+
+/* Copy an item, with its strings, but no answer. */
+extern void send_item_copy(SendCall *call, int place, const SendItem *item);
+
+/* send_answer.c: what an answer says about each of its requests. */
+extern void send_answer_read(SendCall *call, const CallAnswer *answer);
+
+/* send_fault.c: what a fault means for a request, and for the company.  whole: it is about the call, not the item. */
+extern void send_fault_note(SendCall *call, SendItem *item, const Fault *fault, bool whole);
+extern void send_fault_company(SendCall *call);
+
+/* send_settle.c: record what came of some calls, in one unit; they are free'd then, and what is to follow is started. */
+extern bool send_settle(Sender *sender, SendCall **calls, int ncalls);
+
+/* send_links.c: in a unit: links of requests that were carried out. */
+extern void send_links_record(Datum requests, Datum ids, Datum sync_tokens);
+
+/* send_pick.c: take what is to be sent; false when the unit failed. */
+extern bool send_resume(Sender *sender);
+extern bool send_pick(Sender *sender);
+
+#endif							/* QBSYNC_SEND_PARTS_H */

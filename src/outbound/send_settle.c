@@ -1,0 +1,361 @@
+/*
+ * send_settle.c
+ *		What came of requests is recorded: the answer goes into mirror, link and base, or the refusal into send_error, in one unit
+ *		for all answers that have arrived.
+ *
+ * A unit that failed is run again with the same answers; a process that dies before leaves the rows 'sent'.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+#include "common/progress.h"
+#include "common/unit.h"
+#include "inbound/mirror.h"
+#include "inbound/mirror_arrival.h"
+#include "outbound/send_parts.h"
+
+/* A repetition that an answer asks for waits that long at first. */
+#define REPEAT_AFTER(tries) call_backoff(tries)
+
+/* What a unit records. */
+typedef struct Settlement
+{
+	Sender	   *sender;
+	SendCall  **calls;
+	int			ncalls;
+	bool		again;			/* something is ready, or to be read back */
+	bool		stale;			/* records are to be looked up */
+} Settlement;
+
+/* --- records ------------------------------------------------------------------------------------------------------ */
+
+/*
+ * Records of one entity of a call go into the mirror.  An answer that repeats an earlier one is as old as that; a record that the
+ * mirror had already is shown to the apply workers all the same, since its link is new to them.
+ */
+static void
+apply_records(Company *company, const CatalogueEntity *entity, const Record *records, int nrecords, TimestampTz started)
+{
+	MirrorCounts counts = {0};
+
+	mirror_apply(company->id, company->name, entity, records, nrecords, started, company->loaded_once, &counts);
+	if (counts.inserted + counts.updated < nrecords && mirror_arrival_wanted(entity))
+	{
+		MirrorArrivals arrivals = {company->id, entity};
+		Datum	   *ids = palloc(sizeof(Datum) * nrecords);
+
+		mirror_arrival_prepare(&arrivals, company->id, entity, ids, 0);
+		for (int i = 0; i < nrecords; i++)
+			ids[i] = CStringGetTextDatum(records[i].id);
+		mirror_arrival_append(&arrivals, ids, nrecords);
+	}
+}
+
+/* The records of a call: of each entity at once. */
+static void
+apply_call(Company *company, const SendCall *call)
+{
+	Record	   *records = palloc(sizeof(Record) * call->nitems);
+	bool	   *applied = palloc0(sizeof(bool) * call->nitems);
+
+	if (call->nrecords > 0)
+		apply_records(company, call->items[0].entity, call->records, call->nrecords, call->started);
+	for (int first = 0; first < call->nitems; first++)
+	{
+		const SendItem *leader = &call->items[first];
+		TimestampTz started = leader->first_sent != 0 ? leader->first_sent : call->started;
+		int			n = 0;
+
+		for (int i = first; i < call->nitems; i++)
+			if (!applied[i] && call->items[i].outcome == SEND_DONE && call->items[i].entity == leader->entity
+				&& call->items[i].first_sent == leader->first_sent)
+			{
+				applied[i] = true;
+				records[n++] = call->items[i].record;
+			}
+		if (n > 0)
+			apply_records(company, leader->entity, records, n, started);
+	}
+}
+
+/* --- reading back ------------------------------------------------------------------------------------------------- */
+
+/* In the unit: what do the records mean that have the name of a creation? */
+static void
+judge_check(SendCall *call)
+{
+	static SqlStatement judge = {"SELECT qbsync.check_candidates($1, $2)", 2, {INT8OID, TEXTARRAYOID}};
+	SendItem   *item = &call->items[0];
+	Datum	   *ids = palloc(sizeof(Datum) * Max(call->nrecords, 1));
+	Datum		values[2];
+	char	   *word;
+
+	for (int i = 0; i < call->nrecords; i++)
+		ids[i] = CStringGetTextDatum(call->records[i].id);
+	values[0] = Int64GetDatum(item->request_id);
+	values[1] = PointerGetDatum(construct_array(ids, call->nrecords, TEXTOID, -1, false, TYPALIGN_INT));
+	sql_execute(&judge, values, NULL);
+	word = sql_text(0, 1, CurrentMemoryContext);
+	if (strcmp(word, "adopt") == 0)
+	{
+		item->outcome = SEND_DONE;
+		item->record = call->records[0];
+	}
+	else if (strcmp(word, "none") == 0 && item->fault == NULL)
+		item->outcome = SEND_REPEAT;
+	else
+	{
+		item->outcome = SEND_REFUSED;
+		if (item->fault == NULL)
+		{
+			item->fault = MemoryContextAllocZero(call->context, sizeof(Fault));
+			item->fault->reaction = REACT_PERMANENT;
+			strlcpy(item->fault->problem, strcmp(word, "several") == 0 ? "send_ambiguous" : "send_name_taken",
+					sizeof(item->fault->problem));
+			if (call->nrecords > 0)
+				snprintf(item->fault->detail, sizeof(item->fault->detail), "%s %s", item->entity->name, call->records[0].id);
+			strlcpy(item->fault->element, strcmp(item->entity->name, "customer") == 0 ? "DisplayName" : "Name",
+					sizeof(item->fault->element));
+		}
+	}
+}
+
+/* --- the unit ----------------------------------------------------------------------------------------------------- */
+
+/* Requests that were carried out. */
+static void
+record_done(Settlement *settlement)
+{
+	static SqlStatement finish = {"SELECT qbsync.finish_requests($1, $2)", 2, {INT8ARRAYOID, TEXTARRAYOID}};
+	Datum	   *columns[3] = {NULL};
+	Datum		values[3];
+	int			n = 0;
+
+	for (int c = 0; c < settlement->ncalls; c++)
+		n += settlement->calls[c]->nitems;
+	for (int k = 0; k < 3; k++)
+		columns[k] = palloc(sizeof(Datum) * n);
+	n = 0;
+	for (int c = 0; c < settlement->ncalls; c++)
+		for (int i = 0; i < settlement->calls[c]->nitems; i++)
+		{
+			const SendItem *item = &settlement->calls[c]->items[i];
+
+			if (item->outcome != SEND_DONE)
+				continue;
+			columns[0][n] = Int64GetDatum(item->request_id);
+			columns[1][n] = CStringGetTextDatum(item->record.id);
+			columns[2][n++] = CStringGetTextDatum(item->record.sync_token);
+		}
+	if (n == 0)
+		return;
+	values[0] = PointerGetDatum(construct_array(columns[0], n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[1] = PointerGetDatum(construct_array(columns[1], n, TEXTOID, -1, false, TYPALIGN_INT));
+	values[2] = PointerGetDatum(construct_array(columns[2], n, TEXTOID, -1, false, TYPALIGN_INT));
+	send_links_record(values[0], values[1], values[2]);
+	sql_execute(&finish, values, NULL);
+}
+
+/* Word of an outcome as qbsync.note_unsent() knows it, NULL: not its business. */
+static const char *
+outcome_word(SendOutcome outcome)
+{
+	switch (outcome)
+	{
+		case SEND_READY:
+			return "ready";
+		case SEND_ALONE:
+			return "alone";
+		case SEND_STALE:
+			return "stale";
+		case SEND_CHECK:
+			return "check";
+		case SEND_REFUSED:
+			return "refused";
+		case SEND_DONE:
+		case SEND_ASK:
+		case SEND_REPEAT:
+			break;
+	}
+	return NULL;
+}
+
+/* Append ,"name":"value". */
+static void
+append_member(StringInfo json, const char *name, const char *value)
+{
+	appendStringInfo(json, ",\"%s\":", name);
+	escape_json(json, value);
+}
+
+/* Requests that were not carried out. */
+static void
+record_unsent(Settlement *settlement)
+{
+	static SqlStatement note = {"SELECT qbsync.note_unsent($1)", 1, {JSONBOID}};
+	StringInfoData json;
+	Datum		values[1];
+
+	initStringInfo(&json);
+	for (int c = 0; c < settlement->ncalls; c++)
+		for (int i = 0; i < settlement->calls[c]->nitems; i++)
+		{
+			const SendItem *item = &settlement->calls[c]->items[i];
+			const char *word = outcome_word(item->outcome);
+
+			if (word == NULL)
+				continue;
+			settlement->stale |= item->outcome == SEND_STALE;
+			settlement->again |= item->outcome != SEND_STALE && item->outcome != SEND_REFUSED;
+			appendStringInfo(&json, "%c{\"request_id\":" INT64_FORMAT, json.len == 0 ? '[' : ',', item->request_id);
+			append_member(&json, "outcome", word);
+			if (item->fault)
+			{
+				appendStringInfo(&json, ",\"code\":%d", item->fault->code);
+				append_member(&json, "problem", item->fault->problem);
+				append_member(&json, "element", item->fault->element);
+				append_member(&json, "message", item->fault->message);
+				append_member(&json, "detail", item->fault->detail);
+				append_member(&json, "tid", settlement->calls[c]->intuit_tid);
+			}
+			appendStringInfoChar(&json, '}');
+		}
+	if (json.len == 0)
+		return;
+	appendStringInfoChar(&json, ']');
+	values[0] = DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
+	sql_execute(&note, values, NULL);
+}
+
+/* Creations that were read back and are not there are sent, which the tables say first. */
+static void
+record_resent(Settlement *settlement)
+{
+	static SqlStatement mark = {
+		"UPDATE qbsync.request SET state = 'sent', first_sent_at = coalesce(first_sent_at, now()), sent_at = now()"
+		" WHERE request_id = $1",
+		1, {INT8OID}
+	};
+
+	for (int c = 0; c < settlement->ncalls; c++)
+	{
+		SendItem   *item = &settlement->calls[c]->items[0];
+		Datum		values[1] = {Int64GetDatum(item->request_id)};
+
+		if (!settlement->calls[c]->check || item->outcome != SEND_REPEAT)
+			continue;
+		sql_execute(&mark, values, NULL);
+		unit_durable();
+	}
+}
+
+/* Writes are logged, the good ones here, with what they did; failures were when they came. */
+static void
+log_calls(Settlement *settlement)
+{
+	static SqlStatement log = {
+		"INSERT INTO qbsync.http_log (connection_id, at, method, path, status, outcome, intuit_tid, elapsed)"
+		" VALUES ($1, clock_timestamp(), 'POST', $2, 200, 'answered', nullif($3, ''), $4 * interval '1 microsecond')",
+		4, {INT4OID, TEXTOID, TEXTOID, FLOAT8OID}
+	};
+
+	for (int c = 0; c < settlement->ncalls; c++)
+	{
+		const SendCall *call = settlement->calls[c];
+		const SendItem *first = &call->items[0];
+		Datum		values[4] = {
+			Int32GetDatum(settlement->sender->company->id),
+			CStringGetTextDatum(first->batch_requestid ? CALL_BATCH : first->entity->resource),
+			CStringGetTextDatum(call->intuit_tid),
+			Float8GetDatum((double) call->elapsed_us)
+		};
+
+		if (!call->check && call->good)
+			sql_execute(&log, values, NULL);
+	}
+}
+
+/* Unit. */
+static void
+settle_calls(void *arg)
+{
+	Settlement *settlement = arg;
+	Company    *company = settlement->sender->company;
+
+	settlement->again = settlement->stale = false;
+	for (int c = 0; c < settlement->ncalls; c++)
+	{
+		SendCall   *call = settlement->calls[c];
+
+		apply_call(company, call);
+		if (call->check && call->good)
+			judge_check(call);
+	}
+	record_done(settlement);
+	record_unsent(settlement);
+	record_resent(settlement);
+	log_calls(settlement);
+}
+
+/* --- what follows ------------------------------------------------------------------------------------------------- */
+
+/* An item goes on its way once more: the same again, or to be read back. */
+static void
+follow_up(SendCall *call, const SendItem *item)
+{
+	SendCall   *next = send_call_create(call->sender, 1);
+	TimestampTz not_before = 0;
+
+	send_item_copy(next, 0, item);
+	next->items[0].repeated = true;
+	if (item->outcome == SEND_ASK)
+		next->check = true;
+	else
+	{
+		/* what was read back goes at once */
+		if (!call->check)
+			not_before = GetCurrentTimestamp() + REPEAT_AFTER(item->tries);
+		next->items[0].tries++;
+		next->items[0].fault = NULL;
+	}
+	send_call_start(next, not_before);
+}
+
+bool
+send_settle(Sender *sender, SendCall **calls, int ncalls)
+{
+	Settlement	settlement = {sender, calls, ncalls};
+	Company    *company = sender->company;
+	UnitError	error;
+
+	if (unit_run("qbsync: settling writes", settle_calls, &settlement, &error) != UNIT_DONE)
+	{
+		if (ncalls == 1)
+			ereport(LOG, (errmsg("qbsync could not record what was written to connection \"%s\"", company->name),
+						  errdetail("%s", error.message)));
+		return false;
+	}
+	for (int c = 0; c < ncalls; c++)
+	{
+		for (int i = 0; i < calls[c]->nitems; i++)
+			if (calls[c]->items[i].outcome == SEND_ASK || calls[c]->items[i].outcome == SEND_REPEAT)
+				follow_up(calls[c], &calls[c]->items[i]);
+		if (calls[c]->check && !calls[c]->good)
+			sender->check_not_before = GetCurrentTimestamp() + call_backoff(sender->check_failures++);
+		else if (calls[c]->check)
+			sender->check_failures = 0;
+		dlist_delete(&calls[c]->node);
+		send_call_free(calls[c]);
+	}
+	sender->more |= settlement.again;
+	company->must_lookup |= settlement.stale;
+	progress_announce();
+	return true;
+}
