@@ -149,7 +149,8 @@ COMMENT ON FUNCTION qbsync.request_statement_end(qbsync.mapping) IS 'The part of
 
 /*
  * Records that are gone from the view and are to be made inactive in QuickBooks (on_crm_delete, X-13).  One that only left the
- * view's scope is still in its table, and stays as it is there.  Where row-level security could hide it nothing is concluded.
+ * view's scope is still in its table, and stays as it is there.  Only what a trigger saw counts: TRUNCATE, a table that was
+ * swapped or a restore in progress are no deletions.  Where row-level security could hide a record nothing is concluded.
  */
 CREATE FUNCTION qbsync.gone_statements(m qbsync.mapping, OUT gone text, OUT still_there text)
 LANGUAGE plpgsql STABLE
@@ -177,11 +178,11 @@ BEGIN
 		JOIN qbsync.%1$I c ON c.connection_id = l.connection_id AND c.id = l.id AND c.active IS NOT FALSE AND c.deleted_at IS NULL
 		LEFT JOIN qbsync.request r ON r.mapping_id = l.mapping_id AND r.crm_key = l.crm_key
 		WHERE l.connection_id = %2$s AND l.entity = %3$L AND l.family = %4$s AND l.mapping_id = %5$s AND l.id = ANY ($1)
-		  AND (l.state = 'linked' OR l.state = 'crm_missing' AND r.sent_values = '{"active": false}')
+		  AND (l.state = 'linked' AND $2 OR r.sent_values = '{"active": false}')
 		$sql$, (m).entity, (m).connection_id, (m).entity, (m).family, (m).mapping_id);
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.gone_statements(qbsync.mapping) IS 'Statements about records that are gone from the view: gone (as the owner, $1 ids): those to be made inactive unless (still_there, as the role, $1 crm_keys) they are in their table yet; null when nothing is';
+COMMENT ON FUNCTION qbsync.gone_statements(qbsync.mapping) IS 'Statements about records that are gone from the view: gone (as the owner, $1 ids, $2 whether a change was captured): those to be made inactive unless (still_there, as the role, $1 crm_keys) they are in their table yet; null when nothing is';
 
 CREATE FUNCTION qbsync.send_statements(mapping_id integer, OUT send text, OUT push text, OUT gone text, OUT still_there text)
 LANGUAGE plpgsql STABLE
@@ -351,7 +352,9 @@ AS $fn$
 	UPDATE qbsync.mapping m SET paused_lanes = m.paused_lanes || '{rule}'::text[]
 	WHERE m.mapping_id = guard_lane.mapping_id AND 'rule' <> ALL (m.paused_lanes)
 	  AND (m.lane_confirmed_at IS NULL OR m.lane_confirmed_at < clock_timestamp() - interval '1 hour')
-	  AND (SELECT count(*) FROM qbsync.request r WHERE r.mapping_id = m.mapping_id AND r.lane = 'rule' AND r.state = 'ready')
+	  -- those that wait to be looked at, too: a worker takes them in pieces
+	  AND (SELECT count(*) FROM qbsync.request r WHERE r.mapping_id = m.mapping_id AND r.lane = 'rule' AND r.state = 'ready' AND r.operation = 'update')
+		+ (SELECT count(*) FROM qbsync.outgoing o WHERE o.mapping_id = m.mapping_id AND NOT o.asked)
 		> (qbsync.effective_policies(m.mapping_id) ->> 'lane_limit')::integer;
 $fn$;
 COMMENT ON FUNCTION qbsync.guard_lane(integer) IS 'Stops what rules want to create or deactivate when it is more than policy lane_limit';

@@ -136,6 +136,9 @@ BEGIN
 	IF look_again.m.state = 'enabled' THEN
 		INSERT INTO qbsync.arrival (mapping_id, id)
 		SELECT look_again.m.mapping_id, i.id FROM unnest(look_again.ids) AS i(id) WHERE i.id IS NOT NULL;
+		-- what was not sent because QuickBooks may have it already: has it?
+		UPDATE qbsync.outgoing o SET next_attempt_at = clock_timestamp() FROM qbsync.send_error e
+		WHERE o.mapping_id = look_again.m.mapping_id AND e.mapping_id = o.mapping_id AND e.crm_key = o.crm_key AND e.problem = 'send_may_exist';
 	END IF;
 	PERFORM qbsync.wake();
 END

@@ -138,6 +138,11 @@ RETURNS void
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
+	-- children of what is there now go on
+	SELECT qbsync.release_sends(r.mapping_id, array_agg(r.crm_key)) FROM qbsync.request r
+	WHERE r.request_id = ANY (finish_requests.requests) AND r.operation = 'create' AND EXISTS (SELECT FROM qbsync.send_error e WHERE e.waits_for IS NOT NULL)
+	GROUP BY r.mapping_id;
+
 	WITH gone AS (
 		DELETE FROM qbsync.request r USING unnest(finish_requests.requests, finish_requests.ids) AS a(request_id, id)
 		WHERE r.request_id = a.request_id

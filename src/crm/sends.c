@@ -111,52 +111,6 @@ begin_backfill(const Mapping *mapping)
 	sql_execute(&enter, values, NULL);
 }
 
-void
-sends_take_news(const Mapping *mapping)
-{
-	static SqlStatement enter = {
-		"WITH given AS (SELECT g.k, l.id FROM (SELECT DISTINCT u.k FROM unnest($2::text[]) AS u(k)) g"
-		" LEFT JOIN LATERAL (SELECT k.id FROM qbsync.link k WHERE k.mapping_id = $1 AND k.crm_key = g.k AND k.state <> 'alias' LIMIT 1) l ON true),"
-		" linked AS (INSERT INTO qbsync.arrival (mapping_id, id) SELECT $1, g.id FROM given g WHERE g.id IS NOT NULL)"
-		" INSERT INTO qbsync.outgoing AS o (mapping_id, crm_key, asked, asked_by) SELECT $1, g.k, false, NULL FROM given g WHERE g.id IS NULL"
-		" ON CONFLICT (mapping_id, crm_key) DO UPDATE SET next_attempt_at = clock_timestamp()",
-		2, {INT4OID, TEXTARRAYOID}
-	};
-	static SqlStatement retry = {
-		"SELECT qbsync.retry_sends($1, ARRAY(SELECT e.crm_key FROM qbsync.send_error e"
-		" WHERE e.mapping_id = $1 AND e.next_attempt_at <= clock_timestamp() AND e.dismissed_at IS NULL))",
-		1, {INT4OID}
-	};
-	static SqlStatement asked = {
-		"SELECT FROM qbsync.mapping m WHERE m.mapping_id = $1 AND m.backfill_asked_by IS NOT NULL", 1, {INT4OID}
-	};
-	static SqlStatement scan = {"SELECT coalesce(qbsync.begin_scan($1), false)", 1, {INT4OID}};
-	static SqlStatement all = {
-		"UPDATE qbsync.mapping SET sweep_after = '' WHERE mapping_id = $1", 1, {INT4OID}
-	};
-	Batch		crm_keys = {0};
-	Datum		values[2];
-
-	values[0] = Int32GetDatum(mapping->mapping_id);
-	if (take_captures(mapping, &crm_keys))
-	{
-		/* what is linked, and not shown any more, is found by the sweep */
-		sql_execute(&all, values, NULL);
-		add_all_keys(mapping, &crm_keys);
-	}
-	sql_execute(&scan, values, NULL);
-	if (DatumGetBool(sql_datum(0, 1, NULL)))
-		add_all_keys(mapping, &crm_keys);
-	if (crm_keys.n > 0)
-	{
-		values[1] = batch_array(&crm_keys, TEXTOID);
-		sql_execute(&enter, values, NULL);
-	}
-	sql_execute(&retry, values, NULL);
-	if (sql_execute(&asked, values, NULL) > 0)
-		begin_backfill(mapping);
-}
-
 /* --- records that QuickBooks does not have ------------------------------------------------------------------------- */
 
 /* Requests were entered: the gateway looks at once, unless there are so many that a person has to. */
@@ -280,11 +234,13 @@ is_among(char *text_searched, char **sorted, int n)
 	return n > 0 && bsearch(&text_searched, sorted, n, sizeof(char *), decide_compare_texts) != NULL;
 }
 
-void
-sends_gone(const Mapping *mapping, Datum ids)
+/* Requests to make inactive what was deleted in the CRM, where the policy says so; captured: a trigger has seen something. */
+static void
+enter_gone(const Mapping *mapping, Datum ids, bool captured)
 {
 	const MappingSends *statements = mapping_sends(mapping);
-	Oid			types[] = {TEXTARRAYOID};
+	Oid			types[] = {TEXTARRAYOID, BOOLOID};
+	Datum		values[] = {ids, BoolGetDatum(captured)};
 	Batch		gone_ids = {0};
 	Batch		gone_keys = {0};
 	Batch		there = {0};
@@ -296,7 +252,7 @@ sends_gone(const Mapping *mapping, Datum ids)
 
 	if (statements->gone == NULL)
 		return;
-	rows = statement_rows(statements->gone, 1, types, &ids, NULL);
+	rows = statement_rows(statements->gone, 2, types, values, NULL);
 	slot = MakeSingleTupleTableSlot(rows->tupdesc, &TTSOpsMinimalTuple);
 	while (tuplestore_gettupleslot(rows->store, true, false, slot))
 	{
@@ -324,6 +280,12 @@ sends_gone(const Mapping *mapping, Datum ids)
 	}
 	if (lists[0].n > 0)
 		enter(mapping, &lists[0], &lists[1], &lists[2], &lists[3], &lists[4]);
+}
+
+void
+sends_gone(const Mapping *mapping, Datum ids)
+{
+	enter_gone(mapping, ids, false);
 }
 
 void
@@ -373,4 +335,62 @@ sends_release(const Mapping *mapping, const Deed *const *linked, int n)
 	values[0] = Int32GetDatum(mapping->mapping_id);
 	values[1] = batch_array(&crm_keys, TEXTOID);
 	sql_execute(&release, values, NULL);
+}
+
+/* --- what is new, become work ------------------------------------------------------------------------------------- */
+
+void
+sends_take_news(const Mapping *mapping)
+{
+	static SqlStatement enter = {
+		"WITH given AS (SELECT g.k, l.id FROM (SELECT DISTINCT u.k FROM unnest($2::text[]) AS u(k)) g"
+		" LEFT JOIN LATERAL (SELECT k.id FROM qbsync.link k WHERE k.mapping_id = $1 AND k.crm_key = g.k AND k.state <> 'alias' LIMIT 1) l ON true),"
+		" linked AS (INSERT INTO qbsync.arrival (mapping_id, id) SELECT $1, g.id FROM given g WHERE g.id IS NOT NULL)"
+		" INSERT INTO qbsync.outgoing AS o (mapping_id, crm_key, asked, asked_by) SELECT $1, g.k, false, NULL FROM given g WHERE g.id IS NULL"
+		" ON CONFLICT (mapping_id, crm_key) DO UPDATE SET next_attempt_at = clock_timestamp()",
+		2, {INT4OID, TEXTARRAYOID}
+	};
+	static SqlStatement linked = {
+		"SELECT coalesce(array_agg(k.id), '{}') FROM qbsync.link k WHERE k.mapping_id = $1 AND k.crm_key = ANY ($2) AND k.state = 'linked'",
+		2, {INT4OID, TEXTARRAYOID}
+	};
+	static SqlStatement retry = {
+		"SELECT qbsync.retry_sends($1, ARRAY(SELECT e.crm_key FROM qbsync.send_error e"
+		" WHERE e.mapping_id = $1 AND e.next_attempt_at <= clock_timestamp() AND e.dismissed_at IS NULL))",
+		1, {INT4OID}
+	};
+	static SqlStatement asked = {
+		"SELECT FROM qbsync.mapping m WHERE m.mapping_id = $1 AND m.backfill_asked_by IS NOT NULL", 1, {INT4OID}
+	};
+	static SqlStatement scan = {"SELECT coalesce(qbsync.begin_scan($1), false)", 1, {INT4OID}};
+	static SqlStatement all = {
+		"UPDATE qbsync.mapping SET sweep_after = '' WHERE mapping_id = $1", 1, {INT4OID}
+	};
+	Batch		crm_keys = {0};
+	Datum		values[2];
+
+	values[0] = Int32GetDatum(mapping->mapping_id);
+	if (take_captures(mapping, &crm_keys))
+	{
+		/* what is linked, and not shown any more, is found by the sweep */
+		sql_execute(&all, values, NULL);
+		add_all_keys(mapping, &crm_keys);
+	}
+	if (crm_keys.n > 0 && mapping_sends(mapping)->gone)
+	{
+		values[1] = batch_array(&crm_keys, TEXTOID);
+		sql_execute(&linked, values, NULL);
+		enter_gone(mapping, sql_datum(0, 1, NULL), true);
+	}
+	sql_execute(&scan, values, NULL);
+	if (DatumGetBool(sql_datum(0, 1, NULL)))
+		add_all_keys(mapping, &crm_keys);
+	if (crm_keys.n > 0)
+	{
+		values[1] = batch_array(&crm_keys, TEXTOID);
+		sql_execute(&enter, values, NULL);
+	}
+	sql_execute(&retry, values, NULL);
+	if (sql_execute(&asked, values, NULL) > 0)
+		begin_backfill(mapping);
 }

@@ -24,10 +24,7 @@ extern void sends_push(const Mapping *mapping, const Claim *claim);
 /* In a unit: a CRM record could not be looked at; it waits. */
 extern void sends_key_fails(int32 mapping_id, const char *crm_key, const char *problem, const char *detail);
 
-/*
- * As part of settling, before the links are marked: requests to make inactive what was deleted in the CRM, where the policy says
- * so.  What is on its way already goes on.
- */
+/* As part of settling: requests to make inactive what was deleted in the CRM are made anew, if they are to be tried again. */
 extern void sends_gone(const Mapping *mapping, Datum ids);
 
 /* As part of settling: requests for what deeds of linked records send; those of records that send nothing are withdrawn. */

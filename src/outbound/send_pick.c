@@ -238,7 +238,7 @@ read_ready(Sender *sender, const char *lane, int wanted, SendItem **items)
 {
 	static SqlStatement read = {
 		"SELECT " ITEM_COLUMNS " FROM qbsync.request r WHERE r.connection_id = $1 AND r.state = 'ready' AND r.lane = $2"
-		" AND EXISTS (SELECT FROM qbsync.mapping m WHERE m.mapping_id = r.mapping_id AND m.state = 'enabled')"
+		" AND EXISTS (SELECT FROM qbsync.mapping m WHERE m.mapping_id = r.mapping_id AND m.state = 'enabled' AND r.lane <> ALL (m.paused_lanes))"
 		" ORDER BY r.request_id LIMIT $3 FOR UPDATE OF r SKIP LOCKED",
 		3, {INT4OID, TEXTOID, INT4OID}
 	};
@@ -338,7 +338,7 @@ make_calls(Pick *pick, const SendItem *const *items, int nitems, int places, int
 static void
 pick_ready(Pick *pick, int places)
 {
-	static const char *const lanes[] = {"interactive", "backfill"};
+	static const char *const lanes[] = {"interactive", "rule", "backfill"};
 	Sender	   *sender = pick->sender;
 	int			batches = sender->max_batch > 1 ? call_free_batches(sender->company, places) : 0;
 	int			wanted = places + batches * (sender->max_batch - 1);
