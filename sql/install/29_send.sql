@@ -41,7 +41,7 @@ BEGIN
 			found := format('(SELECT r.id FROM qbsync.link r JOIN qbsync.mapping n ON n.mapping_id = r.mapping_id WHERE n.connection_id = %s AND n.entity = %L'
 							' AND n.family = %s%s AND r.crm_key = s.send ->> %L AND r.state <> ''alias'' LIMIT 1)',
 							m.connection_id, c.ref_entity, CASE WHEN c.ref_entity = m.entity THEN m.family ELSE 0 END,
-							coalesce(format(' AND n.kind = %L', qbsync.reference_kind(c.name)), ''), c.name);
+							coalesce(' AND n.kind = ' || quote_literal(qbsync.reference_kind(c.name)), ''), c.name);
 			replaced := replaced || c.name;
 			-- columns by kind are one reference: the one that does not apply takes nothing away
 			parts := parts || format(CASE WHEN qbsync.reference_kind(c.name) IS NOT NULL
