@@ -448,12 +448,13 @@ BEGIN
 					  m.mapping_id, map_name, their_expression.alias, their_expression.name);
 	ELSIF their_expression.type = 'text[]' AND (NOT their_expression.is_array
 			OR qbsync.effective_policies(m.mapping_id) ->> 'email_in' = 'first') THEN
-		RETURN format('%s.%I[1:1]', their_expression.alias, their_expression.name);
+		-- most have one, and a slice costs more than to count
+		RETURN format('CASE WHEN cardinality(%1$s.%2$I) > 1 THEN %1$s.%2$I[1:1] ELSE %1$s.%2$I END', their_expression.alias, their_expression.name);
 	ELSIF their_expression.name IN ('display_name', 'name', 'fully_qualified_name')
 		AND EXISTS (SELECT FROM qbsync.catalogue e WHERE e.entity = m.entity AND e.name_list) THEN
 		-- QuickBooks marks the names of what was made inactive; the CRM's record keeps its own
-		RETURN format('CASE WHEN %1$s.active THEN %1$s.%2$I ELSE regexp_replace(%1$s.%2$I, '' \(deleted\)$'', '''') END',
-					  their_expression.alias, their_expression.name);
+		RETURN format('CASE WHEN %1$s.active OR %1$s.%2$I NOT LIKE ''%% (deleted)'' THEN %1$s.%2$I ELSE left(%1$s.%2$I, %3$s) END',
+					  their_expression.alias, their_expression.name, -length(' (deleted)'));
 	END IF;
 	RETURN format('%s.%I', their_expression.alias, their_expression.name);
 END

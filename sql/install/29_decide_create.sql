@@ -65,7 +65,7 @@ BEGIN
 		k.value,
 		CASE WHEN k.closed OR c.is_array THEN NULL
 			-- where there is nothing the default would be shown
-			WHEN c.not_null AND c.default_expression !~ '^''''::[a-z ]+$' THEN format('(%s) IS NOT NULL', k.value)
+			WHEN c.not_null AND c.default_expression !~ '^''''::[a-z ]+$' THEN format(CASE WHEN coalesce(c.type, 'text') = 'text' THEN 'nullif(%s, '''')' ELSE '(%s)' END || ' IS NOT NULL', k.value)
 			-- what would be rounded, and what would lose its last spaces
 			WHEN c.view_type = 'numeric' AND b.atttypmod >= 0 THEN format('(%1$s = round(%1$s, %2$s)) IS NOT FALSE', k.value, (b.atttypmod - 4) & 2047)
 			WHEN c.view_type = 'character varying' AND b.atttypmod >= 0 THEN format('right(%s, 1) IS DISTINCT FROM '' ''', k.value)
@@ -80,13 +80,13 @@ BEGIN
 			CASE WHEN c.is_array THEN format('coalesce(%s, ''{}'')', e.e)
 				-- e is a slice of the first one: to be asked for it costs less
 				WHEN c.type = 'text[]' THEN format('c.%I[1]', c.name)
-				WHEN coalesce(c.type, 'text') = 'text' THEN format('nullif(%s, '''')', e.e) ELSE e.e END AS value
+				ELSE e.e END AS value
 		FROM (SELECT qbsync.their_expression(m.mapping_id, 'c', c.name, c.role, c.type, c.is_array, c.ref_entity, c.ref_column) AS e OFFSET 0) e) k
 	WHERE c.name = ANY (names)
 	ORDER BY c.name;
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.create_columns(integer, text[]) IS 'Columns that the short way of creating fills: value: over mirror row c; condition: when it is kept exactly; written: what the INSERT makes of column v_… of row n';
+COMMENT ON FUNCTION qbsync.create_columns(integer, text[]) IS 'Columns that the short way of creating fills: value: over mirror row c, an empty text of which is no value; condition: when it is kept exactly; written: what the INSERT makes of column v_… of row n';
 
 /* Both statements; null: there is only the long way. */
 CREATE FUNCTION qbsync.create_statements(mapping_id integer, closed text[], OUT create_rows text, OUT insert_created text)
@@ -98,6 +98,7 @@ DECLARE
 	e record;
 	them record;
 	columns record;
+	crm_base text;
 BEGIN
 	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = create_statements.mapping_id;
 	SELECT * INTO STRICT e FROM qbsync.catalogue k WHERE k.entity = m.entity;
@@ -106,7 +107,6 @@ BEGIN
 		RETURN;
 	END IF;
 	SELECT bool_and(c.exact) AS exact, string_agg(format('%s AS %I', c.value, 'v_' || c.name), ', ' ORDER BY c.name) FILTER (WHERE NOT c.is_closed) AS values,
-		string_agg(format('x.%I', 'v_' || c.name), ', ' ORDER BY c.name) FILTER (WHERE NOT c.is_closed) AS taken,
 		coalesce(string_agg(' AND ' || c.condition, ''), '') AS conditions,
 		string_agg(format('%I', c.name), ', ' ORDER BY c.name) AS names, string_agg(c.written, ', ' ORDER BY c.name) AS written
 	INTO columns
@@ -115,28 +115,30 @@ BEGIN
 		RETURN;
 	END IF;
 	them := qbsync.their_row(m.mapping_id, 'c', false);
+	-- what may not come in is agreed to be empty there, if there is something
+	SELECT CASE count(*) WHEN 0 THEN 'NULL::jsonb'
+		WHEN 1 THEN min(format('CASE WHEN qbsync.canonical(%1$L, %2$s) ? %1$L THEN %3$L::jsonb END', c.name,
+			qbsync.their_expression(m.mapping_id, 'c', c.name, c.role, c.type, c.is_array, c.ref_entity, c.ref_column), jsonb_build_object(c.name, NULL)))
+		ELSE format('(SELECT jsonb_object_agg(k.k, NULL) FROM (SELECT %s AS theirs OFFSET 0) t CROSS JOIN unnest(%L::text[]) k(k) WHERE t.theirs ? k.k)',
+			them.value, create_statements.closed) END
+	INTO crm_base
+	FROM qbsync.mapping_columns(m.mapping_id) c WHERE c.name = ANY (create_statements.closed);
 	-- the verdicts are those of decide_statement(); NOT IN: one hashed set, whatever a planner without statistics thinks
 	create_statements.create_rows := format($sql$
-		SELECT x.id, x.action, x.name, x.theirs, %3$s AS crm_base, %14$s
-		FROM (
-			SELECT c.id, k.action, %1$s AS name, %2$s AS theirs, %4$s
-			FROM qbsync.%5$I c CROSS JOIN (SELECT NULL::text AS kind) d
-			CROSS JOIN LATERAL (SELECT CASE WHEN c.deleted_at IS NOT NULL OR NOT (%7$s) OR NOT (%8$s) THEN 'ignore' ELSE split_part(%10$s, ':', 1) END AS action) k
-			WHERE c.connection_id = %6$s AND c.id >= $1 AND c.id <= $2 AND c.id <> ALL ($3)
-			  AND (k.action IN ('ignore', 'review') OR k.action = 'create' AND cardinality(%9$s) = 0%11$s)
-			  AND c.id NOT IN (SELECT l.id FROM qbsync.link l WHERE l.connection_id = %6$s AND l.entity = %5$L AND l.id >= $1 AND l.id <= $2 AND l.family = %12$s)
-			  AND c.id NOT IN (SELECT o.id FROM qbsync.decision o WHERE o.mapping_id = %13$s AND o.undone_at IS NULL AND o.id >= $1 AND o.id <= $2)
-			ORDER BY c.id
-			OFFSET 0			-- theirs once
-		) x
+		SELECT c.id, k.action, %1$s AS name, %2$s AS theirs, %3$s AS crm_base, %4$s
+		FROM qbsync.%5$I c CROSS JOIN (SELECT NULL::text AS kind) d
+		CROSS JOIN LATERAL (SELECT CASE WHEN c.deleted_at IS NOT NULL OR NOT (%7$s) OR NOT (%8$s) THEN 'ignore' ELSE split_part(%10$s, ':', 1) END AS action) k
+		WHERE c.connection_id = %6$s AND c.id >= $1 AND c.id <= $2 AND c.id <> ALL ($3)
+		  AND (k.action IN ('ignore', 'review') OR k.action = 'create' AND cardinality(%9$s) = 0%11$s)
+		  AND c.id NOT IN (SELECT l.id FROM qbsync.link l WHERE l.connection_id = %6$s AND l.entity = %5$L AND l.id >= $1 AND l.id <= $2 AND l.family = %12$s)
+		  AND c.id NOT IN (SELECT o.id FROM qbsync.decision o WHERE o.mapping_id = %13$s AND o.undone_at IS NULL AND o.id >= $1 AND o.id <= $2)
+		ORDER BY c.id
 		$sql$,
 		qbsync.match_name(m.entity, NULL), them.value,
-		CASE cardinality(create_statements.closed) WHEN 0 THEN 'NULL::jsonb'
-			WHEN 1 THEN format('CASE WHEN x.theirs ? %L THEN %L::jsonb END', create_statements.closed[1], jsonb_build_object(create_statements.closed[1], NULL))
-			ELSE format('(SELECT jsonb_object_agg(k.k, NULL) FROM unnest(%L::text[]) k(k) WHERE x.theirs ? k.k)', create_statements.closed) END,
+		crm_base,
 		columns.values, m.entity, m.connection_id, CASE WHEN e.name_list THEN 'c.active IS NOT FALSE' ELSE 'true' END,
 		qbsync.kind_condition(m.mapping_id), them.waits_for, qbsync.unmatched_action(m.mapping_id), columns.conditions,
-		m.family, m.mapping_id, columns.taken);
+		m.family, m.mapping_id);
 	create_statements.insert_created := format('INSERT INTO %s AS v (%s) SELECT %s FROM qbsync_created n RETURNING %s AS crm_key',
 		qbsync.qualified(m.view), columns.names, columns.written, qbsync.crm_key_expression(m.mapping_id, 'v'));
 END

@@ -67,9 +67,13 @@ COMMENT ON FUNCTION qbsync.current_relation(regclass, text) IS 'The relation of 
  */
 CREATE FUNCTION qbsync.base_relations(view regclass, role name)
 RETURNS TABLE (relation regclass, kind "char", reader oid)
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE			-- its plan is kept: checks ask often
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $fn$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
 	WITH RECURSIVE r(relation, kind, reader) AS (
 		SELECT c.oid, c.relkind, a.oid
 		FROM pg_class c, pg_roles a
@@ -86,6 +90,7 @@ AS $fn$
 		JOIN pg_class b ON b.oid = d.refobjid AND b.oid <> c.oid AND b.relkind IN ('r', 'p', 'v', 'm', 'f')
 	)
 	SELECT r.relation::regclass, r.kind, r.reader FROM r;
+END
 $fn$;
 COMMENT ON FUNCTION qbsync.base_relations(regclass, name) IS 'A view and all that is under it, with the role that reads each when the given role reads the view';
 
@@ -165,15 +170,18 @@ COMMENT ON FUNCTION qbsync.key_is_proven(regclass, text[]) IS 'Does a unique ind
 
 CREATE FUNCTION qbsync.base_type(type oid)
 RETURNS oid
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE			-- for its plan, too
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $fn$
-	WITH RECURSIVE t(oid, typtype, typbasetype) AS (
+BEGIN
+	RETURN (WITH RECURSIVE t(oid, typtype, typbasetype) AS (
 		SELECT p.oid, p.typtype, p.typbasetype FROM pg_type p WHERE p.oid = base_type.type
 		UNION ALL
 		SELECT p.oid, p.typtype, p.typbasetype FROM t JOIN pg_type p ON p.oid = t.typbasetype WHERE t.typtype = 'd'
 	)
-	SELECT t.oid FROM t WHERE t.typtype <> 'd';
+	SELECT t.oid FROM t WHERE t.typtype <> 'd');
+END
 $fn$;
 COMMENT ON FUNCTION qbsync.base_type(oid) IS 'The type under a domain; a type itself otherwise';
 

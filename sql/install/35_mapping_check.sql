@@ -10,12 +10,15 @@
 /* Value of a policy for a mapping that may not be stored yet. */
 CREATE FUNCTION qbsync.mapping_policy(m qbsync.mapping, name text)
 RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE			-- its plans are kept: checks ask often
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $fn$
-	SELECT coalesce(m.policies ->> mapping_policy.name,
+BEGIN
+	RETURN coalesce(m.policies ->> mapping_policy.name,
 					(SELECT c.settings ->> mapping_policy.name FROM qbsync.connection c WHERE c.connection_id = m.connection_id),
 					(SELECT p.default_value FROM qbsync.policy p WHERE p.name = mapping_policy.name));
+END
 $fn$;
 COMMENT ON FUNCTION qbsync.mapping_policy(qbsync.mapping, text) IS 'Value of a policy for a mapping: its own, the connection''s, the default';
 

@@ -61,10 +61,11 @@ typedef struct Decision
 	TimestampTz theirs_at;		/* 0: not known */
 	TimestampTz ours_at;		/* 0: not known */
 	/*
-	 * A record that goes the short way: the rows for insert_created, of which each decision that has them is one, in the same
-	 * order; write and ours are null then.  NULL: what is created is what write says.
+	 * A record that goes the short way: the rows for insert_created, and which of them (from 0) is this one; write and ours are
+	 * null then.  NULL: what is created is what write says.
 	 */
 	Rows	   *created;
+	int			place;
 } Decision;
 
 typedef struct Decisions

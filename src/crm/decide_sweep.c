@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
 #include "utils/builtins.h"
@@ -79,6 +81,13 @@ swept_pairs(char **ids, int n, Batch *paired)
 	return pairs;
 }
 
+/* What one record is created with. */
+typedef struct NewRow
+{
+	Decision   *decision;
+	HeapTuple	values;
+} NewRow;
+
 /* Takes the rows of the short way. */
 typedef struct ShortReceiver
 {
@@ -87,6 +96,7 @@ typedef struct ShortReceiver
 	int			allocated;
 	Decisions  *decisions;
 	Rows	   *created;		/* those to create */
+	NewRow	   *rows;			/* the same, until all are known */
 } ShortReceiver;
 
 static void
@@ -125,21 +135,36 @@ row_text(TupleTableSlot *slot, int column)
 	return isnull ? NULL : TextDatumGetCString(value);
 }
 
+/* The values of a row to create.  Empty texts are no values: told here for less than by an expression for each. */
+static HeapTuple
+new_values(ShortReceiver *receiver, TupleTableSlot *slot)
+{
+	TupleDesc	columns = receiver->created->tupdesc;
+	Datum	   *values = &slot->tts_values[COLUMN_FIRST_VALUE - 1];
+	bool		nulls[MaxTupleAttributeNumber];
+
+	slot_getallattrs(slot);
+	for (int i = 0; i < columns->natts; i++)
+		nulls[i] = slot->tts_isnull[COLUMN_FIRST_VALUE - 1 + i] ||
+			(TupleDescAttr(columns, i)->atttypid == TEXTOID && toast_raw_datum_size(values[i]) == VARHDRSZ);
+	return heap_form_tuple(columns, values, nulls);
+}
+
 /* Fill in a decision to create the record. */
 static void
 create_decision(ShortReceiver *receiver, TupleTableSlot *slot, Decision *decision)
 {
 	static char origin[] = "created_in_crm";
+	NewRow	   *row;
 
 	decision->action = DECISION_CREATE;
 	decision->origin = origin;
 	decision->theirs = decision->base = row_datum(slot, COLUMN_THEIRS);
 	decision->crm_base = row_datum(slot, COLUMN_CRM_BASE);
 	decision->created = receiver->created;
-	slot_getallattrs(slot);
-	tuplestore_putvalues(receiver->created->store, receiver->created->tupdesc, &slot->tts_values[COLUMN_FIRST_VALUE - 1],
-						 &slot->tts_isnull[COLUMN_FIRST_VALUE - 1]);
-	receiver->created->n++;
+	row = &receiver->rows[receiver->created->n++];
+	row->decision = decision;
+	row->values = new_values(receiver, slot);
 }
 
 static bool
@@ -164,6 +189,35 @@ receiver_receive(TupleTableSlot *slot, DestReceiver *self)
 	return true;
 }
 
+/* By name, those without one first. */
+static int
+compare_names(const void *a, const void *b)
+{
+	const Decision *x = ((const NewRow *) a)->decision;
+	const Decision *y = ((const NewRow *) b)->decision;
+	int			order = strcmp(x->record_name ? x->record_name : "", y->record_name ? y->record_name : "");
+
+	return order != 0 ? order : strcmp(x->id, y->id);
+}
+
+/*
+ * The rows to create, in order of name: the CRM's indexes on names, and on what is like them, then take neighbours one after
+ * the other.
+ */
+static void
+put_in_order(ShortReceiver *receiver)
+{
+	Rows	   *created = receiver->created;
+
+	qsort(receiver->rows, created->n, sizeof(NewRow), compare_names);
+	for (int i = 0; i < created->n; i++)
+	{
+		receiver->rows[i].decision->place = i;
+		tuplestore_puttuple(created->store, receiver->rows[i].values);
+		heap_freetuple(receiver->rows[i].values);
+	}
+}
+
 /* Decisions about those of the n records between two ids that go the short way. */
 static Decisions *
 short_way(const Mapping *mapping, char **ids, int n, Datum left_out)
@@ -178,7 +232,10 @@ short_way(const Mapping *mapping, char **ids, int n, Datum left_out)
 
 	receiver.decisions = palloc0(sizeof(Decisions));
 	receiver.decisions->decisions = palloc0(sizeof(Decision) * n);
+	receiver.rows = palloc(sizeof(NewRow) * n);
 	(void) statement_receive(mapping->statements.create_rows, lengthof(types), types, values, NULL, &receiver.pub);
+	put_in_order(&receiver);
+	pfree(receiver.rows);
 	return receiver.decisions;
 }
 

@@ -567,6 +567,7 @@ typedef struct Settlement
 	Columns		happened;		/* activity */
 	Columns		candidates;
 	Columns		conflicts;
+	bool		cleans;			/* is there anything that looked_at and good are for? */
 	Batch		looked_at;
 	Batch		missing;
 	Batch		deleted;
@@ -581,24 +582,23 @@ static void
 gather_present(Settlement *all, const Deed *deed)
 {
 	const Decision *decision = deed->decision;
-	Datum		id = CStringGetTextDatum(decision->id);
 
 	if (decision->action == DECISION_CREATE || decision->action == DECISION_LINK)
 		all->fresh[all->nfresh++] = deed;
 	else if (decision->action == DECISION_NONE || decision->action == DECISION_UPDATE)
 		add_link(&all->known, deed);
 	else if (decision->action == DECISION_DETACH)
-		batch_add(&all->ended, id);
+		batch_add(&all->ended, CStringGetTextDatum(decision->id));
 	else if (decision->action == DECISION_DELETE)
-		batch_add(&all->deleted, id);
+		batch_add(&all->deleted, CStringGetTextDatum(decision->id));
 	if (decision->candidates != (Datum) 0)
 	{
-		batch_add(&all->candidates.ids, id);
+		batch_add(&all->candidates.ids, CStringGetTextDatum(decision->id));
 		batch_add(&all->candidates.details, decision->candidates);
 	}
 	if (decision->conflict != (Datum) 0)
 	{
-		batch_add(&all->conflicts.ids, id);
+		batch_add(&all->conflicts.ids, CStringGetTextDatum(decision->id));
 		batch_add(&all->conflicts.crm_keys, text_or_null(deed->crm_key));
 		batch_add(&all->conflicts.details, decision->conflict);
 		batch_add(&all->conflicts.ours_at, time_text(decision->ours_at));
@@ -616,17 +616,20 @@ gather(Settlement *all, Deed *deeds, int ndeeds)
 	for (int i = 0; i < ndeeds; i++)
 	{
 		const Deed *deed = &deeds[i];
-		Datum		id;
 
 		/* of a record that cannot be decided now nothing else is known */
 		if (note_problem(deed, &all->errors) && (deed->refusal == NULL || deed->refused))
 			continue;
-		id = CStringGetTextDatum(deed->decision->id);
-		batch_add(&all->looked_at, id);
-		if (deed->refusal == NULL)
-			batch_add(&all->good, id);
+		if (all->cleans)
+		{
+			Datum		id = CStringGetTextDatum(deed->decision->id);
+
+			batch_add(&all->looked_at, id);
+			if (deed->refusal == NULL)
+				batch_add(&all->good, id);
+		}
 		if (deed->gone || deed->decision->action == DECISION_MISSING)
-			batch_add(&all->missing, id);
+			batch_add(&all->missing, CStringGetTextDatum(deed->decision->id));
 		else
 			gather_present(all, deed);
 	}
@@ -662,8 +665,10 @@ settle_turn(const Mapping *mapping, const MappingState *state, const Claim *clai
 	Settlement	all = {0};
 
 	all.fresh = palloc(sizeof(Deed *) * Max(ndeeds, 1));
+	all.cleans = state->has_candidates || state->has_conflicts || state->has_errors;
 	gather(&all, deeds, ndeeds);
-	gather_unknown(&all, claim, deeds, ndeeds);
+	if (all.cleans)
+		gather_unknown(&all, claim, deeds, ndeeds);
 	settle_links(mapping, all.fresh, all.nfresh);
 	update_links(mapping_id, &all.known);
 	if (all.missing.n > 0)

@@ -15,16 +15,29 @@
 #include "crm/statement.h"
 #include "crm/write_parts.h"
 
-/* The rows that those deeds are, if not all of them are asked for any more. */
+/* The deeds that those rows are, in order; NULL if there are none. */
 static Deed **
-created_deeds(Deed *deeds, int ndeeds, int *n)
+created_deeds(Deed *deeds, int ndeeds, Rows **rows)
 {
-	Deed	  **made = palloc(sizeof(Deed *) * Max(ndeeds, 1));
+	Deed	  **made = NULL;
+	int			n = 0;
 
-	*n = 0;
 	for (int i = 0; i < ndeeds; i++)
-		if (deeds[i].decision->action == DECISION_CREATE && deeds[i].decision->created)
-			made[(*n)++] = &deeds[i];
+	{
+		const Decision *decision = deeds[i].decision;
+
+		if (decision->action != DECISION_CREATE || decision->created == NULL)
+			continue;
+		if (made == NULL)
+		{
+			*rows = decision->created;
+			made = palloc0(sizeof(Deed *) * (*rows)->n);
+		}
+		made[decision->place] = &deeds[i];
+		n++;
+	}
+	if (made && n != (*rows)->n)
+		elog(ERROR, "%d records are to be created of " INT64_FORMAT, n, (*rows)->n);
 	return made;
 }
 
@@ -53,16 +66,12 @@ take_keys(Rows *result, Deed **made)
 void
 write_created(const Mapping *mapping, Deed *deeds, int ndeeds)
 {
-	int			n;
-	Deed	  **made = created_deeds(deeds, ndeeds, &n);
-	Rows	   *rows;
+	Rows	   *rows = NULL;
+	Deed	  **made = created_deeds(deeds, ndeeds, &rows);
 	Rows	   *result;
 
-	if (n == 0)
+	if (made == NULL)
 		return;
-	rows = made[0]->decision->created;
-	if (rows->n != n)
-		elog(ERROR, "%d records are to be created of " INT64_FORMAT, n, rows->n);
 	/* what is wrong with the view, is so with its other INSERT */
 	write_begins(mapping->statements.insert, 0);
 	rows_name("qbsync_created", rows);
@@ -72,8 +81,8 @@ write_created(const Mapping *mapping, Deed *deeds, int ndeeds)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("the view of mapping \"%s\", or its table, was altered at the same moment", mapping->name)));
-	if (result->n != n)
+	if (result->n != rows->n)
 		write_returned_nothing(made[0]);
 	take_keys(result, made);
-	write_check_new_keys(made, n);
+	write_check_new_keys(made, (int) rows->n);
 }
