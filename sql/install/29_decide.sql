@@ -248,9 +248,10 @@ AS $fn$
 	SELECT CASE pull_verdict.policy ->> pull_verdict.name
 		WHEN 'none' THEN '''ignore:records of QuickBooks alone are not taken over'''
 		WHEN 'all' THEN '''create:matches nothing'''
-		WHEN 'since' THEN coalesce(format('CASE WHEN c.create_time >= %L::timestamptz THEN ''create:matches nothing'' '
-			'ELSE ''review:made in QuickBooks before the date from which records are taken over'' END', nullif(pull_verdict.policy ->> 'pull_new_since', '')),
-			'''review:the date from which records are taken over is not set''')
+		WHEN 'since' THEN CASE WHEN pull_verdict.policy ->> 'pull_new_since' <> ''
+			THEN format('CASE WHEN c.create_time >= %L::timestamptz THEN ''create:matches nothing'' '
+				'ELSE ''review:made in QuickBooks before the date from which records are taken over'' END', pull_verdict.policy ->> 'pull_new_since')
+			ELSE '''review:the date from which records are taken over is not set''' END
 		ELSE '''review:matches nothing; a person decides''' END;
 $fn$;
 COMMENT ON FUNCTION qbsync.pull_verdict(jsonb, text) IS 'What a pull_new policy does with a record that matches nothing: an expression that gives action and reason';

@@ -121,7 +121,7 @@ BEGIN
 	IF qbsync_disconnect.confirm IS NOT TRUE THEN
 		RAISE EXCEPTION 'disconnecting "%" was not confirmed', c.name
 			USING ERRCODE = 'object_not_in_prerequisite_state',
-				  DETAIL = format('It ends the grant of %s; to go on later, somebody must sign in again.', coalesce(format('"%s"', c.company_name), 'the company')),
+				  DETAIL = format('It ends the grant of %s; to go on later, somebody must sign in again.', coalesce('"' || c.company_name || '"', 'the company')),
 				  HINT = format('SELECT qbsync_disconnect(%L, confirm => true); or only SELECT qbsync_pause(%L);', c.name, c.name);
 	END IF;
 

@@ -235,7 +235,7 @@ BEGIN
 		PERFORM qbsync.require_going_on(c.connection_id);
 	END IF;
 	PERFORM qbsync.require_worker();
-	RETURN format('its state is %s', c.state) || coalesce(format(', its problem %s', c.problem), '')
+	RETURN format('its state is %s', c.state) || coalesce(', its problem ' || c.problem, '')
 		|| CASE WHEN cardinality(kinds) > 0 THEN format(', its jobs %s', array_to_string(kinds, ', ')) ELSE '' END;
 END
 $fn$;
