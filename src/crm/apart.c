@@ -30,9 +30,12 @@
 /* Refusals recorded without another survey, once the CRM took a record. */
 #define KNOWN_REFUSALS	1000
 
-/* Write a deed in a subtransaction; false: the CRM refused it.  Other errors are the turn's. */
+/*
+ * Write a deed in a subtransaction; false: that failed.  Not if somebody wants us gone, nor when nothing was done before (first)
+ * and it is no refusal: these are the turn's errors.
+ */
 static bool
-write_one(const Mapping *mapping, Deed *deed, UnitError *error)
+write_one(const Mapping *mapping, Deed *deed, bool first, UnitError *error)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -50,7 +53,8 @@ write_one(const Mapping *mapping, Deed *deed, UnitError *error)
 	{
 		MemoryContextSwitchTo(context);
 		unit_error_copy(error);
-		if (!failure_is_refusal(error->sqlerrcode))
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
+			(first && !failure_is_refusal(error->sqlerrcode)))
 			PG_RE_THROW();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
@@ -97,11 +101,17 @@ write_in_order(Attempt *attempt, Deed *deeds, int ndeeds)
 
 		if (!write_wanted(deed, 1))
 			continue;
-		if (write_one(attempt->mapping, deed, &error))
+		if (write_one(attempt->mapping, deed, tried == 1, &error))
 		{
 			attempt->taken++;
 			turn_memory.streak = 0;
 			turn_memory.known = KNOWN_REFUSALS;
+		}
+		else if (!attempt->survey && !failure_is_refusal(error.sqlerrcode))
+		{
+			/* a lock, say: found by itself as in any batch; what was done before it stays */
+			attempt->stopped = true;
+			return tried - 1;
 		}
 		else
 		{
@@ -225,8 +235,8 @@ apart_worked(const Attempt *attempt, TimestampTz *next_due)
 	if (attempt->survey)
 		return survey_goes_on(attempt, next_due);
 	turn_memory.suspects = 0;
-	turn_memory.batch = BATCH_APART;
-	turn_memory.apart = attempt->refused > 0;
+	turn_memory.batch = attempt->stopped ? 1 : BATCH_APART;
+	turn_memory.apart = attempt->refused > 0 && !attempt->stopped;
 	if (!turn_memory.apart)
 		turn_memory.known = 0;
 	turn_note_sweep(attempt);

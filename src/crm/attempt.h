@@ -48,6 +48,7 @@ typedef struct Attempt
 	bool		survey;			/* the same, to find one that the CRM takes */
 	int			taken;			/* apart: records that it took */
 	int			refused;		/* apart: and that it did not */
+	bool		stopped;		/* apart: by an error that is no refusal */
 	bool		untried;		/* apart: there was no time for all of them */
 	char	   *last;			/* apart: last id of the claim that was tried; NULL: there was none */
 	TimestampTz boxed_at;		/* 0: nothing was written */

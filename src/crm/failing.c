@@ -283,6 +283,7 @@ attempt_failed(Attempt *attempt, UnitError *error, TimestampTz *next_due)
 		turn_memory.apart = true;
 		return TURN_WORKED;
 	}
+	turn_memory.apart = false;
 	if (attempt->claim->n > 1)
 		return halve(attempt->claim->n, error->sqlerrcode == ERRCODE_QUERY_CANCELED && box_was_over());
 	return alone_fails(attempt, error, busy, next_due);

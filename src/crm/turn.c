@@ -10,6 +10,7 @@
  * always have the same order:
  *
  *	batch of n is refused   (a constraint, a trigger, a value) its records are written one by one in the next turn (apart.c)
+ *	  one fails otherwise   what was done before it stays; it is found in smaller batches
  *	batch of n fails        its first half is next; n are suspect until that many records in a row have worked
  *	  cut off by the box    no more than half as many are taken for a while
  *	a record alone fails    its failure is recorded (failure.c), with back-off, and the next batch is small again
