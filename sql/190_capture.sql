@@ -1,4 +1,4 @@
--- Capture: which records of the CRM may have changed (X-1, X-3, KAR-2, CAP-1, EXT-31, EXT-32).
+-- Capture: which records of the CRM may have changed (X-1, X-3, KAR-2, CAP-1, EXT-31).
 \set SHOW_CONTEXT never
 \set ON_ERROR_ROLLBACK on
 \pset null '~'

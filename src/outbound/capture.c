@@ -74,24 +74,32 @@ any_changed(const CaptureColumn *columns, int n, const TupleTableSlot *before, c
 	return false;
 }
 
+/* The row of a slot as it is stored; NULL: the slot has it in another form. */
+static HeapTuple
+stored_row(const TupleTableSlot *slot)
+{
+	return TTS_IS_BUFFERTUPLE(slot) || TTS_IS_HEAPTUPLE(slot) ? ((const HeapTupleTableSlot *) slot)->tuple : NULL;
+}
+
 /*
  * Are the columns that count surely the same, the last of which is deformed in after?  They are when both rows have the same
  * bytes up to its end: what is changed most often stands behind, and half of the deforming is saved.
  */
 static bool
-same_beginning(TupleTableSlot *before, TupleTableSlot *after)
+same_beginning(const TupleTableSlot *before, const TupleTableSlot *after)
 {
+	HeapTuple	old_row = stored_row(before);
+	HeapTuple	new_row = stored_row(after);
 	HeapTupleHeader old;
 	HeapTupleHeader new;
 	uint32		length;
 
-	if (!(TTS_IS_BUFFERTUPLE(before) || TTS_IS_HEAPTUPLE(before)) || !(TTS_IS_BUFFERTUPLE(after) || TTS_IS_HEAPTUPLE(after)))
+	if (old_row == NULL || new_row == NULL)
 		return false;
-	old = ((HeapTupleTableSlot *) before)->tuple->t_data;
-	new = ((HeapTupleTableSlot *) after)->tuple->t_data;
-	length = new->t_hoff + ((HeapTupleTableSlot *) after)->off;
-	return old->t_hoff == new->t_hoff && HeapTupleHeaderGetNatts(old) == HeapTupleHeaderGetNatts(new) &&
-		length <= ((HeapTupleTableSlot *) before)->tuple->t_len &&
+	old = old_row->t_data;
+	new = new_row->t_data;
+	length = new->t_hoff + ((const HeapTupleTableSlot *) after)->off;
+	return old->t_hoff == new->t_hoff && HeapTupleHeaderGetNatts(old) == HeapTupleHeaderGetNatts(new) && length <= old_row->t_len &&
 		((old->t_infomask ^ new->t_infomask) & HEAP_HASNULL) == 0 &&
 		memcmp(old->t_bits, new->t_bits, length - offsetof(HeapTupleHeaderData, t_bits)) == 0;
 }
@@ -183,19 +191,18 @@ note(CaptureCall *call, const TupleTableSlot *slot)
 }
 
 /*
- * The rows of a bulk change have left the processor's caches when the trigger fires.  Fetching both at a time, from the start,
- * costs half of what reading them one after the other does.
+ * The rows of a bulk change have left the processor's caches when the trigger fires: both are fetched at a time, from the start.
  */
 static void
 prefetch(const TupleTableSlot *slot)
 {
-	if (TTS_IS_BUFFERTUPLE(slot) || TTS_IS_HEAPTUPLE(slot))
-	{
-		const char *row = (const char *) ((const HeapTupleTableSlot *) slot)->tuple->t_data;
+	HeapTuple	row = stored_row(slot);
 
-		__builtin_prefetch(row);
-		__builtin_prefetch(row + 64);
-		__builtin_prefetch(row + 128);
+	if (row)
+	{
+		__builtin_prefetch((const char *) row->t_data);
+		__builtin_prefetch((const char *) row->t_data + 64);
+		__builtin_prefetch((const char *) row->t_data + 128);
 	}
 }
 
