@@ -59,12 +59,13 @@ GRANT EXECUTE ON FUNCTION qbsync.wait_state(text, text, bigint) TO qbsync_operat
 
 GRANT SELECT ON
 	qbsync.customer_summary, qbsync.invoice_status, qbsync.invoice_payment, qbsync.estimate_status, qbsync.status, qbsync.progress,
-	qbsync.error_open, qbsync.problem, qbsync.catalogue, qbsync.catalogue_column,
+	qbsync.error_open, qbsync.problem, qbsync.problem_text, qbsync.fault_text, qbsync.catalogue, qbsync.catalogue_column,
 	qbsync.matched, qbsync.duplicate, qbsync.unlinked, qbsync.pending, qbsync.conflict_open, qbsync.timeline, qbsync.mapping_status
 TO qbsync_reader;
 GRANT EXECUTE ON FUNCTION
 	qbsync.is_linked(text, text), qbsync.timeline_text(text, text, text, jsonb),
-	qbsync.contact_kind(text, text, text, text, text)
+	qbsync.contact_kind(text, text, text, text, text), qbsync.language(jsonb, jsonb), qbsync.normalize_name(text),
+	qbsync.fill_text(text, bigint, text, text, text, text, text), qbsync.view_columns(regclass), qbsync.qualified(regclass)
 TO qbsync_reader;
 GRANT SELECT ON
 	qbsync.job, qbsync.cursor, qbsync.api_usage, qbsync.error, qbsync.http_log,
