@@ -84,7 +84,8 @@ sub write_credentials
 	chmod 0600, $path;
 }
 
-# CREATE EXTENSION, an environment that points to the simulator, an app.  environment: values to override.
+# CREATE EXTENSION, an environment that points to the simulator, an app.  environment: values to override; hold: nothing is ever
+# sent to QuickBooks, for tests of the way in, whose edits of the CRM are to stay in the CRM.
 sub install_qbsync
 {
 	my ($node, $simulator, %arg) = @_;
@@ -103,6 +104,10 @@ VALUES ('simulator', '$url', '$url/connect/oauth2', '$url/oauth2/v1/tokens/beare
 	'$url/v1/openid_connect/userinfo', '$url/op/v1/jwks', '$url/op/v1', 'https://app.qbo.intuit.com', $values);
 SELECT qbsync_app('my-app', environment => 'simulator', client_id => '$simulator->{client_id}',
 	redirect_uri => 'https://crm.example.com/qbo');
+SQL
+	$node->safe_psql($database, <<'SQL') if $arg{hold};
+CREATE OR REPLACE FUNCTION public.hold_request() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER hold BEFORE INSERT ON qbsync.request FOR EACH ROW EXECUTE FUNCTION public.hold_request();
 SQL
 }
 

@@ -13,7 +13,7 @@ use Test::More;
 my $simulator = start_simulator(customers => 8, invoices => 6, seed => 61);
 my $node = new_node('apply');
 $node->safe_psql('postgres', 'CREATE DATABASE crm');
-install_qbsync($node, $simulator, database => 'crm');
+install_qbsync($node, $simulator, database => 'crm', hold => 1);
 connect_company($node, $simulator, database => 'crm', poll_interval => '7 days');
 
 sub crm { return $node->safe_psql('crm', $_[0]) }

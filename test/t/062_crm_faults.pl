@@ -14,7 +14,7 @@ use Time::HiRes qw(time);
 my $simulator = start_simulator(customers => 6, invoices => 1, seed => 62);
 my $node = new_node('crm_faults', conf => "restart_after_crash = on\nqbsync.max_lock_wait = 200\n");
 $node->safe_psql('postgres', 'CREATE DATABASE crm');
-install_qbsync($node, $simulator, database => 'crm');
+install_qbsync($node, $simulator, database => 'crm', hold => 1);
 connect_company($node, $simulator, database => 'crm', poll_interval => '7 days');
 
 sub crm { return $node->safe_psql('crm', $_[0]) }

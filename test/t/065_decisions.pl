@@ -12,7 +12,7 @@ use Test::More;
 my $simulator = start_simulator(customers => 0, invoices => 0, seed => 65);
 my $node = new_node('decisions');
 $node->safe_psql('postgres', 'CREATE DATABASE crm');
-install_qbsync($node, $simulator, database => 'crm');
+install_qbsync($node, $simulator, database => 'crm', hold => 1);
 
 sub crm { return $node->safe_psql('crm', $_[0]) }
 sub act { return $simulator->control('POST', 'act', { @_ }) }

@@ -11,7 +11,7 @@ use QbsyncCrm;
 use QbsyncTest;
 use Test::More;
 
-my $crm = QbsyncCrm->new('precedence', customers => 0, seed => 66);
+my $crm = QbsyncCrm->new('precedence', hold => 1, customers => 0, seed => 66);
 my $node = $crm->{node};
 sub sql { return $crm->sql($_[0]) }
 sub settle { $crm->sync; $crm->applied }

@@ -13,7 +13,7 @@ use QbsyncTest;
 use Test::More;
 
 # The attacks take their time in each way in; how long writing may take is tested elsewhere.
-my $crm = QbsyncCrm->new('crm_security', customers => 3, seed => 67, conf => <<'CONF');
+my $crm = QbsyncCrm->new('crm_security', hold => 1, customers => 3, seed => 67, conf => <<'CONF');
 deadlock_timeout = 20s
 qbsync.apply_time_box = 3s
 max_worker_processes = 12

@@ -13,7 +13,7 @@ use QbsyncCrm;
 use QbsyncTest;
 use Test::More;
 
-my $crm = QbsyncCrm->new('shapes', customers => 0, seed => 68, conf => "max_worker_processes = 16\nqbsync.max_apply_workers = 8\n");
+my $crm = QbsyncCrm->new('shapes', hold => 1, customers => 0, seed => 68, conf => "max_worker_processes = 16\nqbsync.max_apply_workers = 8\n");
 my $node = $crm->{node};
 
 sub sql { return $crm->sql($_[0]) }

@@ -12,7 +12,7 @@ use QbsyncCrm;
 use QbsyncTest;
 use Test::More;
 
-my $crm = QbsyncCrm->new('documents', customers => 0, invoices => 0, seed => 69, conf => "max_worker_processes = 16\n");
+my $crm = QbsyncCrm->new('documents', hold => 1, customers => 0, invoices => 0, seed => 69, conf => "max_worker_processes = 16\n");
 my $node = $crm->{node};
 my $simulator = $crm->{simulator};
 

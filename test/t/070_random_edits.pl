@@ -17,7 +17,7 @@ my $ROUNDS = 12;
 diag("seed $seed");
 srand($seed);
 
-my $crm = QbsyncCrm->new('random', customers => 8, seed => $seed % 1000, conf => "restart_after_crash = on\nmax_worker_processes = 12\n");
+my $crm = QbsyncCrm->new('random', hold => 1, customers => 8, seed => $seed % 1000, conf => "restart_after_crash = on\nmax_worker_processes = 12\n");
 my $node = $crm->{node};
 
 # --- the CRM ----------------------------------------------------------------------------------------------------------------

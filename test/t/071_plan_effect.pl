@@ -17,7 +17,7 @@ my $seed = $ENV{QBSYNC_SEED} || 1 + int(rand(1_000_000));
 diag("seed $seed");
 srand($seed);
 
-my $crm = QbsyncCrm->new('plan', customers => 12, invoices => 15, seed => $seed % 1000);
+my $crm = QbsyncCrm->new('plan', hold => 1, customers => 12, invoices => 15, seed => $seed % 1000);
 my $node = $crm->{node};
 
 sub one_of { return $_[ rand @_ ] }

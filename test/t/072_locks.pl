@@ -19,7 +19,7 @@ my $CUSTOMERS = 96;
 my $CLIENTS = 4;
 
 # A session that waits longer than deadlock_timeout for a lock says so in the log.
-my $crm = QbsyncCrm->new('locks', customers => $CUSTOMERS, seed => 66, conf => <<'CONF');
+my $crm = QbsyncCrm->new('locks', hold => 1, customers => $CUSTOMERS, seed => 66, conf => <<'CONF');
 deadlock_timeout = 600ms
 log_lock_waits = on
 qbsync.max_lock_wait = 200ms

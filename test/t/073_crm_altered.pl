@@ -10,7 +10,7 @@ use QbsyncCrm;
 use QbsyncTest;
 use Test::More;
 
-my $crm = QbsyncCrm->new('altered', customers => 30);
+my $crm = QbsyncCrm->new('altered', hold => 1, customers => 30);
 my $policies = q{policies => '{"pull_new_first": "all", "pull_new": "all"}'};
 
 sub map_view { my ($more) = @_; $crm->sql("SELECT qbsync_map('crm.v', 'customer', name => 'm', role => 'crm_app', $policies" . ($more // '') . ')') }

@@ -10,7 +10,7 @@ use QbsyncCrm;
 use QbsyncTest;
 use Test::More;
 
-my $crm = QbsyncCrm->new('rewritten', customers => 10);
+my $crm = QbsyncCrm->new('rewritten', hold => 1, customers => 10);
 my $policies = q{policies => '{"pull_new_first": "all", "pull_new": "all"}'};
 
 sub map_view { $crm->sql("SELECT qbsync_map('crm.v', 'customer', name => 'm', role => 'crm_app', $policies); SELECT qbsync_enable('m')"); $crm->applied }

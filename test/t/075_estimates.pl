@@ -10,7 +10,7 @@ use QbsyncCrm;
 use QbsyncTest;
 use Test::More;
 
-my $crm = QbsyncCrm->new('estimates', customers => 60, invoices => 10, estimates => 140, seed => 74);
+my $crm = QbsyncCrm->new('estimates', hold => 1, customers => 60, invoices => 10, estimates => 140, seed => 74);
 my $node = $crm->{node};
 my $simulator = $crm->{simulator};
 

@@ -12,7 +12,7 @@ use QbsyncCrm;
 use QbsyncTest;
 use Test::More;
 
-my $crm = QbsyncCrm->new('kinds', customers => 0, invoices => 0, seed => 74, conf => "max_worker_processes = 16\n");
+my $crm = QbsyncCrm->new('kinds', hold => 1, customers => 0, invoices => 0, seed => 74, conf => "max_worker_processes = 16\n");
 my $node = $crm->{node};
 
 sub sql { return $crm->sql($_[0]) }

@@ -11,7 +11,7 @@ use QbsyncCrm;
 use QbsyncTest;
 use Test::More;
 
-my $crm = QbsyncCrm->new('refusals', customers => 0, invoices => 0, seed => 75, conf => "max_worker_processes = 16\n");
+my $crm = QbsyncCrm->new('refusals', hold => 1, customers => 0, invoices => 0, seed => 75, conf => "max_worker_processes = 16\n");
 my $node = $crm->{node};
 
 sub sql { return $crm->sql($_[0]) }
