@@ -388,7 +388,9 @@ sends_take_news(const Mapping *mapping)
 	if (crm_keys.n > 0)
 	{
 		values[1] = batch_array(&crm_keys, TEXTOID);
-		sql_execute(&enter, values, NULL);
+		/* records that nothing is linked with: a sweep under way must know them, or it makes them once more */
+		if (sql_execute(&enter, values, NULL) > 0)
+			decide_end_sweep();
 	}
 	sql_execute(&retry, values, NULL);
 	if (sql_execute(&asked, values, NULL) > 0)
