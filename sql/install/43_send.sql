@@ -60,16 +60,13 @@ $fn$;
 COMMENT ON FUNCTION qbsync.element_column(text, text) IS 'Canonical column that the element of a fault means; null when none is known';
 
 /*
- * Links of requests that QuickBooks has carried out.  Parameters of the statement: request_ids, for each the record's id and the
- * SyncToken of the answer.
+ * What is agreed on after requests were carried out; src/outbound/send_links.c writes it to qbsync.link.  Parameters of the
+ * statement: request_ids, for each the record's id and the SyncToken of the answer.
  *
  * base gets what QuickBooks shows now, crm_base what the CRM showed when the body was made: what QuickBooks rewrites is no
  * edit, what the CRM changed since is one.  If the mirror has a later version than the answer (its SyncToken differs), that one
  * is somebody's edit, and agreed is what was sent.  After a create all columns that go out are agreed on; those that only come
  * in are left to the apply worker.
- *
- * A CRM record that was linked meanwhile keeps that link, and the new record counts for it as a second one; a QuickBooks
- * record that was linked with another CRM record meanwhile is shown to people.
  */
 CREATE FUNCTION qbsync.sent_statement(mapping_id integer)
 RETURNS text
@@ -103,43 +100,23 @@ WITH answered AS (
 				CASE WHEN s.same THEN s.theirs -> v.name ELSE s.crm_values -> v.name END AS theirs
 			  FROM (VALUES %5$s) AS v(name, sent_as, unit, goes_out)
 			  WHERE s.sent_values ? v.sent_as OR s.operation = 'create' AND v.goes_out) v) k
-), updated AS (
-	UPDATE qbsync.link l SET base = (coalesce(l.base, '{}') - a.names) || a.base,
-		crm_base = nullif((coalesce(l.crm_base, '{}') - a.names) || a.crm_base, '{}'),
-		unagreed = (SELECT array_agg(u) FROM unnest(l.unagreed) u WHERE split_part(u, '=', 1) <> ALL (a.units)),
-		agreed_at = now()
-	FROM agreed a
-	WHERE a.operation = 'update' AND l.connection_id = %4$s AND l.entity = %6$L AND l.id = a.id AND l.family = %7$s
-	  AND l.mapping_id = %2$s AND l.crm_key = a.crm_key
-), made AS (
-	INSERT INTO qbsync.link AS l (connection_id, entity, id, family, mapping_id, crm_key, state, origin, base, crm_base, agreed_at)
-	SELECT %4$s, %6$L, a.id, %7$s, %2$s, a.crm_key,
-		CASE WHEN EXISTS (SELECT FROM qbsync.link o WHERE o.mapping_id = %2$s AND o.crm_key = a.crm_key AND o.state <> 'alias') THEN 'alias' ELSE 'linked' END,
-		'created_in_quickbooks', a.base, nullif(a.crm_base, '{}'), now()
-	FROM agreed a WHERE a.operation = 'create'
-	ON CONFLICT (connection_id, entity, id, family) DO UPDATE
-	SET base = excluded.base, crm_base = excluded.crm_base, unagreed = NULL, agreed_at = now()
-	WHERE l.mapping_id = excluded.mapping_id AND l.crm_key = excluded.crm_key
-	RETURNING l.id
 )
-INSERT INTO qbsync.match_candidate (mapping_id, connection_id, entity, id, crm_key, score, reasons)
-SELECT %2$s, %4$s, %6$L, a.id, a.crm_key, 1, '{"made in QuickBooks from it"}'
-FROM agreed a WHERE a.operation = 'create' AND a.id NOT IN (SELECT made.id FROM made)
-ON CONFLICT DO NOTHING
+SELECT a.operation = 'create', %4$s, %6$L::text, a.id, %7$s, %2$s, a.crm_key, a.names, a.units, a.base, a.crm_base FROM agreed a
 $sql$, (SELECT t.value FROM qbsync.their_row(m.mapping_id, 'c', false) t), m.mapping_id, m.entity, m.connection_id,
 		coalesce(agreed, '(NULL::text, NULL::text, NULL::text, false)'), m.entity, m.family);
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.sent_statement(integer) IS 'Statement that records in qbsync.link what QuickBooks has carried out for a mapping';
+COMMENT ON FUNCTION qbsync.sent_statement(integer) IS 'Statement that gives what is agreed on for requests that QuickBooks has carried out for a mapping: is it a creation, key of the link, mapping, crm_key, columns and units agreed on, base and crm_base';
 
 /* With the rows of the requests goes whatever said that something was still to be done. */
 CREATE FUNCTION qbsync.finish_requests(requests bigint[], ids text[])
 RETURNS void
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE		-- its plans are kept
 SET search_path = pg_catalog, pg_temp
 AS $fn$
+BEGIN
 	-- children of what is there now go on
-	SELECT qbsync.release_sends(r.mapping_id, array_agg(r.crm_key)) FROM qbsync.request r
+	PERFORM qbsync.release_sends(r.mapping_id, array_agg(r.crm_key)) FROM qbsync.request r
 	WHERE r.request_id = ANY (finish_requests.requests) AND r.operation = 'create' AND EXISTS (SELECT FROM qbsync.send_error e WHERE e.waits_for IS NOT NULL)
 	GROUP BY r.mapping_id;
 
@@ -156,6 +133,7 @@ AS $fn$
 	SELECT g.connection_id, g.mapping_id, g.entity, g.id, g.crm_key, 'sent',
 		jsonb_build_object('operation', g.operation, 'columns', (SELECT coalesce(jsonb_agg(k ORDER BY k), '[]') FROM jsonb_object_keys(g.sent_values) k))
 	FROM gone g;
+END
 $fn$;
 COMMENT ON FUNCTION qbsync.finish_requests(bigint[], text[]) IS 'Requests were carried out: their rows go, with errors about them; ids: the records, in the same order';
 

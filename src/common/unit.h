@@ -65,6 +65,12 @@ extern UnitResult unit_refusal(void);
 /* In a unit: this commit must be on disk (WAL flushed) before unit_run() returns, whatever synchronous_commit says. */
 extern void unit_durable(void);
 
+/*
+ * In a unit: plans made in it use indexes.  For statements whose tables are empty or small when they are planned, and grow by
+ * thousands of rows before anybody analyzes them; such a plan is kept.
+ */
+extern void unit_use_indexes(void);
+
 /* Prepared once, kept: a statement with its argument types. */
 typedef struct SqlStatement
 {

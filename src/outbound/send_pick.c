@@ -376,6 +376,7 @@ pick_next(void *arg)
 	TimestampTz ignored;
 	int			places = call_free_writes(company, company->settings.concurrency, &ignored);
 
+	unit_use_indexes();
 	if (company->rechecked)
 		sql_execute(&recheck, values, NULL);
 	if (company->requests_waiting)

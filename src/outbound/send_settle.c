@@ -289,6 +289,7 @@ settle_calls(void *arg)
 	Settlement *settlement = arg;
 	Company    *company = settlement->sender->company;
 
+	unit_use_indexes();
 	settlement->again = settlement->stale = false;
 	for (int c = 0; c < settlement->ncalls; c++)
 	{
