@@ -129,8 +129,9 @@ AS $fn$
 				last_seen = clock_timestamp(), next_attempt_at = 'infinity',
 				first_seen = CASE WHEN e.problem = excluded.problem THEN e.first_seen ELSE clock_timestamp() END,
 				attempts = CASE WHEN e.problem = excluded.problem THEN e.attempts + 1 ELSE 1 END,
-				dismissed_at = CASE WHEN e.problem = excluded.problem THEN e.dismissed_at END,
-				dismissed_by = CASE WHEN e.problem = excluded.problem THEN e.dismissed_by END
+				-- left alone only as long as it is the very same
+				dismissed_at = CASE WHEN (e.problem, e.column_name, e.detail) IS NOT DISTINCT FROM (excluded.problem, excluded.column_name, excluded.detail) THEN e.dismissed_at END,
+				dismissed_by = CASE WHEN (e.problem, e.column_name, e.detail) IS NOT DISTINCT FROM (excluded.problem, excluded.column_name, excluded.detail) THEN e.dismissed_by END
 		), withdrawn AS (
 			-- it would not say any more what the CRM says
 			DELETE FROM qbsync.request r USING composed k

@@ -192,8 +192,8 @@ AS $fn$
 		intuit_tid = excluded.intuit_tid, waits_for = NULL, last_seen = clock_timestamp(),
 		attempts = CASE WHEN e.problem = excluded.problem THEN e.attempts + 1 ELSE 1 END,
 		next_attempt_at = qbsync.send_retry_at(excluded.problem, CASE WHEN e.problem = excluded.problem THEN e.attempts ELSE 0 END),
-		dismissed_at = CASE WHEN e.problem = excluded.problem THEN e.dismissed_at END,
-		dismissed_by = CASE WHEN e.problem = excluded.problem THEN e.dismissed_by END;
+		-- what was left alone is sent only when it has changed, or somebody asks
+		dismissed_at = NULL, dismissed_by = NULL;
 $fn$;
 COMMENT ON FUNCTION qbsync.note_unsent(jsonb) IS 'Requests that QuickBooks did not carry out, as objects with request_id, outcome (ready, alone, stale, check, refused), and of the fault code, problem, element, message, detail, tid';
 
