@@ -76,7 +76,10 @@ SELECT e.error_id, c.name AS connection, e.connection_id, e.entity, e.id, e.prob
 	coalesce(e.record_name, (SELECT r.name FROM qbsync.record r WHERE r.connection_id = e.connection_id AND r.entity = e.entity AND r.id = e.id)) AS record_name,
 	CASE WHEN e.column_name IS NOT NULL THEN (
 		SELECT qbsync.qualified(v.relation) || '.' || quote_ident(v.base_column)
-		FROM qbsync.view_columns(m.view) v WHERE v.column_name = e.column_name AND v.relation IS NOT NULL) END AS crm_column,
+		FROM qbsync.view_columns(m.view) v
+		-- the view names a reference by the CRM's key
+		WHERE v.column_name IN (e.column_name, regexp_replace(e.column_name, '_id$', '_key')) AND v.relation IS NOT NULL
+		ORDER BY v.column_name = e.column_name DESC LIMIT 1) END AS crm_column,
 	coalesce(f.language, t.language, 'en') AS language
 FROM (
 	SELECT r.error_id, r.connection_id, r.entity, r.id, r.problem, r.detail, r.first_seen, r.last_seen, r.occurrences,
