@@ -72,7 +72,7 @@ INSERT INTO qbsync.policy (name, allowed, default_value, per_column, meaning) VA
 	-- X-26, X-31, KAR-31, CEN-7
 	('vendors', '{off,import}', 'off', false, 'Suppliers and their bills: off: not even asked for; import: read for members of qbsync_vendor_reader.'),
 	('new_value', NULL, NULL, true, 'Value of a column, most often one of the CRM''s own, in records created from QuickBooks: the type or language of new contacts, say. Kept in qbsync.mapping.defaults.'),
-	('language', NULL, NULL, false, 'Language of generated words such as labels of states, fr or en; without: that of lc_messages.');
+	('language', NULL, NULL, false, 'Language of generated words such as the explanations of errors, fr or en; without: that of lc_messages.');
 
 /*
  * What each product does, as far as it differs from the default.  Facts of a company (start date, accounts, exempt roles)

@@ -203,6 +203,26 @@ $crm->app("UPDATE crm.contacts SET email = 'good\@example.com' WHERE id = $poiso
 idle();
 is(phone($poison->{id}) . open_errors(), '555-8888', 'mended, it goes');
 
+# Many of them, creations, all due at once: the good one goes, and each is one call a retry.
+faults({ match => { kind => 'object', body => 'Poison ' }, fault => 'code', code => '6430' });
+$crm->app("INSERT INTO crm.contacts (id, name) SELECT i, 'Poison ' || i FROM generate_series(2001, 2100) i");
+$crm->sql("SELECT count(qbsync_push('contacts', i::text)) FROM generate_series(2001, 2100) i");
+idle();
+is($crm->sql("SELECT count(*) || ' ' || min(occurrences) || ' ' || count(*) FILTER (WHERE id IS NULL AND next_attempt_at > now()) FROM qbsync.error_open") . ' ' . hits(), '100 1 100 100',
+	'X-29: a hundred creations are refused, each asked for once');
+$crm->sql("UPDATE qbsync.send_error SET next_attempt_at = now()");
+$crm->app("UPDATE crm.contacts SET phone = '555-9999' WHERE id = $good->{key}");
+await('the good one', sub { phone($good->{id}) eq '555-9999' }, 20);
+idle();
+is($crm->sql('SELECT count(*), min(occurrences), max(occurrences) FROM qbsync.error_open') . ' ' . hits(), '100|2|2 200', 'they are tried again by themselves when it is time, once');
+is($crm->sql('SELECT qbsync_retry_all(), qbsync_retry_all(), qbsync_retry_all()'), '100|100|100', 'KAR-66: retrying all is asked for three times');
+idle();
+is(hits(), 300, 'KAR-66: and done once');
+faults();
+$crm->sql("SELECT qbsync_retry_all('contacts', 'send_refused')");
+idle();
+is(open_errors() . scalar(grep { $_->{DisplayName} =~ /^Poison / } @{ decode_json($sim->store('Customer'))->{objects} }), '100', 'mended, all are made, each once');
+
 # --- what is no error of a record -----------------------------------------------------------------------------------------
 
 my @some = @cases[ 10 .. 14 ];
