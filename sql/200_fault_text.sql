@@ -79,6 +79,13 @@ SELECT pg_temp.refused(2050, 'String length', problem => 'send_too_long', column
 SELECT crm_table, crm_key, record_name, column_name, crm_column, code, message, detail, occurrences, age < '1 h', next_attempt_at, language FROM qbsync.error_open;
 UPDATE qbsync.send_error SET column_name = 'mobile';
 SELECT column_name, crm_column FROM qbsync.error_open;
+-- a reader sees all of it
+CREATE ROLE regress_reader IN ROLE qbsync_reader;
+UPDATE qbsync.send_error SET code = 6240;
+SET ROLE regress_reader;
+SELECT what_to_do, record_name, column_name, language FROM qbsync.error_open;
+SELECT count(*) > 200 FROM qbsync.fault_text;
+RESET ROLE;
 -- the name of a record that the CRM refuses is QuickBooks'
 DELETE FROM qbsync.send_error;
 INSERT INTO qbsync.crm_error (error_id, mapping_id, connection_id, entity, id, problem, column_name, next_attempt_at) VALUES (-3, -1, -1, 'customer', '6', 'crm_refused', 'display_name', now());

@@ -152,6 +152,22 @@ is(open_errors(), '', 'KAR-65: or the vendor is renamed and it is tried again, u
 is($crm->sql("SELECT string_agg(c.display_name, ', ' ORDER BY l.crm_key) FROM qbsync.link l JOIN qbsync.customer c USING (connection_id, id) WHERE l.crm_key IN ('1', '2')"),
 	'papeterie du port (customer), Zoe', 'both are there, and linked');
 
+# A customer that the mirror learns of later: then the row says which, with the call that links the two.
+my $late = $crm->customer(DisplayName => 'Late One');
+$crm->app("INSERT INTO crm.contacts (id, name, phone) VALUES (4, 'LATE ONE', '555-4444')");
+$crm->sql("SELECT qbsync_push('contacts', '4')");
+idle();
+is(open_errors(), '4 send_name_taken 6240', 'a customer has the name, as QuickBooks knows');
+$crm->sync;
+idle();
+my ($holder) = rows("SELECT * FROM qbsync.error_open WHERE crm_key = '4'");
+like($holder->{meaning} // '', qr/^Customer "Late One" of QuickBooks \(number $late,/, 'CAP-49: once it is read the row says who');
+my ($call) = ($holder->{what_to_do} // '') =~ /(SELECT qbsync_link\(.*?\);)/;
+is($call, "SELECT qbsync_link(crm_key => '4', id => '$late', mapping => 'contacts');", 'and offers the call that links them');
+$crm->sql($call);
+idle();
+is(open_errors() . phone($late), '555-4444', 'linked, the error leaves, and what differs is sent');
+
 # --- refused again and again, dismissed -----------------------------------------------------------------------------------
 
 my ($poison, $good) = @cases[ 3, 4 ];
