@@ -64,7 +64,7 @@ CREATE TABLE qbsync.create_generation (
 	generation		integer NOT NULL,
 	PRIMARY KEY (mapping_id, crm_key)
 );
-COMMENT ON TABLE qbsync.create_generation IS 'CRM records whose creation in QuickBooks was refused, or ended by an unlink: the next creation has this generation, so that its requestid is a new one';
+COMMENT ON TABLE qbsync.create_generation IS 'CRM records that were created in QuickBooks, or whose creation was refused: the next creation, should there be one, has this generation, so that its requestid is a new one';
 
 CREATE TABLE qbsync.send_error (
 	error_id		bigint PRIMARY KEY DEFAULT nextval('qbsync.error_error_id_seq'),

@@ -64,9 +64,9 @@ COMMENT ON FUNCTION qbsync.element_column(text, text) IS 'Canonical column that 
  * statement: request_ids, for each the record's id and the SyncToken of the answer.
  *
  * base gets what QuickBooks shows now, crm_base what the CRM showed when the body was made: what QuickBooks rewrites is no
- * edit, what the CRM changed since is one.  If the mirror has a later version than the answer (its SyncToken differs), that one
- * is somebody's edit, and agreed is what was sent.  After a create all columns that go out are agreed on; those that only come
- * in are left to the apply worker.
+ * edit, what the CRM changed since is one.  If the mirror has a later version than the answer (its SyncToken differs), what
+ * that one shows otherwise than it was sent is somebody's edit, and agreed is what was sent.  After a create all columns that
+ * go out are agreed on; those that only come in are left to the apply worker.
  */
 CREATE FUNCTION qbsync.sent_statement(mapping_id integer)
 RETURNS text
@@ -85,7 +85,8 @@ BEGIN
 	FROM qbsync.mapping_columns(m.mapping_id) c WHERE c.role IN ('canonical', 'reference');
 	RETURN format($sql$
 WITH answered AS (
-	SELECT r.operation, r.crm_key, r.sent_values, r.crm_values, a.id, c.sync_token IS NOT DISTINCT FROM a.sync_token AS same, %1$s AS theirs
+	SELECT r.operation, r.crm_key, r.sent_values, r.crm_values, a.id, %1$s AS theirs,
+		CASE WHEN c.sync_token IS DISTINCT FROM a.sync_token THEN coalesce(to_jsonb(c), '{}') END AS later
 	FROM unnest($1::bigint[], $2::text[], $3::text[]) AS a(request_id, id, sync_token)
 	JOIN qbsync.request r ON r.request_id = a.request_id AND r.mapping_id = %2$s
 	LEFT JOIN qbsync.%3$I c ON c.connection_id = %4$s AND c.id = a.id
@@ -97,7 +98,8 @@ WITH answered AS (
 			coalesce(jsonb_object_agg(v.name, v.theirs) FILTER (WHERE v.theirs IS NOT NULL), '{}') AS base,
 			coalesce(jsonb_object_agg(v.name, v.ours) FILTER (WHERE v.ours IS DISTINCT FROM v.theirs), '{}') AS crm_base
 		FROM (SELECT v.name, v.unit, s.crm_values -> v.name AS ours,
-				CASE WHEN s.same THEN s.theirs -> v.name ELSE s.crm_values -> v.name END AS theirs
+				CASE WHEN s.later IS NULL OR coalesce(s.later -> v.sent_as, 'null') = coalesce(s.sent_values -> v.sent_as, 'null')
+					THEN s.theirs -> v.name ELSE s.crm_values -> v.name END AS theirs
 			  FROM (VALUES %5$s) AS v(name, sent_as, unit, goes_out)
 			  WHERE s.sent_values ? v.sent_as OR s.operation = 'create' AND v.goes_out) v) k
 )
@@ -123,7 +125,12 @@ BEGIN
 	WITH gone AS (
 		DELETE FROM qbsync.request r USING unnest(finish_requests.requests, finish_requests.ids) AS a(request_id, id)
 		WHERE r.request_id = a.request_id
-		RETURNING r.connection_id, r.mapping_id, r.entity, r.crm_key, r.operation, r.sent_values, a.id
+		RETURNING r.connection_id, r.mapping_id, r.entity, r.crm_key, r.operation, r.generation, r.sent_values, a.id
+	), counted AS (
+		-- however the link ends, whatever is made after it is another creation
+		INSERT INTO qbsync.create_generation AS g (mapping_id, crm_key, generation)
+		SELECT n.mapping_id, n.crm_key, n.generation + 1 FROM gone n WHERE n.operation = 'create'
+		ON CONFLICT (mapping_id, crm_key) DO UPDATE SET generation = greatest(g.generation, excluded.generation)
 	), unrefused AS (
 		DELETE FROM qbsync.send_error e USING gone g WHERE e.mapping_id = g.mapping_id AND e.crm_key = g.crm_key
 	), unasked AS (
