@@ -104,7 +104,7 @@ AS $fn$
 			CROSS JOIN LATERAL (SELECT CASE WHEN k.id IS NULL THEN coalesce(z.generation, 0)
 				WHEN o.operation = 'update' AND o.state = 'refused' THEN o.generation + 1 WHEN o.operation = 'update' THEN o.generation ELSE 0 END AS generation) g
 			WHERE k.body IS NOT NULL AND (o.state IS NULL OR o.state = 'ready'
-				OR o.state = 'stale' AND (o.sync_token IS NULL OR o.sync_token IS DISTINCT FROM k.sync_token)
+				OR o.state = 'stale' AND (o.sync_token IS NULL OR (o.sync_token, o.id) IS DISTINCT FROM (k.sync_token, k.id))
 				-- what was refused is not asked again before something has changed, or qbsync.retry_sends() says so
 				OR o.state = 'refused' AND (o.sent_values, o.sync_token, o.id) IS DISTINCT FROM (k.columns, k.sync_token, k.id))
 			ON CONFLICT (mapping_id, crm_key) DO UPDATE SET id = excluded.id, operation = excluded.operation, state = 'ready', lane = excluded.lane,
@@ -140,6 +140,9 @@ AS $fn$
 			-- seen here, and it is no more
 			DELETE FROM qbsync.send_error e USING composed k
 			WHERE k.body IS NOT NULL AND e.mapping_id = %2$s AND e.crm_key = k.crm_key AND e.code IS NULL AND e.problem <> 'send_refused'
+			  -- unless it is why a request waits, and that waits on
+			  AND (e.crm_key IN (SELECT t.crm_key FROM entered t)
+				   OR NOT EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = %2$s AND r.crm_key = e.crm_key AND r.state = 'refused'))
 		), tried AS (
 			-- QuickBooks' own words stay until it has answered anew
 			UPDATE qbsync.send_error e SET next_attempt_at = 'infinity' FROM entered t
@@ -258,10 +261,11 @@ BEGIN
 			UPDATE qbsync.outgoing o SET next_attempt_at = 'infinity' FROM composed k WHERE o.mapping_id = %9$s AND o.crm_key = k.crm_key
 		), forgotten AS (
 			DELETE FROM qbsync.send_error e USING wanted w
-			WHERE e.mapping_id = %9$s AND e.crm_key = w.crm_key AND (w.verdict IN ('gone', 'none') OR w.verdict = 'match' AND NOT (w.asked AND NOT w.auto))
+			WHERE e.mapping_id = %9$s AND e.crm_key = w.crm_key AND (w.verdict IN ('gone', 'none') OR w.verdict = 'linked' AND e.id IS NULL OR w.verdict = 'match' AND NOT (w.asked AND NOT w.auto))
 		), dropped AS (
 			DELETE FROM qbsync.request r USING wanted w
-			WHERE r.mapping_id = %9$s AND r.crm_key = w.crm_key AND r.state IN ('ready', 'refused') AND r.operation = 'create' AND w.verdict IN ('gone', 'none')
+			WHERE r.mapping_id = %9$s AND r.crm_key = w.crm_key AND r.state IN ('ready', 'stale', 'refused') AND r.operation = 'create'
+			  AND (w.verdict IN ('linked', 'gone', 'none') OR w.verdict = 'match' AND (w.auto OR NOT w.asked))
 		)
 		SELECT count(*) FROM entered
 		$sql$, them.columns, them.waits_for, them.unmapped, m.entity, m.connection_id, m.entity, finish,
@@ -287,6 +291,21 @@ AS $fn$
 	WHERE w.id IS NULL AND o.mapping_id = w.mapping_id AND o.crm_key = w.crm_key;
 $fn$;
 COMMENT ON FUNCTION qbsync.release_sends(integer, text[]) IS 'CRM records of a mapping were linked: what waited for them to be in QuickBooks goes on';
+
+/* Somebody made in QuickBooks what may be what waits to be created there: both sides are compared once more before it is. */
+CREATE FUNCTION qbsync.reconsider_creations(mapping_id integer, ids text[])
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	INSERT INTO qbsync.outgoing AS o (mapping_id, crm_key, asked, asked_by)
+	SELECT DISTINCT r.mapping_id, r.crm_key, false, NULL::name
+	FROM qbsync.match_candidate c
+	JOIN qbsync.request r ON r.mapping_id = c.mapping_id AND r.crm_key = c.crm_key AND r.operation = 'create' AND r.state IN ('ready', 'stale', 'refused')
+	WHERE c.mapping_id = reconsider_creations.mapping_id AND c.id = ANY (reconsider_creations.ids)
+	ON CONFLICT (mapping_id, crm_key) DO UPDATE SET next_attempt_at = clock_timestamp();
+$fn$;
+COMMENT ON FUNCTION qbsync.reconsider_creations(integer, text[]) IS 'CRM records that wait to be created in QuickBooks and may be one of these records of it are looked at again';
 
 /* Records whose errors are due, or that a person wants to be tried: their requests are made anew, with other requestids. */
 CREATE FUNCTION qbsync.retry_sends(mapping_id integer, crm_keys text[])
@@ -355,7 +374,9 @@ AS $fn$
 	  AND (m.lane_confirmed_at IS NULL OR m.lane_confirmed_at < clock_timestamp() - interval '1 hour')
 	  -- those that wait to be looked at, too: a worker takes them in pieces
 	  AND (SELECT count(*) FROM qbsync.request r WHERE r.mapping_id = m.mapping_id AND r.lane = 'rule' AND r.state = 'ready' AND r.operation = 'update')
-		+ (SELECT count(*) FROM qbsync.outgoing o WHERE o.mapping_id = m.mapping_id AND NOT o.asked)
+		-- elsewhere what nobody asked for is only looked at
+		+ CASE WHEN 'scope' = ANY (string_to_array(qbsync.effective_policies(m.mapping_id) ->> 'push_new', ','))
+			THEN (SELECT count(*) FROM qbsync.outgoing o WHERE o.mapping_id = m.mapping_id AND NOT o.asked) ELSE 0 END
 		> (qbsync.effective_policies(m.mapping_id) ->> 'lane_limit')::integer;
 $fn$;
 COMMENT ON FUNCTION qbsync.guard_lane(integer) IS 'Stops what rules want to create or deactivate when it is more than policy lane_limit';

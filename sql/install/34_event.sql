@@ -149,6 +149,8 @@ BEGIN
 	IF old_value IS DISTINCT FROM new_value AND old_value IS NOT NULL THEN
 		PERFORM qbsync.look_again(m.connection_id, m.mapping_id, 'value_map');
 	END IF;
+	PERFORM qbsync.retry_sends(m.mapping_id, ARRAY(SELECT e.crm_key FROM qbsync.send_error e
+												   WHERE e.mapping_id = m.mapping_id AND e.problem = 'send_bad_value' AND e.code IS NULL));
 	PERFORM qbsync.release_errors(m.mapping_id, 'value_not_mapped');
 	RETURN new_value;
 END

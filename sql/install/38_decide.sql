@@ -282,6 +282,12 @@ BEGIN
 		jsonb_build_object('touched', to_jsonb(array_remove(ARRAY[link_pair.record_id, other.id], NULL)),
 						   'more_before', CASE WHEN its.id IS NOT NULL AND other.id IS NOT NULL THEN jsonb_build_array(to_jsonb(other)) END),
 		CASE WHEN its.id IS NOT NULL THEN its ELSE other END);
+	-- it is there: it is not to be created any more, and what waits for it goes on
+	DELETE FROM qbsync.request r
+	WHERE r.mapping_id = link_pair.m.mapping_id AND r.crm_key = link_pair.its_key AND r.operation = 'create' AND r.state IN ('ready', 'stale', 'refused');
+	DELETE FROM qbsync.send_error e WHERE e.mapping_id = link_pair.m.mapping_id AND e.crm_key = link_pair.its_key AND e.id IS NULL;
+	DELETE FROM qbsync.outgoing o WHERE o.mapping_id = link_pair.m.mapping_id AND o.crm_key = link_pair.its_key;
+	PERFORM qbsync.release_sends(link_pair.m.mapping_id, ARRAY[link_pair.its_key]);
 	PERFORM qbsync.release_waiting(link_pair.m.connection_id, ARRAY[link_pair.m.entity || ':' || link_pair.record_id]);
 	PERFORM qbsync.look_again(link_pair.m, link_pair.record_id);
 	RETURN number;

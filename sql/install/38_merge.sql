@@ -59,6 +59,7 @@ BEGIN
 		base = NULL, crm_base = NULL, unagreed = NULL
 	WHERE l.mapping_id = m.mapping_id AND l.crm_key = qbsync_merge.loser;
 	PERFORM qbsync.forget_questions(m, VARIADIC touched);
+	PERFORM qbsync.release_sends(m.mapping_id, ARRAY[qbsync_merge.winner]);
 	decision_id := qbsync.note_decision(m, coalesce(its.id, touched[1]), qbsync_merge.loser, 'merge',
 		jsonb_build_object('winner', qbsync_merge.winner, 'touched', to_jsonb(touched), 'more_before', aliases), its);
 	PERFORM qbsync.look_again(m, VARIADIC touched || winners.id);

@@ -184,33 +184,56 @@ sends_key_fails(int32 mapping_id, const char *crm_key, const char *problem, cons
 
 /* --- linked records ------------------------------------------------------------------------------------------------ */
 
-/* Does a deed's record have something for QuickBooks? */
+/* Is a deed's record linked? */
 static bool
-sends_something(const Deed *deed)
+is_linked(const Deed *deed)
 {
 	const Decision *decision = deed->decision;
 
-	return decision->send != (Datum) 0 && !deed->gone && deed->crm_key != NULL &&
+	return !deed->gone && deed->crm_key != NULL &&
 		(decision->action == DECISION_NONE || decision->action == DECISION_UPDATE || decision->action == DECISION_LINK);
 }
 
-/* Nothing is to be sent of these: not any more, if it was. */
+/* Nothing is to be sent of these: not any more, if it was.  crm_keys: those linked now, which are not to be created either. */
 static void
-withdraw(const Mapping *mapping, const Batch *ids)
+withdraw(const Mapping *mapping, const Batch *ids, const Batch *crm_keys)
 {
 	static SqlStatement requests = {
-		"DELETE FROM qbsync.request r WHERE r.mapping_id = $1 AND r.id = ANY ($2) AND r.state IN ('ready', 'stale', 'refused')",
-		2, {INT4OID, TEXTARRAYOID}
+		"DELETE FROM qbsync.request r WHERE r.mapping_id = $1 AND (r.id = ANY ($2) OR r.id IS NULL AND r.crm_key = ANY ($3))"
+		" AND r.state IN ('ready', 'stale', 'refused')",
+		3, {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
 	};
 	static SqlStatement errors = {
-		"DELETE FROM qbsync.send_error e WHERE e.mapping_id = $1 AND e.id = ANY ($2)"
+		"DELETE FROM qbsync.send_error e WHERE e.mapping_id = $1 AND (e.id = ANY ($2) OR e.id IS NULL AND e.crm_key = ANY ($3))"
 		" AND NOT EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = $1 AND r.crm_key = e.crm_key)",
-		2, {INT4OID, TEXTARRAYOID}
+		3, {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
 	};
-	Datum		values[] = {Int32GetDatum(mapping->mapping_id), batch_array(ids, TEXTOID)};
+	Datum		values[] = {Int32GetDatum(mapping->mapping_id), batch_array(ids, TEXTOID), batch_array(crm_keys, TEXTOID)};
 
 	sql_execute(&requests, values, NULL);
 	sql_execute(&errors, values, NULL);
+}
+
+/* CRM records that are linked are not wanted in QuickBooks any more; what may be there is looked at again before it is created. */
+static void
+unwant(const Mapping *mapping, const Batch *linked_keys, const Batch *candidates)
+{
+	static SqlStatement forget = {
+		"DELETE FROM qbsync.outgoing o WHERE o.mapping_id = $1 AND o.crm_key = ANY ($2)", 2, {INT4OID, TEXTARRAYOID}
+	};
+	static SqlStatement reconsider = {"SELECT qbsync.reconsider_creations($1, $2)", 2, {INT4OID, TEXTARRAYOID}};
+	Datum		values[2] = {Int32GetDatum(mapping->mapping_id)};
+
+	if (linked_keys->n > 0)
+	{
+		values[1] = batch_array(linked_keys, TEXTOID);
+		sql_execute(&forget, values, NULL);
+	}
+	if (candidates->n > 0)
+	{
+		values[1] = batch_array(candidates, TEXTOID);
+		sql_execute(&reconsider, values, NULL);
+	}
 }
 
 /* Enter requests for linked records: parallel lists, of which names may lack. */
@@ -297,27 +320,40 @@ sends_settle(const Mapping *mapping, const MappingState *state, const Claim *cla
 	Batch		ours = {0};
 	Batch		names = {0};
 	Batch		quiet = {0};
+	Batch		quiet_keys = {0};
+	Batch		linked_keys = {0};
+	Batch		candidates = {0};
 
 	for (int i = 0; i < ndeeds; i++)
 	{
 		const Decision *decision = deeds[i].decision;
+		Datum		crm_key;
 
 		/* of a record that is gone sends_gone() knows */
 		if (decision->action == DECISION_WAIT || decision->action == DECISION_ERROR || decision->action == DECISION_MISSING || deeds[i].gone)
 			continue;
-		if (!sends_something(&deeds[i]))
+		if (decision->action == DECISION_CANDIDATE)
+			batch_add(&candidates, CStringGetTextDatum(decision->id));
+		crm_key = is_linked(&deeds[i]) ? CStringGetTextDatum(deeds[i].crm_key) : (Datum) 0;
+		if (crm_key != (Datum) 0)
+			batch_add(&linked_keys, crm_key);
+		if (crm_key == (Datum) 0 || decision->send == (Datum) 0)
 		{
 			batch_add(&quiet, CStringGetTextDatum(decision->id));
+			if (crm_key != (Datum) 0)
+				batch_add(&quiet_keys, crm_key);
 			continue;
 		}
 		batch_add(&ids, CStringGetTextDatum(decision->id));
-		batch_add(&crm_keys, CStringGetTextDatum(deeds[i].crm_key));
+		batch_add(&crm_keys, crm_key);
 		batch_add(&sends, decision->send);
 		batch_add(&ours, decision->ours);
 		batch_add(&names, decision->record_name ? CStringGetTextDatum(decision->record_name) : (Datum) 0);
 	}
 	if (quiet.n > 0 && state->has_sends)
-		withdraw(mapping, &quiet);
+		withdraw(mapping, &quiet, &quiet_keys);
+	if (state->has_sends)
+		unwant(mapping, &linked_keys, &candidates);
 	if (ids.n > 0 && mapping_sends(mapping)->send != NULL)
 		enter(mapping, &ids, &crm_keys, &sends, &ours, &names);
 }
@@ -325,7 +361,7 @@ sends_settle(const Mapping *mapping, const MappingState *state, const Claim *cla
 void
 sends_release(const Mapping *mapping, const Deed *const *linked, int n)
 {
-	static SqlStatement release = {"SELECT qbsync.release_sends($1, $2)", 2, {INT4OID, TEXTARRAYOID}};
+	static SqlStatement release = {"SELECT qbsync.release_sends($1, $2), qbsync.wake()", 2, {INT4OID, TEXTARRAYOID}};
 	Batch		crm_keys = {0};
 	Datum		values[2];
 

@@ -1,0 +1,171 @@
+# CRM → QuickBooks: what happens between the making of a request and its answer, and what lets go what waits.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../perl";
+
+use JSON::PP;
+use QbsyncCrm;
+use QbsyncTest;
+use Test::More;
+
+my $crm = QbsyncCrm->new('meanwhile', customers => 3, seed => 84);
+my $linked = $crm->customer(DisplayName => 'Linked One', PrimaryEmailAddr => { Address => 'one@example.com' });
+my $parent = $crm->customer(DisplayName => 'Parent There');
+$crm->sync;
+$crm->sql(<<'SQL');
+SET ROLE crm_app;
+CREATE TABLE crm.contacts (id int PRIMARY KEY, name text, emails text[], phone text, parent int, note text);
+INSERT INTO crm.contacts (id, name, emails) VALUES (1, 'Linked One', '{one@example.com}'), (2, 'Parent Here', '{}');
+CREATE VIEW crm.v AS SELECT id, name AS display_name, emails, phone AS primary_phone, parent AS parent_key, note AS notes FROM crm.contacts;
+RESET ROLE;
+SELECT qbsync_map('crm.v', 'customer', name => 'contacts', role => 'crm_app', key => '{id}', crm_table => 'crm.contacts',
+	watch => '{"crm.contacts": {"key": ["id"], "columns": ["name", "emails", "phone", "parent", "note"]}}');
+SELECT qbsync_enable('contacts');
+SQL
+$crm->applied;
+
+sub all_theirs { return @{ decode_json($crm->{simulator}->store('Customer'))->{objects} } }
+sub theirs { my ($id) = @_; return (grep { $_->{Id} eq $id } all_theirs())[0] }
+sub named { my ($name) = @_; return grep { $_->{DisplayName} eq $name } all_theirs() }
+sub link_of { my ($key) = @_; return $crm->sql("SELECT coalesce(string_agg(id, ' '), '') FROM qbsync.link WHERE crm_key = '$key' AND state = 'linked'") }
+sub requests { return $crm->sql("SELECT coalesce(string_agg(concat_ws('|', crm_key, operation, state), ' ' ORDER BY crm_key), '') FROM qbsync.request") }
+sub errors { return $crm->sql("SELECT coalesce(string_agg(concat_ws('|', crm_key, problem, column_name), ' ' ORDER BY crm_key), '') FROM qbsync.error_open") }
+sub set { my ($setting, $value) = @_; $crm->sql("SELECT qbsync_set(mapping => 'contacts', setting => '$setting', value => '$value')") }
+sub idle { return if eval { $crm->sql("CALL qbsync_wait('acme', 'idle', '30 s')"); 1 }; diag($crm->state, map { "\n" . $crm->sql("SELECT to_jsonb(t) FROM $_ t LIMIT 5") } qw(qbsync.request qbsync.send_error qbsync.outgoing qbsync.job qbsync.lookup qbsync.capture)); die 'not idle' }
+sub wait_for { my ($what, $expected, $look) = @_; my $got = ''; eval { await($what, sub { ($got = $look->()) eq $expected }, 20) }; return is($got, $expected, $what) }
+sub hold { $crm->sql("UPDATE qbsync.mapping SET paused_lanes = '{rule}'") }
+sub release { $crm->sql("SELECT qbsync_confirm_lane('contacts')") }
+
+idle();
+is(link_of(1), $linked, 'linked');
+
+# --- a creation that waits, and its record is linked or found meanwhile -------------------------------------------------
+
+set('push_new', 'scope');
+hold();
+$crm->app("INSERT INTO crm.contacts (id, name, emails) VALUES (30, 'Held Contact', '{held\@example.com}'), (31, 'Held Two', '{two\@example.com}'), (32, 'Held Three', '{three\@example.com}')");
+await('requests', sub { requests() eq '30|create|ready 31|create|ready 32|create|ready' });
+my $theirs = $crm->customer(DisplayName => 'Known Otherwise GmbH');
+my $same = $crm->customer(DisplayName => 'HELD TWO', PrimaryEmailAddr => { Address => 'two@example.com' });
+my $maybe = $crm->customer(DisplayName => 'Quite Another', PrimaryEmailAddr => { Address => 'three@example.com' });
+$crm->sync;
+$crm->applied;
+$crm->sql("SELECT qbsync_link(id => '$theirs', crm_key => '30', mapping => 'contacts')");
+$crm->applied;
+idle();
+is(link_of(31), $same, 'linked by rule meanwhile');
+is($crm->sql("SELECT string_agg(crm_key, ' ') FROM qbsync.duplicate"), '32', 'found meanwhile: a person is asked');
+is(requests(), '', 'EXT-1: what is linked, or may be there, is not to be created any more');
+release();
+idle();
+is(scalar(named('Held Three')) . scalar(grep { /^(known otherwise gmbh|held contact|held two)$/ } map { lc $_->{DisplayName} } all_theirs()), '02', 'nor is it');
+is(errors(), '', 'no error');
+set('push_new', 'on_demand');
+
+# --- a parent that a person links -----------------------------------------------------------------------------------------
+
+$crm->app("UPDATE crm.contacts SET parent = 2 WHERE id = 1");
+idle();
+is(errors(), '1|send_waiting', 'a parent that is not linked is waited for');
+$crm->sql("SELECT qbsync_link(id => '$parent', crm_key => '2', mapping => 'contacts')");
+idle();
+is(errors() . (theirs($linked)->{ParentRef}{value} // ''), $parent, 'a person links it: it goes by itself');
+
+# --- an error stays as long as its cause --------------------------------------------------------------------------------
+
+$crm->app("INSERT INTO crm.contacts (id, name) VALUES (40, 'Refused')");
+$crm->sql("SELECT qbsync_set(mapping => 'contacts', setting => 'push_new', value => 'scope')");
+hold();
+$crm->app("UPDATE crm.contacts SET phone = '1' WHERE id = 40");
+wait_for('a request waits', '40|create|ready', \&requests);
+# as after reading back: QuickBooks has another one of that name
+$crm->sql("UPDATE qbsync.request SET state = 'check';
+	SELECT qbsync.note_unsent(jsonb_agg(jsonb_build_object('request_id', request_id, 'outcome', 'refused', 'problem', 'send_ambiguous'))) FROM qbsync.request");
+is(requests() . errors(), '40|create|refused40|send_ambiguous', 'a creation waits for a person');
+$crm->app("BEGIN; UPDATE crm.contacts SET note = 'x' WHERE id = 40; UPDATE crm.contacts SET note = NULL WHERE id = 40; COMMIT");
+await('the captures', sub { $crm->sql('SELECT count(*) FROM qbsync.capture') eq '0' });
+idle();
+is(requests() . errors(), '40|create|refused40|send_ambiguous', 'KAR-62: what is refused is said as long as it is');
+$crm->sql("SELECT qbsync_retry(error_id) FROM qbsync.error_open");
+wait_for('until somebody wants it tried', '40|create|ready', \&requests);
+release();
+idle();
+is(scalar(named('Refused')), 1, 'tried again it goes');
+set('push_new', 'on_demand');
+
+# --- accidents ----------------------------------------------------------------------------------------------------------
+
+set('lane_limit', '10');
+$crm->app("INSERT INTO crm.contacts (id, name) SELECT i, 'Lead ' || i FROM generate_series(101, 140) i; UPDATE crm.contacts SET phone = '2' WHERE id = 1");
+$crm->sql("UPDATE qbsync.mapping SET lane_confirmed_at = NULL");
+idle();
+$crm->app("UPDATE crm.contacts SET phone = '3'");
+idle();
+is($crm->sql('SELECT paused_lanes FROM qbsync.mapping_status'), '{}', 'no rule creates anything here: nothing is stopped');
+
+# --- the base is what QuickBooks shows ----------------------------------------------------------------------------------
+
+set('email_out', 'primary');
+$crm->app("UPDATE crm.contacts SET emails = '{first\@example.com,second\@example.com}' WHERE id = 1");
+idle();
+is(theirs($linked)->{PrimaryEmailAddr}{Address}, 'first@example.com', 'the first of several addresses goes');
+is($crm->sql("SELECT emails FROM crm.contacts WHERE id = 1"), '{first@example.com,second@example.com}', 'X-3: the others stay');
+
+# Somebody's next version was in the mirror before the answer: what that version still shows as it was sent is agreed on.
+$crm->edit($linked, PrimaryPhone => { FreeFormNumber => '777' });
+$crm->sync;
+idle();
+my ($agreed) = $crm->sql(<<"SQL");
+BEGIN;
+INSERT INTO qbsync.request (connection_id, mapping_id, entity, crm_key, id, operation, state, requestid, body, sync_token, sent_values, crm_values)
+SELECT connection_id, mapping_id, entity, '1', '$linked', 'update', 'refused', 'x', '{}', '0', '{"emails": ["first\@example.com"], "primary_phone": "776"}',
+	'{"emails": ["first\@example.com", "second\@example.com"], "primary_phone": "776"}' FROM qbsync.mapping;
+SELECT qbsync.sent_statement(mapping_id) AS statement FROM qbsync.mapping \\gset
+PREPARE agreed (bigint[], text[], text[]) AS :statement;
+SELECT array_agg(request_id)::text AS requests FROM qbsync.request \\gset
+EXECUTE agreed (:'requests', '{$linked}', '{an older one}');
+ROLLBACK;
+SQL
+is(join('|', (split /\|/, $agreed)[9, 10]), '{"emails": ["first@example.com"], "primary_phone": "776"}|{"emails": ["first@example.com", "second@example.com"]}',
+	'X-3: nothing of the CRM is taken for old by that, and what somebody changed is his edit');
+
+# --- values that are not mapped -----------------------------------------------------------------------------------------
+
+$crm->sql("SELECT qbsync_set(mapping => 'contacts', \"column\" => 'notes', setting => 'value_map', value => 'moods')");
+$crm->app("UPDATE crm.contacts SET note = 'happy' WHERE id = 1");
+idle();
+is(errors(), '1|send_bad_value|notes', 'a value that is not mapped is said');
+$crm->sql("SELECT qbsync_map_value('moods', 'happy', 'A happy customer', 'contacts')");
+idle();
+is(errors() . theirs($linked)->{Notes}, 'A happy customer', 'mapped it goes by itself');
+
+# --- a link that ends by rule -------------------------------------------------------------------------------------------
+
+set('on_qbo_delete', 'detach');
+$crm->app("INSERT INTO crm.contacts (id, name) VALUES (50, 'Merged Away')");
+$crm->sql("SELECT qbsync_push('contacts', '50')");
+idle();
+my $first = link_of(50);
+ok($first, 'created');
+$crm->{simulator}->control('POST', 'settings', { merge_delay => 0 });
+$crm->qb(act => 'merge', entity => 'Customer', id => $first, into => $theirs);
+$crm->sql("SELECT qbsync_refresh('contacts', '50')");
+idle();
+is(link_of(50), '', 'merged away in QuickBooks the link ends');
+$crm->sql("SELECT qbsync_push('contacts', '50')");
+idle();
+my $second = link_of(50);
+ok($second && $second ne $first && theirs($second), 'EXT-2: pushed again it is another creation, and not the answer to the first');
+
+# --- columns that only come in -------------------------------------------------------------------------------------------
+
+$crm->sql("SELECT qbsync_set(mapping => 'contacts', \"column\" => 'primary_phone', setting => 'direction', value => 'pull')");
+$crm->app("INSERT INTO crm.contacts (id, name, phone) VALUES (60, 'Pulls Phones', '999')");
+$crm->sql("SELECT qbsync_push('contacts', '60')");
+idle();
+is($crm->sql("SELECT phone FROM crm.contacts WHERE id = 60") . (theirs(link_of(60))->{PrimaryPhone} // ''), '999', 'what only comes in is not sent, and nothing in QuickBooks takes nothing away');
+is_quiet($crm->{node}, 'nothing unexpected in the server log', qr/have no value for some columns/);
+
+done_testing();
