@@ -92,7 +92,7 @@ CREATE TABLE qbsync.column_policy (
 	value			text NOT NULL,
 	PRIMARY KEY (mapping_id, column_name, policy)
 );
-COMMENT ON TABLE qbsync.column_policy IS 'Policies of single columns, over those of the mapping: direction, authority, value_map; set by qbsync_set(mapping =>, column =>)';
+COMMENT ON TABLE qbsync.column_policy IS 'Policies of single columns, over those of the mapping: direction, authority, value_map; set by qbsync_set(mapping =>, "column" =>)';
 
 CREATE TABLE qbsync.value_map (
 	mapping_id		integer NOT NULL,

@@ -243,14 +243,14 @@ GRANT CREATE ON SCHEMA crm TO crm_app;
 SET ROLE crm_app;
 RESET ROLE;
 -- a column that comes in could not become an expression
-SELECT qbsync_set(mapping => 'contacts', column => 'display_name', setting => 'direction', value => 'push');
+SELECT qbsync_set(mapping => 'contacts', "column" => 'display_name', setting => 'direction', value => 'push');
 CREATE OR REPLACE VIEW crm.contact_quickbooks WITH (security_invoker = true) AS SELECT id, crm.look(name) AS display_name FROM crm.contact;
 SQL
 crm("INSERT INTO qbsync.arrival (mapping_id, id) SELECT mapping_id, '$ids[2]' FROM qbsync.mapping; SELECT qbsync.wake()");
 done();
 is(crm("SELECT count(*) FROM crm.proof_of_reading WHERE who <> 'crm_app'"), '0', 'what reading a view leaves behind never runs as somebody else');
 crm("CREATE OR REPLACE VIEW crm.contact_quickbooks WITH (security_invoker = true) AS SELECT id, name AS display_name FROM crm.contact;
-	SELECT qbsync_set(mapping => 'contacts', column => 'display_name', setting => 'direction', value => NULL)");
+	SELECT qbsync_set(mapping => 'contacts', \"column\" => 'display_name', setting => 'direction', value => NULL)");
 
 # Nothing in the mirror by that id
 crm("INSERT INTO qbsync.crm_error (mapping_id, connection_id, entity, id, problem, next_attempt_at) SELECT mapping_id, connection_id, entity, '4711', 'crm_busy', now() FROM qbsync.mapping; SELECT qbsync.wake()");
