@@ -60,7 +60,7 @@ INSERT INTO qbsync.policy (name, allowed, default_value, per_column, meaning) VA
 	('start_date', NULL, NULL, false, 'Documents before this day are not synced.'),
 	('start_date_basis', '{txn_date,created_at}', 'txn_date', false, 'start_date is compared with: txn_date: the document''s date; created_at: the day it was made.'),
 	-- X-18
-	('sync_now', '{both,pull,push}', 'both', false, 'What qbsync_sync_now does when no direction is named.'),
+	('sync_now', '{both,pull,push}', 'both', false, 'What qbsync_sync_now does when no direction is named: pull, both: polls QuickBooks; push: only tries what waits. What changed in the CRM goes out by itself in any case.'),
 	-- X-19, Q-4
 	('lock_linked', '{off,warn,block}', 'off', false, 'Changing a linked record in the CRM: off: as always; warn: a warning; block: refused. The mapped columns count; with direction pull every column.'),
 	('lock_exempt', NULL, NULL, false, 'Roles whose members may change locked records, a list with commas; groups of people and roles of automations alike.'),

@@ -83,22 +83,38 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.try_again(integer) IS 'Let the gateway try a connection with a problem at once';
 
-CREATE FUNCTION @extschema@.qbsync_sync_now(connection text DEFAULT NULL)
+CREATE FUNCTION @extschema@.qbsync_sync_now(
+	connection text DEFAULT NULL,
+	direction text DEFAULT NULL)
 RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE
 	id integer;
+	which text;
 BEGIN
 	PERFORM qbsync.require_preload();
 	id := qbsync.the_connection(qbsync_sync_now.connection);
 	PERFORM qbsync.require_reading(id);
+	IF qbsync_sync_now.direction IS NOT NULL THEN
+		PERFORM qbsync.require_word('direction', qbsync_sync_now.direction, 'both', 'pull', 'push');
+	END IF;
+	SELECT coalesce(qbsync_sync_now.direction, c.settings ->> 'sync_now', p.default_value) INTO which
+	FROM qbsync.connection c, qbsync.policy p WHERE c.connection_id = id AND p.name = 'sync_now';
 	PERFORM qbsync.try_again(id);
+	IF qbsync_sync_now.direction IN ('push', 'both') THEN
+		-- changes go out by themselves: who asks for it by name doubts that, and gets the comparison of the night
+		UPDATE qbsync.mapping m SET scan_at = now() WHERE m.connection_id = id AND m.state = 'enabled' AND qbsync.may_send(m.mapping_id);
+		PERFORM qbsync.wake();
+	END IF;
+	IF which = 'push' THEN
+		RETURN NULL;
+	END IF;
 	RETURN qbsync.queue_job(id, 'sync');
 END
 $fn$;
-COMMENT ON FUNCTION @extschema@.qbsync_sync_now(text) IS 'Poll a company now instead of at its next turn; returns the job, the one that waits already if there is one. SECURITY DEFINER: writes qbsync.job';
+COMMENT ON FUNCTION @extschema@.qbsync_sync_now(text, text) IS 'Sync a company now instead of at its next turn (X-18). direction: pull polls QuickBooks; push compares all CRM records with it; both; without one policy sync_now counts, and what changed in the CRM goes out by itself as always. What waits for its next attempt is tried. Returns the job of the poll, the one that waits already if there is one, null when there is none. SECURITY DEFINER: writes qbsync.job and mapping';
 
 CREATE FUNCTION @extschema@.qbsync_disconnect(
 	connection text DEFAULT NULL,

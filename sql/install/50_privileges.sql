@@ -102,7 +102,7 @@ GRANT EXECUTE ON PROCEDURE @extschema@.qbsync_wait(text, text, interval, bigint)
 GRANT EXECUTE ON FUNCTION
 	@extschema@.qbsync_pause(text),
 	@extschema@.qbsync_resume(text),
-	@extschema@.qbsync_sync_now(text),
+	@extschema@.qbsync_sync_now(text, text),
 	@extschema@.qbsync_disconnect_notice(text),
 	@extschema@.qbsync_resolve_match(text, text, text, text),
 	@extschema@.qbsync_resolve_matches(text, text, text, text[]),

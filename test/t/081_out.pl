@@ -197,6 +197,25 @@ idle();
 is(scalar(grep { $_->{DisplayName} =~ /^Backfill/ } @{ decode_json($crm->{simulator}->store('Customer'))->{objects} }), 60, 'KAR-36, Q-12: and go on: all are created, once');
 is($crm->sql('SELECT count(*) FROM qbsync.request') . $crm->sql('SELECT count(*) FROM qbsync.capture') . errors(), '00', 'nothing is left to be done');
 
+# --- what no trigger saw ------------------------------------------------------------------------------------------------
+
+$crm->sql("SET session_replication_role = replica; UPDATE crm.contacts SET phone = '555-10' WHERE id = 1");
+idle();
+is(theirs($full)->{PrimaryPhone}{FreeFormNumber}, '555-9', 'what no trigger saw is not sent at once');
+is($crm->sql("SELECT qbsync_sync_now('acme', 'push') IS NULL"), 't', 'X-18: compared when asked for');
+idle();
+is(theirs($full)->{PrimaryPhone}{FreeFormNumber}, '555-10', 'it goes');
+$crm->sql("SET session_replication_role = replica; UPDATE crm.contacts SET phone = '555-11' WHERE id = 1; UPDATE qbsync.mapping SET scan_at = now(); SELECT qbsync.wake()");
+idle();
+is(theirs($full)->{PrimaryPhone}{FreeFormNumber}, '555-11', 'and by itself in the night');
+writes();
+$crm->edit($full, PrimaryPhone => { FreeFormNumber => '555-12' });
+$crm->sql("SELECT qbsync_refresh('contacts', '1')");
+await('the record', sub { $crm->sql('SELECT phone FROM crm.contacts WHERE id = 1') eq '555-12' });
+pass('PIP-36: read again when asked for');
+idle();
+is(scalar writes(), 0, 'and nothing of it goes back');
+
 is($crm->{node}->psql('crm', "SELECT qbsync_push('contacts', NULL)"), 3, 'bad input is an error');
 $crm->app('TRUNCATE crm.contacts');
 $crm->sql("UPDATE qbsync.mapping SET sweep_after = ''; SELECT qbsync.wake()");
