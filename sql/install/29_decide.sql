@@ -278,6 +278,12 @@ BEGIN
 		branches := format(' WHEN %s < %L::date THEN ''ignore:before the start date''',
 						   CASE policy ->> 'start_date_basis' WHEN 'created_at' THEN 'c.create_time::date' ELSE 'c.txn_date' END, policy ->> 'start_date');
 	END IF;
+	IF m.entity = 'customer' THEN
+		-- seen before the answer to what made it: its link comes with that
+		branches := branches || format(' WHEN qbsync.normalize_name(c.display_name) IN (SELECT qbsync.normalize_name(q.sent_values ->> ''display_name'') FROM qbsync.request q'
+			' WHERE q.connection_id = %s AND q.entity = ''customer'' AND q.operation = ''create'' AND q.state IN (''sent'', ''check'')'
+			' AND q.sent_values ->> ''display_name'' IS NOT NULL) THEN ''ignore:it is being made from the CRM''', m.connection_id);
+	END IF;
 	IF qbsync.mapping_direction(m.mapping_id) = 'push' THEN
 		branches := branches || ' WHEN true THEN ''ignore:nothing comes from QuickBooks here''';
 	END IF;
@@ -411,6 +417,7 @@ BEGIN
 					WHEN r.linked_by IS NOT NULL THEN 'update:'
 					WHEN r.active IS FALSE AND r.unmatched NOT LIKE 'create:a person%%' THEN 'ignore:inactive in QuickBooks'
 					WHEN NOT r.right_kind THEN 'ignore:of the other kind'
+					WHEN r.unmatched = 'ignore:it is being made from the CRM' THEN r.unmatched
 					WHEN r.auto_key IS NOT NULL AND k.crm_key IS NOT NULL THEN 'link:' || array_to_string(r.auto_reasons, ', ')
 					WHEN r.candidates IS NOT NULL AND r.unmatched NOT LIKE 'ignore:a person%%' AND r.unmatched NOT LIKE 'create:a person%%' THEN 'candidate:may be a record of the CRM'
 					ELSE r.unmatched

@@ -185,6 +185,13 @@ AS $fn$
 		INSERT INTO qbsync.create_generation AS g (mapping_id, crm_key, generation)
 		SELECT x.mapping_id, x.crm_key, x.generation + 1 FROM x WHERE x.outcome = 'refused' AND x.operation = 'create'
 		ON CONFLICT (mapping_id, crm_key) DO UPDATE SET generation = greatest(g.generation, excluded.generation)
+	), shown AS (
+		-- who has the name was not looked at while it could have been this one
+		INSERT INTO qbsync.arrival (mapping_id, id)
+		SELECT x.mapping_id, n.id FROM x JOIN qbsync.record n ON n.connection_id = x.connection_id AND n.entity = x.entity
+			AND qbsync.normalize_name(n.name) = qbsync.normalize_name(coalesce(x.sent_values ->> 'display_name', x.sent_values ->> 'name'))
+		WHERE x.outcome = 'refused' AND x.operation = 'create'
+		  AND EXISTS (SELECT FROM qbsync.mapping m WHERE m.mapping_id = x.mapping_id AND m.state = 'enabled')
 	)
 	INSERT INTO qbsync.send_error AS e (mapping_id, connection_id, entity, id, crm_key, record_name, problem, code, column_name, message, detail,
 		intuit_tid, next_attempt_at)

@@ -59,6 +59,12 @@ mirror_arrival_expect(bool any)
 	expected = any;
 }
 
+void
+mirror_arrival_note(void)
+{
+	appended = true;
+}
+
 bool
 mirror_arrival_take(void)
 {

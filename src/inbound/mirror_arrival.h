@@ -15,6 +15,9 @@
  */
 extern void mirror_arrival_expect(bool any);
 
+/* Arrivals were appended by a statement of another room. */
+extern void mirror_arrival_note(void);
+
 /* Were arrivals appended since the last call? */
 extern bool mirror_arrival_take(void);
 

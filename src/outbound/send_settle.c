@@ -232,6 +232,7 @@ record_unsent(Settlement *settlement)
 	appendStringInfoChar(&json, ']');
 	values[0] = DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
 	sql_execute(&note, values, NULL);
+	mirror_arrival_note();
 }
 
 /* Creations that were read back and are not there are sent, which the tables say first. */

@@ -118,6 +118,21 @@ is($crm->sql("SELECT problem, code, column_name FROM qbsync.send_error"), 'send_
 $crm->sql('DELETE FROM qbsync.request; DELETE FROM qbsync.send_error');
 $crm->faults;
 
+# A poll sees what was made before its answer is here.
+$crm->sql("SELECT qbsync_set(mapping => 'contacts', setting => 'pull_new', value => 'all')");
+$crm->faults({ match => { kind => 'write' }, fault => 'hang_after' });
+$crm->contact(90001, 'Under another name');
+$crm->create(90001, { display_name => 'Seen Early' });
+await('the request', sub { hits() > 0 });
+$crm->sync;
+$crm->applied;
+is($crm->sql("SELECT count(*) FROM qbsync.customer WHERE display_name = 'Seen Early'") . $crm->sql("SELECT count(*) FROM crm.contacts WHERE name = 'Seen Early'"), '10',
+	'EXT-31: what is being made from the CRM is not made in the CRM');
+$crm->faults;
+$crm->sent;
+$crm->applied;
+is($crm->sql("SELECT l.crm_key, l.state FROM qbsync.link l JOIN qbsync.customer c USING (connection_id, id) WHERE c.display_name = 'Seen Early'"), '90001|linked', 'and linked with its own');
+
 # Another timeline: QuickBooks is read first, then what may have been made is looked for.
 $crm->sql("SELECT qbsync_pause('acme')");
 await('the pause', sub { $crm->sql('SELECT state FROM qbsync.connection') eq 'paused' });
