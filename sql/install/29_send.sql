@@ -228,6 +228,8 @@ BEGIN
 	send_statements.push := format($sql$
 		WITH wanted AS (
 			SELECT o.crm_key, o.asked, o.lane, l.id AS linked_id, r.crm_key AS row_key, qbsync.strip(r.ours) AS ours, p.pairs, coalesce(p.auto, false) AS auto,
+				-- who asked for a record that is not shown is told so, for a day
+				o.asked AND o.lane = 'interactive' AND o.asked_at > clock_timestamp() - interval '1 day' AS recent,
 				CASE WHEN l.id IS NOT NULL THEN 'linked' WHEN r.crm_key IS NULL THEN 'gone' WHEN p.pairs IS NOT NULL THEN 'match'
 					WHEN o.asked OR %8$L THEN 'push' ELSE 'none' END AS verdict
 			FROM qbsync.outgoing o
@@ -250,18 +252,23 @@ BEGIN
 			SELECT w.crm_key, NULL, w.lane, w.asked, coalesce(w.ours ->> 'display_name', w.ours ->> 'company_name', w.crm_key), w.ours, NULL, '{}', '{}', NULL,
 				NULL, 'send_may_exist', NULL, format('It may be: %%s.', array_to_string(w.pairs, ', '))
 			FROM wanted w WHERE w.verdict = 'match' AND w.asked AND NOT w.auto
+			UNION ALL
+			SELECT w.crm_key, NULL, w.lane, w.asked, w.crm_key, NULL, NULL, '{}', '{}', NULL,
+				NULL, 'send_not_shown', NULL, NULL
+			FROM wanted w WHERE w.verdict = 'gone' AND w.recent
 		)%7$s, looked AS (
 			INSERT INTO qbsync.arrival (mapping_id, id)
 			SELECT DISTINCT %9$s, x.id FROM wanted w CROSS JOIN LATERAL unnest(coalesce(w.pairs, ARRAY[w.linked_id])) x(id) WHERE w.verdict IN ('linked', 'match')
 			RETURNING 1
 		), done AS (
 			DELETE FROM qbsync.outgoing o USING wanted w
-			WHERE o.mapping_id = %9$s AND o.crm_key = w.crm_key AND (w.verdict IN ('linked', 'gone', 'none') OR w.verdict = 'match' AND (w.auto OR NOT w.asked))
+			WHERE o.mapping_id = %9$s AND o.crm_key = w.crm_key AND (w.verdict IN ('linked', 'none') OR w.verdict = 'gone' AND NOT w.recent OR w.verdict = 'match' AND (w.auto OR NOT w.asked))
 		), kept AS (
-			UPDATE qbsync.outgoing o SET next_attempt_at = 'infinity' FROM composed k WHERE o.mapping_id = %9$s AND o.crm_key = k.crm_key
+			UPDATE qbsync.outgoing o SET next_attempt_at = CASE k.problem WHEN 'send_not_shown' THEN clock_timestamp() + interval '1 day' ELSE 'infinity' END
+			FROM composed k WHERE o.mapping_id = %9$s AND o.crm_key = k.crm_key
 		), forgotten AS (
 			DELETE FROM qbsync.send_error e USING wanted w
-			WHERE e.mapping_id = %9$s AND e.crm_key = w.crm_key AND (w.verdict IN ('gone', 'none') OR w.verdict = 'linked' AND e.id IS NULL OR w.verdict = 'match' AND NOT (w.asked AND NOT w.auto))
+			WHERE e.mapping_id = %9$s AND e.crm_key = w.crm_key AND (w.verdict = 'none' OR w.verdict = 'gone' AND NOT w.recent OR w.verdict = 'linked' AND e.id IS NULL OR w.verdict = 'match' AND NOT (w.asked AND NOT w.auto))
 		), dropped AS (
 			DELETE FROM qbsync.request r USING wanted w
 			WHERE r.mapping_id = %9$s AND r.crm_key = w.crm_key AND r.state IN ('ready', 'stale', 'refused') AND r.operation = 'create'
@@ -425,4 +432,5 @@ $fn$;
 COMMENT ON FUNCTION qbsync.want_parents(integer, text[]) IS 'What the CRM records that somebody asked for wait for is wanted in QuickBooks, too';
 
 INSERT INTO qbsync.problem (code, needs_person, meaning, remedy) VALUES
-	('send_may_exist', true, 'The CRM record was to be created in QuickBooks, which may have it already. Nothing was sent.', 'See qbsync.duplicate: link the two, or reject the pair; the record then goes by itself.');
+	('send_may_exist', true, 'The CRM record was to be created in QuickBooks, which may have it already. Nothing was sent.', 'See qbsync.duplicate: link the two, or reject the pair; the record then goes by itself.'),
+	('send_not_shown', true, 'The CRM record was to be created in QuickBooks, but the mapping''s view does not show it: there is none with this key, or it is out of scope. Nothing was sent.', 'Bring it into the view, and it goes by itself; of a person who stands for a company, send the company: SELECT qbsync_push(…). It is forgotten after a day.');
