@@ -268,6 +268,12 @@ attempt_failed(Attempt *attempt, UnitError *error, TimestampTz *next_due)
 		*next_due = GetCurrentTimestamp() + BUSY_WAIT_US;
 		return TURN_WAIT;
 	}
+	/* on the way out only rows of ours are written, which somebody else has changed or holds: a function that asks for the record, say */
+	if (attempt->claim != NULL && attempt->claim->pushes && busy && error->sqlerrcode != ERRCODE_QUERY_CANCELED)
+	{
+		*next_due = GetCurrentTimestamp() + BUSY_WAIT_US;
+		return TURN_WAIT;
+	}
 	if (attempt->stage == STAGE_BEGIN || attempt->claim == NULL)
 		return attempt_mapping_fails(attempt, "mapping_broken", failure_detail(error), next_due);
 	if (attempt->claim->undo_arrival != 0)

@@ -149,6 +149,25 @@ $crm->app("UPDATE crm.contacts SET email = 'good\@example.com' WHERE id = 4");
 idle();
 is(scalar(named('Good name')) . errors(), '1', 'and leaves when it is mended');
 
+# --- somebody asks for a record while an apply worker looks at it ---------------------------------------------------------
+
+$crm->app("INSERT INTO crm.contacts (id, name) VALUES (8, 'Asked for meanwhile')");
+idle();
+$crm->sql("INSERT INTO qbsync.outgoing (mapping_id, crm_key, next_attempt_at) SELECT mapping_id, '8', clock_timestamp() + interval '1 s' FROM qbsync.mapping; SELECT qbsync.wake()");
+$crm->sql(<<'SQL');
+BEGIN;
+UPDATE qbsync.outgoing SET asked_at = clock_timestamp() WHERE crm_key = '8';
+DO $$
+BEGIN
+	WHILE NOT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND a.backend_type = 'qbsync apply worker') LOOP
+		PERFORM pg_sleep(0.005), pg_stat_clear_snapshot();
+	END LOOP;
+END $$;
+COMMIT;
+SQL
+idle();
+is(scalar(named('Asked for meanwhile')) . errors(), '1', 'KAR-36: asking for a record that a worker looks at right now delays it by a moment, and is no error');
+
 # --- by rule ------------------------------------------------------------------------------------------------------------
 
 $crm->sql("SELECT qbsync_set(mapping => 'contacts', setting => 'push_new', value => 'scope')");
