@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Shows what qbsync does, from nothing: builds and installs it, starts a private PostgreSQL and the QuickBooks simulator
 # with a sample company, connects, loads, changes things inside QuickBooks while they arrive, maps a CRM, links its contacts,
-# lets changes, conflicts and errors happen to them, shuts down.
+# lets changes, conflicts and errors happen to them on both sides, pulls the plug in the middle of a write, shuts down.
 #
 #	test/demo.sh [--keep]		--keep leaves everything running and says how to get in
 #
@@ -110,6 +110,32 @@ in_quickbooks() {
 	curl -sS -f -o "$work/act.json" -H 'Content-Type: application/json' --data-binary "$2" "$base_url/control/act" ||
 		{ cat "$work/act.json" >&2; exit 1; }
 }
+
+# What QuickBooks itself has under a name, inactive ones included.
+look_in_quickbooks() {
+	printf '\n>> in QuickBooks there is:\n'
+	curl -sS -f "$base_url/control/store?entity=Customer" | python3 -c '
+import json, sys
+for c in json.load(sys.stdin)["objects"]:
+    if c["DisplayName"] == sys.argv[1]:
+        print("   customer %s, %s, phone %s, e-mail %s, SyncToken %s" % (c["Id"], c["DisplayName"],
+            c.get("PrimaryPhone", {}).get("FreeFormNumber"), c.get("PrimaryEmailAddr", {}).get("Address"), c["SyncToken"]))' "$1" |
+		tee "$work/seen"
+}
+
+# It is one record, and all that is named is in it.
+true_there() {
+	local claim=$1 word
+	shift
+	[ "$(wc -l <"$work/seen")" = 1 ] || { echo "NOT TRUE: $claim" >&2; exit 1; }
+	for word in "$@"; do
+		grep -qF "$word" "$work/seen" || { echo "NOT TRUE: $claim ($word)" >&2; exit 1; }
+	done
+	echo "[true] $claim"
+}
+
+# A member of the simulator's answer to a question of its control API, a Python expression about "it".
+ask_simulator() { curl -sS -f "$base_url/control/$1" | python3 -c "import json, sys; it = json.load(sys.stdin); print($2)"; }
 
 # Ask for the changes now instead of at the next poll, and wait until they are here.  Listening tells what arrived.
 arrive() {
@@ -249,7 +275,7 @@ done
 wait "$waiting"
 waiting=
 sql 'SELECT * FROM qbsync.progress'
-true_that 'everything is loaded' "SELECT bool_and(phase = 'loaded' AND done = total) AND count(*) = 7 FROM qbsync.progress"
+true_that 'everything is loaded' "SELECT bool_and(phase = 'loaded' AND done = total) AND count(*) = 8 FROM qbsync.progress"
 true_that 'the company is live and all is well' "SELECT state = 'live' AND ok FROM qbsync.status"
 
 first 'SELECT * FROM qbsync.customer_summary'
@@ -386,31 +412,84 @@ took="SELECT c.seen_at AS here_at, h.at AS in_the_crm_at, h.at - c.seen_at AS to
 sql "$took"
 true_that 'seconds later at the most' "SELECT took < '5 s' FROM ($took) t"
 
-say 'The same field is changed on both sides, to different values:'
-sql "WITH h AS (UPDATE crm.phone SET number = '(450) 555-0111' WHERE person_id = 1 AND kind = 'work' RETURNING person_id)
-	UPDATE crm.person p SET updated_at = now() FROM h WHERE p.id = h.person_id"
-in_quickbooks 'somebody else changes it, too' \
+step 'What changes in the CRM reaches QuickBooks'
+edit="UPDATE crm.phone SET number = '%s' WHERE person_id = 1 AND kind = 'work'"
+sql "$(printf "$edit" '(450) 555-0188')"
+sql "CALL qbsync_wait('acme', 'idle')"
+look_in_quickbooks 'Émilie Tremblay'
+true_there 'the number is in QuickBooks' '(450) 555-0188'
+say 'What QuickBooks does not have goes when somebody asks for it (policy push_new has other ways):'
+sql "SELECT action, crm_key, name, reason FROM qbsync_plan('organisation') WHERE action = 'crm_only' AND count IS NULL"
+sql "SELECT qbsync_push('organisation', '5')"
+sql "CALL qbsync_wait('acme', 'idle')"
+look_in_quickbooks 'Pépinière Beauchamp'
+true_there 'it has been made there, once' 'Pépinière Beauchamp'
+sql "SELECT crm_table, crm_key, id, name, how FROM qbsync.matched WHERE crm_key = '5' AND mapping = 'organisation'"
+
+say 'Both sides change a record at the same time, QuickBooks first; nobody has asked QuickBooks when the CRM is changed:'
+in_quickbooks 'Émilie Tremblay has a new e-mail address' \
+	'{"act": "edit", "entity": "Customer", "id": "1", "set": {"PrimaryEmailAddr": {"Address": "e.tremblay@exemple.test"}}}'
+sql "$(printf "$edit" '(450) 555-0199')"
+sql "CALL qbsync_wait('acme', 'idle')"
+look_in_quickbooks 'Émilie Tremblay'
+sql "SELECT h.number, e.address FROM crm.phone h JOIN crm.email e USING (person_id) WHERE h.person_id = 1 AND h.kind = 'work'"
+true_there "QuickBooks kept its own edit and has the CRM's" '(450) 555-0199' e.tremblay@exemple.test
+true_that "and so has the CRM: one write was refused as made from an old version, the record was read again, merged and sent" \
+	"SELECT h.number = '(450) 555-0199' AND e.address = 'e.tremblay@exemple.test' FROM crm.phone h JOIN crm.email e USING (person_id) WHERE h.person_id = 1 AND h.kind = 'work'"
+
+say 'The same field, to different values:'
+in_quickbooks 'somebody changes the phone number of Émilie Tremblay' \
 	'{"act": "edit", "entity": "Customer", "id": "1", "set": {"PrimaryPhone": {"FreeFormNumber": "(450) 555-0222"}}}'
-into_crm
+sql "WITH h AS ($(printf "$edit" '(450) 555-0111') RETURNING person_id)
+	UPDATE crm.person p SET updated_at = now() FROM h WHERE p.id = h.person_id"
+sql "CALL qbsync_wait('acme', 'idle')"
 conflict="FROM qbsync.conflict_open WHERE crm_table = 'crm.person' AND crm_key = '1'"
 wide "SELECT name, unit, kind, base, crm, quickbooks, crm_changed_at, quickbooks_changed_at, take_crm, take_quickbooks $conflict"
-true_that 'neither value is lost: the CRM has its own, the conflict both and the one agreed on before' \
+true_that 'neither value is lost: each side has its own, the conflict both and the one agreed on before' \
 	"SELECT (SELECT number = '(450) 555-0111' FROM crm.phone WHERE person_id = 1 AND kind = 'work')
-		AND (SELECT base ->> 'primary_phone' = '(450) 555-0177' AND crm ->> 'primary_phone' = '(450) 555-0111' AND quickbooks ->> 'primary_phone' = '(450) 555-0222' AND crm_changed_at > now() - interval '10 min' $conflict)"
-take=$(value "SELECT replace(take_quickbooks, 'SELECT ', 'SELECT * FROM ') $conflict")
+		AND (SELECT base ->> 'primary_phone' = '(450) 555-0199' AND crm ->> 'primary_phone' = '(450) 555-0111' AND quickbooks ->> 'primary_phone' = '(450) 555-0222' AND crm_changed_at > now() - interval '10 min' $conflict)"
+take=$(value "SELECT replace(take_crm, 'SELECT ', 'SELECT * FROM ') $conflict")
 sql "$take"
 sql "CALL qbsync_wait('acme', 'idle')"
-sql "$phones"
-true_that 'decided with one call' \
-	"SELECT number = '(450) 555-0222' AND NOT EXISTS (SELECT $conflict) FROM crm.phone WHERE person_id = 1 AND kind = 'work'"
+look_in_quickbooks 'Émilie Tremblay'
+true_there 'decided with one call' '(450) 555-0111'
+true_that 'and the conflict is over' "SELECT NOT EXISTS (SELECT $conflict)"
+
+step 'The plug is pulled in the middle of a write'
+say 'QuickBooks will do what it is asked, but its answer will not leave:'
+curl -sS -f -o "$work/act.json" -d '{"match": {"kind": "write"}, "fault": "hang_after", "times": 1}' "$base_url/control/faults"
+sql "INSERT INTO crm.organisation (id, name) VALUES (6, 'Serres Boréales')"
+sql "SELECT qbsync_push('organisation', '6')"
+until [ "$(ask_simulator faults 'it["rules"][0]["hits"]')" = 1 ]; do kill -0 "$simulator"; sleep 0.05; done
+look_in_quickbooks 'Serres Boréales'
+true_there 'the customer has been made' 'Serres Boréales'
+sql 'SELECT crm_table, crm_key, operation, state, first_sent_at, requestid FROM qbsync.pending'
+requestid=$(value "SELECT requestid FROM qbsync.pending WHERE crm_key = '6' AND state = 'sent' AND id IS NULL")
+[ -n "$requestid" ] || { echo 'NOT TRUE: here nobody knows' >&2; exit 1; }
+echo '[true] here nobody knows'
+printf '\n$ pg_ctl stop -m immediate; pg_ctl start\n'
+as_server_user "$work" "$bin/pg_ctl" stop -s -w -D "$work/data" -m immediate
+curl -sS -f -o "$work/act.json" -X DELETE "$base_url/control/faults"
+replayed=$(ask_simulator stats 'it["requestid"].get("replayed", 0)')
+as_server_user "$work" "$bin/pg_ctl" start -s -w -D "$work/data" -l "$work/log"
+sql "CALL qbsync_wait('acme', 'idle')"
+sql "SELECT crm_table, crm_key, id, name, how FROM qbsync.matched WHERE crm_key = '6' AND mapping = 'organisation'"
+look_in_quickbooks 'Serres Boréales'
+true_there 'there is one, not two' 'Serres Boréales'
+echo
+printf '>> in QuickBooks, writes with requestid %s: %s; repetitions that were given the first answer: %s\n' "$requestid" \
+	"$(ask_simulator ledger "sum(e['requestid'] == '$requestid' for e in it['entries'])")" \
+	"$(($(ask_simulator stats 'it["requestid"].get("replayed", 0)') - replayed))" | tee "$work/seen"
+true_there 'asked for twice with the same requestid, done once' 'requestid '"$requestid"': 1; ' 'first answer: 1'
+true_that 'and the two are linked; nothing is owed' "SELECT EXISTS (SELECT FROM qbsync.matched WHERE crm_key = '6' AND mapping = 'organisation') AND NOT EXISTS (SELECT FROM qbsync.pending)"
 
 say 'The CRM asks by its own keys what its people want to know:'
 sql "SELECT o.id, o.name, s.balance, s.overdue_balance, s.invoice_count, s.last_payment_date FROM crm.organisation o
 	JOIN qbsync.customer_summary s ON s.crm_table = 'crm.organisation' AND s.crm_key = o.id::text ORDER BY o.id"
 sql "SELECT at, text, by, decision FROM qbsync.timeline WHERE crm_table = 'crm.person' AND crm_key = '1' ORDER BY at"
 true_that 'balances and history are found by the CRM'"'"'s keys' \
-	"SELECT (SELECT count(*) = 3 FROM qbsync.customer_summary WHERE crm_table = 'crm.organisation')
-		AND (SELECT count(*) FILTER (WHERE kind = 'updated') >= 3 AND bool_or(kind = 'conflict') AND bool_or(kind = 'resolved' AND by IS NOT NULL)
+	"SELECT (SELECT count(*) = 5 FROM qbsync.customer_summary WHERE crm_table = 'crm.organisation')
+		AND (SELECT count(*) FILTER (WHERE kind = 'updated') >= 3 AND count(*) FILTER (WHERE kind = 'sent') >= 3 AND bool_or(kind = 'conflict') AND bool_or(kind = 'resolved' AND by IS NOT NULL)
 			FROM qbsync.timeline WHERE crm_table = 'crm.person' AND crm_key = '1')"
 
 # --- 6. running it -------------------------------------------------------------------------------------------------------
