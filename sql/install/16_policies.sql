@@ -16,9 +16,9 @@ INSERT INTO qbsync.policy (name, allowed, default_value, per_column, meaning) VA
 	('email_in', '{all,first}', 'all', false, 'Of several e-mail addresses of a customer the CRM gets: all; first: only the first.'),
 	('email_out', '{primary,primary_first_keep_rest,all}', 'primary_first_keep_rest', false, 'Of several e-mail addresses QuickBooks gets: primary: the first alone, QuickBooks'' others are lost; primary_first_keep_rest: the first, QuickBooks'' others stay behind it; all.'),
 	-- X-4, X-11
-	('push_new', '{on_demand,on_invoice,scope,none}', 'on_demand,on_invoice', false, 'When a CRM record that QuickBooks does not have is created there, a list: on_demand: when somebody asks; scope: as soon as it is new or changed and its view shows it; on_invoice: when an invoice needs it; or none.'),
+	('push_new', '{on_demand,on_invoice,scope,none}', 'on_demand,on_invoice', false, 'When a CRM record that QuickBooks does not have is created there, a list: scope: as soon as it is new or changed and its view shows it; on_invoice: when an invoice needs it; on_demand, none: not by itself. What somebody asks for (qbsync_push, qbsync_backfill) is created whatever this says.'),
 	('lane_limit', NULL, '100', false, 'So many CRM records may wait to be created or deactivated in QuickBooks because a rule says so (push_new scope, on_crm_delete); more are taken for an accident and wait for qbsync_confirm_lane. What a person asked for never waits.'),
-	('initial_push', '{true,false}', 'false', false, 'The first sync creates CRM records in QuickBooks, too.'),
+	('initial_push', '{true,false}', 'false', false, 'When the first sync has ended, all CRM records of the view that QuickBooks does not have are created there, as by qbsync_backfill.'),
 	('push_rule', NULL, 'none', false, 'When an invoice of the CRM is sent by itself, as column=value,value: when that column of its view gets one of the values. none: when somebody asks.'),
 	('customer_missing', '{create,hold}', 'create', false, 'An invoice is to be sent whose customer QuickBooks does not have: create: the customer goes first, as push_new allows; hold: the invoice waits until it is linked.'),
 	('update_customer_on_invoice', '{true,false}', 'false', false, 'Sending an invoice first sends what differs of its customer: address, e-mail, tax number.'),
@@ -50,7 +50,7 @@ INSERT INTO qbsync.policy (name, allowed, default_value, per_column, meaning) VA
 	('payment_overpays', '{park,apply_due_rest_unapplied}', 'park', false, 'A payment of the CRM is more than what is due: park: waits for a person; apply_due_rest_unapplied: the rest stays unapplied.'),
 	('payment_future_days', NULL, '2', false, 'How many days in the future a payment of the CRM may be dated.'),
 	-- X-13
-	('on_crm_delete', '{tombstone,deactivate,block,void,delete}', 'tombstone', false, 'A linked record is deleted in the CRM: tombstone: nothing happens in QuickBooks and it never comes back; deactivate: the customer or item is made inactive; block: the CRM refuses to delete it; void, delete: documents only.'),
+	('on_crm_delete', '{tombstone,deactivate,block,void,delete}', 'tombstone', false, 'A linked record is deleted in the CRM: tombstone: nothing happens in QuickBooks and it never comes back; deactivate: the customer is made inactive; block: the CRM refuses to delete it; void, delete: documents only.'),
 	('on_crm_delete_documents', '{same,tombstone,block,void,delete}', 'same', false, 'The same for documents: same: as on_crm_delete says.'),
 	-- X-14, X-15
 	('on_qbo_inactive', '{mark,deactivate_crm,ignore}', 'mark', false, 'A linked customer or item is made inactive in QuickBooks: mark: qbsync.matched shows it; deactivate_crm: the column active of its view is set to false; ignore.'),

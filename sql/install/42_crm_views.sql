@@ -304,7 +304,7 @@ COMMENT ON COLUMN qbsync.timeline.crm_table IS 'table of the CRM record';
 COMMENT ON COLUMN qbsync.timeline.crm_key IS 'key of the CRM record, as text';
 COMMENT ON COLUMN qbsync.timeline.id IS 'QuickBooks'' id';
 COMMENT ON COLUMN qbsync.timeline.name IS 'what the record is called in QuickBooks now';
-COMMENT ON COLUMN qbsync.timeline.kind IS 'created, updated, linked, unlinked, deleted, merged, event, conflict, resolved, decided, undone, missing';
+COMMENT ON COLUMN qbsync.timeline.kind IS 'created, updated, sent, linked, unlinked, deleted, merged, event, conflict, resolved, decided, undone, missing';
 COMMENT ON COLUMN qbsync.timeline.text IS 'what happened, in plain words';
 COMMENT ON COLUMN qbsync.timeline.by IS 'who did it; null: qbsync itself';
 COMMENT ON COLUMN qbsync.timeline.decision IS 'number for qbsync_undo';
@@ -351,7 +351,7 @@ COMMENT ON COLUMN qbsync.mapping_status.alias_count IS 'QuickBooks records that 
 COMMENT ON COLUMN qbsync.mapping_status.crm_missing_count IS 'links whose CRM record is gone or out of scope';
 COMMENT ON COLUMN qbsync.mapping_status.duplicate_count IS 'rows of qbsync.duplicate';
 COMMENT ON COLUMN qbsync.mapping_status.conflict_count IS 'rows of qbsync.conflict_open';
-COMMENT ON COLUMN qbsync.mapping_status.error_count IS 'rows of qbsync.error_open';
+COMMENT ON COLUMN qbsync.mapping_status.error_count IS 'records that the CRM does not take: rows of qbsync.error_open';
 COMMENT ON COLUMN qbsync.mapping_status.waiting_count IS 'changes in QuickBooks that were not looked at yet';
 COMMENT ON COLUMN qbsync.mapping_status.send_error_count IS 'CRM records that cannot go to QuickBooks as they are: rows of qbsync.error_open, too';
 COMMENT ON COLUMN qbsync.mapping_status.pending_count IS 'rows of qbsync.pending';

@@ -141,4 +141,4 @@ COMMENT ON COLUMN qbsync.pending.lane IS 'interactive goes before rule, rule bef
 COMMENT ON COLUMN qbsync.pending.paused IS 'its lane rests: see qbsync_confirm_lane and qbsync_backfill_pause';
 COMMENT ON COLUMN qbsync.pending.columns IS 'what is sent, by the mirror''s columns; null: emptied';
 COMMENT ON COLUMN qbsync.pending.since IS 'when it was made as it is now';
-COMMENT ON COLUMN qbsync.pending.attempts IS 'how often it was sent';
+COMMENT ON COLUMN qbsync.pending.attempts IS 'how often it was sent and not carried out, since it was made as it is now';
