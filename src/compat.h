@@ -48,6 +48,11 @@ CppConcat(pg_finfo_,funcname) (void) \
 extern int no_such_variable
 #endif
 
+/* A function that does not return.  18 says it before the declaration, and no longer has pg_attribute_noreturn(). */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn _Noreturn
+#endif
+
 /* A wait event set that lives until FreeWaitEventSet(), whatever the transaction does. */
 #if PG_VERSION_NUM >= 170000
 #define qbsync_create_wait_event_set(nevents) CreateWaitEventSet(NULL, (nevents))

@@ -7,14 +7,15 @@
 
 #include "postgres.h"
 
+#include "compat.h"
 #include "crm/write.h"
 
 /* Note which statement begins, for write_probe(); nargs: its arrays, 0: it is the INSERT of canonical rows. */
 extern void write_begins(const char *statement, int nargs);
 
 /* Errors of a whole batch: see write.c. */
-extern void write_no_key(const Deed *deed) pg_attribute_noreturn();
-extern void write_returned_nothing(const Deed *deed) pg_attribute_noreturn();
+pg_noreturn extern void write_no_key(const Deed *deed);
+pg_noreturn extern void write_returned_nothing(const Deed *deed);
 
 /* Raise unless every new record has a key of its own. */
 extern void write_check_new_keys(Deed **made, int n);
