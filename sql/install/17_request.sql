@@ -1,7 +1,7 @@
 /*
  * The way out: what is to be written to QuickBooks, durable before it is sent, and what QuickBooks would not take.
  *
- * Dumped: request, outgoing, create_generation; send_error is found again.  As in 10_tables.sql no foreign keys.
+ * Dumped: request, outgoing, create_generation; send_error is found again (qbsync.recheck_requests).  As in 10_tables.sql no foreign keys.
  */
 
 CREATE TABLE qbsync.request (

@@ -103,7 +103,9 @@ AS $fn$
 			LEFT JOIN qbsync.create_generation z ON z.mapping_id = %2$s AND z.crm_key = k.crm_key
 			CROSS JOIN LATERAL (SELECT CASE WHEN k.id IS NULL THEN coalesce(z.generation, 0)
 				WHEN o.operation = 'update' AND o.state = 'refused' THEN o.generation + 1 WHEN o.operation = 'update' THEN o.generation ELSE 0 END AS generation) g
-			WHERE k.body IS NOT NULL AND (o.state IS NULL OR o.state = 'ready'
+			-- one that says the same already is not even locked: the sender passes by what is
+			WHERE k.body IS NOT NULL AND (o.state IS NULL
+				OR o.state = 'ready' AND (o.body, o.sync_token, o.id, o.crm_values, o.generation, o.lane) IS DISTINCT FROM (k.body, k.sync_token, k.id, k.ours, g.generation, k.lane)
 				OR o.state = 'stale' AND (o.sync_token IS NULL OR (o.sync_token, o.id) IS DISTINCT FROM (k.sync_token, k.id))
 				-- what was refused is not asked again before something has changed, or qbsync.retry_sends() says so
 				OR o.state = 'refused' AND (o.sent_values, o.sync_token, o.id) IS DISTINCT FROM (k.columns, k.sync_token, k.id))
@@ -113,7 +115,7 @@ AS $fn$
 				composed_at = clock_timestamp(), first_sent_at = NULL, sent_at = NULL,
 				-- rounds of a record that others change all the time are counted
 				attempts = CASE r.state WHEN 'stale' THEN r.attempts ELSE 0 END
-				WHERE r.state <> 'ready' OR (r.requestid, r.body, r.crm_values) IS DISTINCT FROM (excluded.requestid, excluded.body, excluded.crm_values)
+				WHERE r.state <> 'ready' OR (r.requestid, r.body, r.crm_values, r.lane) IS DISTINCT FROM (excluded.requestid, excluded.body, excluded.crm_values, excluded.lane)
 			RETURNING r.crm_key
 		), failed AS (
 			INSERT INTO qbsync.send_error AS e (mapping_id, connection_id, entity, id, crm_key, record_name, problem, column_name, detail, waits_for, next_attempt_at)

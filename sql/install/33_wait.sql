@@ -160,7 +160,7 @@ AS $fn$
 			   OR EXISTS (SELECT FROM qbsync.outgoing o WHERE o.mapping_id = m.mapping_id AND o.next_attempt_at <= clock_timestamp()
 						  AND o.lane <> ALL (m.paused_lanes))
 			   OR EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = m.mapping_id AND r.state <> 'refused'
-						  AND (r.lane <> ALL (m.paused_lanes) OR r.state <> 'ready'))
+						  AND (r.lane <> ALL (m.paused_lanes) OR r.state NOT IN ('ready', 'check')))
 			   OR EXISTS (SELECT FROM qbsync.crm_error e WHERE e.mapping_id = m.mapping_id AND e.next_attempt_at <= clock_timestamp()
 						  AND e.dismissed_at IS NULL)));
 $fn$;

@@ -249,7 +249,25 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 	UPDATE qbsync.request r SET state = 'check'
 	WHERE r.connection_id = recheck_requests.connection_id AND (r.state = 'sent' OR r.state = 'ready' AND r.operation = 'create');
+	-- what was refused or waits is looked at again where nothing says so any more: errors are not dumped
+	WITH lost AS (
+		UPDATE qbsync.request r SET state = 'stale', sync_token = NULL, generation = CASE r.operation WHEN 'update' THEN r.generation + 1 ELSE r.generation END
+		WHERE r.connection_id = recheck_requests.connection_id AND r.state = 'refused'
+		  AND NOT EXISTS (SELECT FROM qbsync.send_error e WHERE e.mapping_id = r.mapping_id AND e.crm_key = r.crm_key)
+		RETURNING r.mapping_id, r.crm_key, r.id
+	), updates AS (
+		INSERT INTO qbsync.arrival (mapping_id, id) SELECT l.mapping_id, l.id FROM lost l WHERE l.id IS NOT NULL
+	), wanted AS (
+		INSERT INTO qbsync.outgoing AS o (mapping_id, crm_key, asked, asked_by) SELECT l.mapping_id, l.crm_key, false, NULL FROM lost l WHERE l.id IS NULL
+		ON CONFLICT (mapping_id, crm_key) DO UPDATE SET next_attempt_at = clock_timestamp()
+	)
+	UPDATE qbsync.outgoing o SET next_attempt_at = clock_timestamp()
+	FROM qbsync.mapping m
+	WHERE m.connection_id = recheck_requests.connection_id AND o.mapping_id = m.mapping_id AND o.next_attempt_at = 'infinity'
+	  AND NOT EXISTS (SELECT FROM qbsync.send_error e WHERE e.mapping_id = o.mapping_id AND e.crm_key = o.crm_key)
+	  AND NOT EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = o.mapping_id AND r.crm_key = o.crm_key);
 	UPDATE qbsync.connection c SET recheck_since = NULL WHERE c.connection_id = recheck_requests.connection_id;
+	SELECT qbsync.wake();
 $fn$;
 COMMENT ON FUNCTION qbsync.recheck_requests(integer) IS 'QuickBooks was read after a promotion or restore: whatever may have been carried out already is read back before it is sent';
 

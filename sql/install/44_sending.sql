@@ -94,7 +94,7 @@ DECLARE
 BEGIN
 	UPDATE qbsync.mapping k SET paused_lanes = array_remove(k.paused_lanes, 'rule'), lane_confirmed_at = clock_timestamp() WHERE k.mapping_id = m.mapping_id;
 	PERFORM qbsync.wake();
-	RETURN (SELECT count(*) FROM qbsync.request r WHERE r.mapping_id = m.mapping_id AND r.lane = 'rule' AND r.state = 'ready');
+	RETURN (SELECT count(*) FROM qbsync.request r WHERE r.mapping_id = m.mapping_id AND r.lane = 'rule' AND r.state IN ('ready', 'check'));
 END
 $fn$;
 COMMENT ON FUNCTION @extschema@.qbsync_confirm_lane(text) IS
@@ -127,7 +127,7 @@ COMMENT ON FUNCTION @extschema@.qbsync_refresh(text, text) IS 'Read the QuickBoo
 
 CREATE VIEW qbsync.pending AS
 SELECT v.connection, v.connection_id, m.name AS mapping, r.entity, m.crm_table, r.crm_key, r.id, r.operation, r.state, r.lane,
-	r.state = 'ready' AND r.lane = ANY (m.paused_lanes) AS paused,
+	r.state IN ('ready', 'check') AND r.lane = ANY (m.paused_lanes) AS paused,
 	r.sent_values AS columns, r.composed_at AS since, now() - r.composed_at AS age, r.first_sent_at, r.attempts, r.requestid
 FROM qbsync.request r
 JOIN qbsync.visible_connection v ON v.connection_id = r.connection_id

@@ -27,6 +27,9 @@ typedef struct Pick
 	bool		stale;			/* records are to be looked up */
 } Pick;
 
+/* Nobody has stopped it. */
+#define MAY_GO "EXISTS (SELECT FROM qbsync.mapping m WHERE m.mapping_id = r.mapping_id AND m.state = 'enabled' AND r.lane <> ALL (m.paused_lanes))"
+
 /* Columns of a request, as read_item() takes them. */
 #define ITEM_COLUMNS "r.request_id, r.entity, r.operation, r.lane, r.requestid, r.body," \
 	" coalesce(r.sent_values ->> 'display_name', r.sent_values ->> 'name'), r.attempts, r.first_sent_at, r.batch_requestid, r.bid"
@@ -197,7 +200,7 @@ pick_checks(Pick *pick, int wanted)
 {
 	static SqlStatement read = {
 		"SELECT " ITEM_COLUMNS " FROM qbsync.request r WHERE r.connection_id = $1 AND r.state = 'check'"
-		" AND r.operation = 'create' AND r.request_id <> ALL ($2) ORDER BY r.request_id LIMIT $3 FOR UPDATE OF r SKIP LOCKED",
+		" AND r.operation = 'create' AND " MAY_GO " AND r.request_id <> ALL ($2) ORDER BY r.request_id LIMIT $3 FOR UPDATE OF r SKIP LOCKED",
 		3, {INT4OID, INT8ARRAYOID, INT4OID}
 	};
 	static SqlStatement reread = {
@@ -238,8 +241,7 @@ read_ready(Sender *sender, const char *lane, int wanted, SendItem **items)
 {
 	static SqlStatement read = {
 		"SELECT " ITEM_COLUMNS " FROM qbsync.request r WHERE r.connection_id = $1 AND r.state = 'ready' AND r.lane = $2"
-		" AND EXISTS (SELECT FROM qbsync.mapping m WHERE m.mapping_id = r.mapping_id AND m.state = 'enabled' AND r.lane <> ALL (m.paused_lanes))"
-		" ORDER BY r.request_id LIMIT $3 FOR UPDATE OF r SKIP LOCKED",
+		" AND " MAY_GO " ORDER BY r.request_id LIMIT $3 FOR UPDATE OF r SKIP LOCKED",
 		3, {INT4OID, TEXTOID, INT4OID}
 	};
 	Datum		values[3] = {Int32GetDatum(sender->company->id), CStringGetTextDatum(lane), Int32GetDatum(wanted)};

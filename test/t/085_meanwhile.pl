@@ -159,6 +159,45 @@ idle();
 my $second = link_of(50);
 ok($second && $second ne $first && theirs($second), 'EXT-2: pushed again it is another creation, and not the answer to the first');
 
+# --- after a restore ----------------------------------------------------------------------------------------------------
+
+# What is stopped stays stopped, and what was refused is found again: errors are not dumped.
+sub restored { $crm->sql("UPDATE qbsync.connection SET recheck_since = now(); SELECT qbsync.wake()"); $crm->sync; await('a look', sub { $crm->sql('SELECT recheck_since IS NULL FROM qbsync.connection') eq 't' }) }
+
+set('push_new', 'scope');
+hold();
+$crm->app("INSERT INTO crm.contacts (id, name) VALUES (70, 'By Accident'), (74, 'On Purpose')");
+wait_for('creations are stopped', '70|create|ready 74|create|ready', \&requests);
+$crm->sql("SELECT qbsync_push('contacts', '74')");
+idle();
+is(requests() . scalar(named('On Purpose')), '70|create|ready1', 'what a person asks for goes');
+my $row = $crm->sql("SELECT xmin, xmax FROM qbsync.request");
+$crm->app("BEGIN; UPDATE crm.contacts SET note = 'x' WHERE id = 70; UPDATE crm.contacts SET note = NULL WHERE id = 70; COMMIT");
+await('the captures', sub { $crm->sql('SELECT count(*) FROM qbsync.capture') eq '0' });
+idle();
+is($crm->sql("SELECT xmin, xmax FROM qbsync.request"), $row, 'what stays as it is is not locked: the sender would pass it by');
+restored();
+idle();
+is(requests() . scalar(named('By Accident')), '70|create|check0', 'what a person has to confirm waits on');
+is($crm->sql("SELECT crm_key FROM qbsync.pending WHERE paused"), '70', 'and is shown');
+is(release(), '1', 'he does');
+idle();
+is(requests() . scalar(named('By Accident')), '1', 'it is read back, and sent');
+set('push_new', 'on_demand');
+
+$crm->app("INSERT INTO crm.contacts (id, name) VALUES (71, 'Taken Name'), (72, 'Waits'); UPDATE crm.contacts SET parent = 73 WHERE id = 72");
+set('pull_new', 'none');
+my $taken = $crm->customer(DisplayName => 'Taken Name');
+$crm->sql("SELECT qbsync_push('contacts', k) FROM unnest('{71,72}'::text[]) k");
+idle();
+like(errors(), qr/^71\|send_name_taken\|display_name 72\|send_waiting/, 'one is refused, one waits');
+$crm->edit($taken, DisplayName => 'Taken No More');
+$crm->app("INSERT INTO crm.contacts (id, name) VALUES (73, 'The One')");
+$crm->sql('DELETE FROM qbsync.send_error');
+restored();
+idle();
+is(requests() . join(' ', map { scalar named($_) } 'Taken Name', 'The One', 'Waits') . errors(), '1 1 1', 'both are taken up again');
+
 # --- columns that only come in -------------------------------------------------------------------------------------------
 
 $crm->sql("SELECT qbsync_set(mapping => 'contacts', \"column\" => 'primary_phone', setting => 'direction', value => 'pull')");
