@@ -214,6 +214,26 @@ withdraw(const Mapping *mapping, const Batch *ids, const Batch *crm_keys)
 	sql_execute(&errors, values, NULL);
 }
 
+/* An edit of a record that is gone is owed to nobody; what makes it inactive in QuickBooks is. */
+static void
+withdraw_edits(const Mapping *mapping, Datum ids)
+{
+	static SqlStatement requests = {
+		"DELETE FROM qbsync.request r WHERE r.mapping_id = $1 AND r.id = ANY ($2) AND r.state IN ('ready', 'stale', 'refused')"
+		" AND r.sent_values <> '{\"active\": false}'",
+		2, {INT4OID, TEXTARRAYOID}
+	};
+	static SqlStatement errors = {
+		"DELETE FROM qbsync.send_error e WHERE e.mapping_id = $1 AND e.id = ANY ($2)"
+		" AND NOT EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = $1 AND r.crm_key = e.crm_key)",
+		2, {INT4OID, TEXTARRAYOID}
+	};
+	Datum		values[] = {Int32GetDatum(mapping->mapping_id), ids};
+
+	sql_execute(&requests, values, NULL);
+	sql_execute(&errors, values, NULL);
+}
+
 /* CRM records that are linked are not wanted in QuickBooks any more; what may be there is looked at again before it is created. */
 static void
 unwant(const Mapping *mapping, const Batch *linked_keys, const Batch *candidates)
@@ -308,6 +328,7 @@ enter_gone(const Mapping *mapping, Datum ids, bool captured)
 void
 sends_gone(const Mapping *mapping, Datum ids)
 {
+	withdraw_edits(mapping, ids);
 	enter_gone(mapping, ids, false);
 }
 
