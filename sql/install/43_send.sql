@@ -155,6 +155,21 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.send_retry_at(text, integer) IS 'When a refused record is sent again by itself, after so many earlier refusals for the same reason: after 1 h, 2 h … 24 h; infinity: when it is edited';
 
+CREATE FUNCTION qbsync.mirrored_token(connection_id integer, entity text, id text)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	token text;
+BEGIN
+	EXECUTE format('SELECT c.sync_token FROM qbsync.%I c WHERE c.connection_id = $1 AND c.id = $2', mirrored_token.entity)
+		INTO token USING mirrored_token.connection_id, mirrored_token.id;
+	RETURN token;
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.mirrored_token(integer, text, text) IS 'SyncToken of a record in the mirror; null when it is not there';
+
 /*
  * Requests that were not carried out.  outcome: ready: nothing was done, the same may be sent again; alone: the same, not in a
  * batch any more; stale: made from an old version, the record is read again, which is worth three rounds; check: not known,
@@ -186,12 +201,17 @@ AS $fn$
 		SELECT x.mapping_id, x.crm_key, x.generation + 1 FROM x WHERE x.outcome = 'refused' AND x.operation = 'create'
 		ON CONFLICT (mapping_id, crm_key) DO UPDATE SET generation = greatest(g.generation, excluded.generation)
 	), shown AS (
-		-- who has the name was not looked at while it could have been this one
+		-- who has the name was not looked at, through any mapping, while it could have been this one
 		INSERT INTO qbsync.arrival (mapping_id, id)
-		SELECT x.mapping_id, n.id FROM x JOIN qbsync.record n ON n.connection_id = x.connection_id AND n.entity = x.entity
+		SELECT DISTINCT m.mapping_id, n.id FROM x JOIN qbsync.record n ON n.connection_id = x.connection_id AND n.entity = x.entity
 			AND qbsync.normalize_name(n.name) = qbsync.normalize_name(coalesce(x.sent_values ->> 'display_name', x.sent_values ->> 'name'))
+		JOIN qbsync.mapping m ON m.connection_id = x.connection_id AND m.entity = x.entity AND m.state = 'enabled'
 		WHERE x.outcome = 'refused' AND x.operation = 'create'
-		  AND EXISTS (SELECT FROM qbsync.mapping m WHERE m.mapping_id = x.mapping_id AND m.state = 'enabled')
+	), shown_newer AS (
+		-- the mirror has a newer version already, which arrives no more
+		INSERT INTO qbsync.arrival (mapping_id, id)
+		SELECT x.mapping_id, x.id FROM x
+		WHERE x.outcome = 'stale' AND qbsync.mirrored_token(x.connection_id, x.entity, x.id) IS DISTINCT FROM x.sync_token
 	)
 	INSERT INTO qbsync.send_error AS e (mapping_id, connection_id, entity, id, crm_key, record_name, problem, code, column_name, message, detail,
 		intuit_tid, next_attempt_at)
