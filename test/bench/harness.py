@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DEADLINE = 900      # seconds a step may take
@@ -23,8 +24,9 @@ def output(*command):
 class Server:
     """A PostgreSQL in a directory of its own, reached by socket only."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, settings=""):
         self.directory = directory
+        self.settings = settings        # further lines of postgresql.conf
         self.data = os.path.join(directory, "data")
         self.bin = output(os.environ.get("PG_CONFIG", "pg_config"), "--bindir")
         self.credentials = os.path.join(directory, "credentials.json")
@@ -39,11 +41,16 @@ class Server:
         self.as_postgres(f"{self.bin}/initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
                          "--locale=C", "--no-sync")
         with open(os.path.join(self.data, "postgresql.conf"), "a") as conf:
-            conf.write(f"listen_addresses = ''\nunix_socket_directories = '{self.directory}'\n"
+            conf.write(f"listen_addresses = ''\nport = 5432\nunix_socket_directories = '{self.directory}'\n"
                        "shared_preload_libraries = 'qbsync'\n"
                        f"qbsync.credentials_file = '{self.credentials}'\n"
                        "max_worker_processes = 16\ntrack_commit_timestamp = on\n"
-                       "shared_buffers = 512MB\nmax_wal_size = 8GB\ncheckpoint_timeout = 1h\nautovacuum = off\n")
+                       "shared_buffers = 512MB\nmax_wal_size = 8GB\ncheckpoint_timeout = 1h\nautovacuum = off\n"
+                       + self.settings)
+        self.resume()
+
+    def resume(self):
+        """Start it (again)."""
         self.as_postgres(f"{self.bin}/pg_ctl", "-D", self.data, "-l", f"{self.directory}/log", "-w", "start")
 
     def stop(self):
@@ -68,25 +75,57 @@ class Server:
 
 
 class Simulator:
-    """A company of that size, served without limits."""
+    """A company of that size, served without limits; options: further ones of the simulator."""
 
-    def __init__(self, customers):
+    def __init__(self, customers, *options):
+        self.options = ("--customers", str(customers), "--invoices", "0", "--no-limits", *options)
+        self.port = "0"
+        self.start()
+
+    def start(self):
+        """Start it (again, at the same port; what it knew is in its --data only)."""
         self.process = subprocess.Popen(
-            [sys.executable, os.path.join(ROOT, "test", "simulator"), "--port", "0", "--no-limits", "--control",
-             "--customers", str(customers), "--invoices", "0"],
+            [sys.executable, os.path.join(ROOT, "test", "simulator"), "--port", self.port, "--control", *self.options],
             stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         if not line:
             fail("the simulator did not start")
         self.info = json.loads(line)
+        self.port = self.info["base_url"].rpartition(":")[2]
 
     def stop(self):
         self.process.terminate()
         self.process.wait()
 
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
 
-def connect(server, simulator):
-    """A database of its own, connected to the simulator's company; its name waits for confirmation."""
+    def control(self, method, path, body=None):
+        """A request of the control API; the decoded answer."""
+        request = urllib.request.Request(f"{self.info['base_url']}/control/{path}", method=method,
+                                         data=None if body is None else json.dumps(body).encode(),
+                                         headers={"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.loads(answer.read())
+
+    def act(self, act, **arguments):
+        """What a person does in QuickBooks; the object afterwards."""
+        return self.control("POST", "act", {"act": act, **arguments})
+
+    def fault(self, fault, times=None, after=None, every=None, seconds=None, code=None, **match):
+        """Add a fault rule; its number."""
+        given = {"times": times, "after": after, "every": every, "seconds": seconds, "code": code}
+        rule = {"fault": fault, "match": match} | {k: v for k, v in given.items() if v is not None}
+        return self.control("POST", "faults", rule)["rules"][0]["id"]
+
+
+def connect(server, simulator, **limits):
+    """A database of its own, connected to the simulator's company; its name waits for confirmation.
+
+    limits: columns of qbsync.environment, none of which binds unless it is given.
+    """
+    limits = {"requests_per_second": 1000000, "requests_per_minute": 1000000, "batches_per_minute": 1000000} | limits
     info = simulator.info
     company = info["companies"][0]
     base = info["base_url"]
@@ -100,10 +139,10 @@ def connect(server, simulator):
     server.sql("CREATE EXTENSION qbsync")
     server.sql(f"""
         INSERT INTO qbsync.environment (name, api_url, authorize_url, token_url, revoke_url, userinfo_url, jwks_uri,
-                                        issuer, app_url, requests_per_second, requests_per_minute)
+                                        issuer, app_url, {", ".join(limits)})
         VALUES ('bench', '{base}', '{base}/connect/oauth2', '{base}/oauth2/v1/tokens/bearer',
                 '{base}/v2/oauth2/tokens/revoke', '{base}/v1/openid_connect/userinfo', '{base}/op/v1/jwks',
-                '{base}', '{base}', 1000000, 1000000);
+                '{base}', '{base}', {", ".join(f"'{value}'" for value in limits.values())});
         SELECT qbsync_app('bench', environment => 'bench', client_id => '{info["client_id"]}',
                           redirect_uri => 'https://example.com/back');
         SELECT qbsync_connect(connection => 'bench', app => 'bench', realm_id => '{company["realm_id"]}');
