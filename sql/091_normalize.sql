@@ -31,7 +31,8 @@ SELECT qbsync.normalize_name(U&'\AC00') <> qbsync.normalize_name(U&'\AC01') AS h
 -- what QuickBooks puts behind inactive names
 SELECT * FROM pg_temp.show('Old Client (deleted)', 'Old Client (Deleted) ', 'Old Client(deleted)', 'Old Client  (deleted) (deleted)', '(deleted)', ' (deleted)', 'Old (deleted) Client', 'deleted', 'Old Client, (deleted)');
 -- nothing left is no name
-SELECT * FROM pg_temp.show('', '   ', '***', '-', '…', '🙂', U&'\0301', U&'\200B', U&'\FFFD', NULL);
+SELECT * FROM pg_temp.show('', '   ', '***', '-', '…', '🙂', U&'\0301', U&'\FFFD', NULL);
+SELECT qbsync.normalize_name(U&'\200B') IS NULL AS no_width;
 -- long, and hostile: more marks in a row than the server puts in order at once
 SELECT length(qbsync.normalize_name(repeat('Ab-', 1000000))) AS ascii, length(qbsync.normalize_name(repeat('É', 1000000))) AS latin, length(qbsync.normalize_name(repeat('王', 300000))) AS han,
 	length(qbsync.normalize_name('e' || repeat(U&'\0301\0327', 500000))) AS accents, length(qbsync.normalize_name(repeat(U&'\0E48\0E38', 50000))) AS thai,
@@ -40,7 +41,7 @@ SELECT length(qbsync.normalize_name(repeat('Ab-', 1000000))) AS ascii, length(qb
 SELECT count(*) FILTER (WHERE qbsync.normalize_name(n) <> n) AS not_stable, count(*) FILTER (WHERE n ~ '^ | $|  |[A-Z]') AS not_clean, count(n) > 100000 AS many
 FROM (SELECT qbsync.normalize_name(chr(i)) AS n FROM generate_series(1, 205743) i WHERE i NOT BETWEEN 55296 AND 57343) x;
 SELECT string_agg(chr(i), '' ORDER BY i) AS differ_in_case FROM generate_series(65, 1327) i, LATERAL (SELECT lower(chr(i) COLLATE "und-x-icu") AS lower, upper(chr(i) COLLATE "und-x-icu") AS upper) c
-WHERE i <> 837 /* a mark whose capital is a letter */ AND length(c.upper) = 1 AND length(c.lower) = 1 AND qbsync.normalize_name(c.lower) IS DISTINCT FROM qbsync.normalize_name(c.upper);
+WHERE i <> 837 /* a mark whose capital is a letter */ AND i NOT IN (411, 612) /* capitals since Unicode 16, which newer ICUs know */ AND length(c.upper) = 1 AND length(c.lower) = 1 AND qbsync.normalize_name(c.lower) IS DISTINCT FROM qbsync.normalize_name(c.upper);
 -- random texts: normalising again changes nothing, the form of accents does not matter
 \if :{?seed} \else \set seed 1
 \endif

@@ -160,8 +160,8 @@ BEGIN
 						FROM jsonb_array_elements(columns) WITH ORDINALITY c(c, n));
 		END IF;
 		-- a table of e-mails holds more than a column
-		SELECT coalesce(array_agg(s.s), '{}'), array_agg(DISTINCT s.s ->> 'class') INTO more, kinds
-		FROM qbsync.suggest_children("table", 'r', '{}', fallback) s(s);
+		SELECT coalesce(array_agg(s.s ORDER BY s.n), '{}'), array_agg(DISTINCT s.s ->> 'class') INTO more, kinds
+		FROM qbsync.suggest_children("table", 'r', '{}', fallback) WITH ORDINALITY s(s, n);
 		SELECT coalesce(jsonb_agg(c.c ORDER BY c.n), '[]') INTO columns FROM jsonb_array_elements(columns) WITH ORDINALITY c(c, n)
 		WHERE NOT coalesce(c.c ->> 'view' = ANY (kinds) OR left(c.c ->> 'view', 5) IN ('bill_', 'ship_') AND left(c.c ->> 'view', 4) = ANY (kinds), false);
 		slots := to_jsonb(more::jsonb[]);
@@ -172,7 +172,7 @@ BEGIN
 				|| ARRAY(SELECT left(t, 4) FROM unnest(taken) t WHERE t LIKE 'bill\_%' OR t LIKE 'ship\_%')
 				-- the organisation's addresses are not its contact person's
 				|| CASE WHEN EXISTS (SELECT FROM unnest(taken) t WHERE t ~ '^(bill|ship)') THEN '{bill,ship}'::text[] ELSE '{}' END;
-			slots := jsonb_build_array(contact) || slots || (SELECT coalesce(jsonb_agg(s), '[]') FROM qbsync.suggest_children(person, 'person', taken, fallback) s);
+			slots := jsonb_build_array(contact) || slots || (SELECT coalesce(jsonb_agg(s.s ORDER BY s.n), '[]') FROM qbsync.suggest_children(person, 'person', taken, fallback) WITH ORDINALITY s(s, n));
 		END IF;
 	END IF;
 	RETURN jsonb_build_object('table', "table"::text, 'oid', "table"::oid, 'entity', entity, 'role', role, 'columns', columns, 'slots', slots,
