@@ -97,7 +97,7 @@ COMMENT ON COLUMN qbsync.send_error.problem IS 'code of qbsync.problem';
 COMMENT ON COLUMN qbsync.send_error.code IS 'QuickBooks'' error code; null: it was seen before anything was sent';
 COMMENT ON COLUMN qbsync.send_error.column_name IS 'canonical name of the field it is about, null: not known';
 COMMENT ON COLUMN qbsync.send_error.message IS 'QuickBooks'' words';
-COMMENT ON COLUMN qbsync.send_error.waits_for IS 'CRM records that must be linked first, as mapping_id:crm_key';
+COMMENT ON COLUMN qbsync.send_error.waits_for IS 'CRM records that must be linked first, as mapping_id:crm_key, or as entity:crm_key where no mapping has that entity';
 
 /* A number in the form of a uuid, the same for the same parts: 36 characters, which is what a batch may have. */
 CREATE FUNCTION qbsync.derive_requestid(VARIADIC parts text[])

@@ -48,9 +48,10 @@ BEGIN
 				THEN ' || CASE WHEN s.send ->> %1$L IS NOT NULL OR s.send ?| %4$L AND coalesce(s.send ->> %5$L, s.send ->> %6$L) IS NULL THEN jsonb_build_object(%2$L, %3$s) ELSE ''{}'' END'
 				ELSE ' || CASE WHEN s.send ? %1$L THEN jsonb_build_object(%2$L, %3$s) ELSE ''{}'' END' END, c.name, c.ref_column, found, '{person_key,organisation_key}', 'person_key', 'organisation_key');
 			waits := waits || format('CASE WHEN s.send ->> %1$L IS NOT NULL AND %2$s IS NULL THEN %3$L || '':'' || (s.send ->> %1$L) END',
-									 c.name, found, CASE WHEN qbsync.reference_kind(c.name) IS NOT NULL THEN coalesce((SELECT k.mapping_id FROM qbsync.customer_mappings(m) k WHERE k.kind = qbsync.reference_kind(c.name)), 0)
-										 WHEN c.ref_entity = m.entity THEN m.mapping_id
-										 ELSE (SELECT min(n.mapping_id) FROM qbsync.mapping n WHERE n.connection_id = m.connection_id AND n.entity = c.ref_entity AND n.family = 0) END);
+									 c.name, found, CASE WHEN qbsync.reference_kind(c.name) IS NOT NULL THEN coalesce((SELECT k.mapping_id FROM qbsync.customer_mappings(m) k WHERE k.kind = qbsync.reference_kind(c.name)), 0)::text
+										 WHEN c.ref_entity = m.entity THEN m.mapping_id::text
+										 -- nobody has any: it waits all the same, or it would be taken for an empty one
+										 ELSE coalesce((SELECT min(n.mapping_id) FROM qbsync.mapping n WHERE n.connection_id = m.connection_id AND n.entity = c.ref_entity AND n.family = 0)::text, c.ref_entity) END);
 		ELSIF per_column -> c.name ? 'value_map' THEN
 			found := format('(SELECT x.quickbooks_value FROM qbsync.value_map x WHERE x.mapping_id = %s AND x.name = %L AND x.crm_value = s.send ->> %L)',
 							m.mapping_id, per_column -> c.name ->> 'value_map', c.name);
@@ -428,7 +429,7 @@ AS $fn$
 	FROM qbsync.send_error e
 	JOIN qbsync.outgoing k ON k.mapping_id = e.mapping_id AND k.crm_key = e.crm_key AND k.asked
 	CROSS JOIN LATERAL unnest(e.waits_for) x(ref)
-	WHERE e.mapping_id = want_parents.mapping_id AND e.crm_key = ANY (want_parents.crm_keys)
+	WHERE e.mapping_id = want_parents.mapping_id AND e.crm_key = ANY (want_parents.crm_keys) AND x.ref ~ '^[1-9][0-9]*:'
 	ON CONFLICT (mapping_id, crm_key) DO UPDATE SET asked = true, asked_by = excluded.asked_by, next_attempt_at = clock_timestamp() WHERE NOT o.asked;
 $fn$;
 COMMENT ON FUNCTION qbsync.want_parents(integer, text[]) IS 'What the CRM records that somebody asked for wait for is wanted in QuickBooks, too';

@@ -16,12 +16,12 @@ my $parent = $crm->customer(DisplayName => 'Parent There');
 $crm->sync;
 $crm->sql(<<'SQL');
 SET ROLE crm_app;
-CREATE TABLE crm.contacts (id int PRIMARY KEY, name text, emails text[], phone text, parent int, note text);
+CREATE TABLE crm.contacts (id int PRIMARY KEY, name text, emails text[], phone text, parent int, note text, term int);
 INSERT INTO crm.contacts (id, name, emails) VALUES (1, 'Linked One', '{one@example.com}'), (2, 'Parent Here', '{}');
-CREATE VIEW crm.v AS SELECT id, name AS display_name, emails, phone AS primary_phone, parent AS parent_key, note AS notes FROM crm.contacts;
+CREATE VIEW crm.v AS SELECT id, name AS display_name, emails, phone AS primary_phone, parent AS parent_key, note AS notes, term AS term_key FROM crm.contacts;
 RESET ROLE;
 SELECT qbsync_map('crm.v', 'customer', name => 'contacts', role => 'crm_app', key => '{id}', crm_table => 'crm.contacts',
-	watch => '{"crm.contacts": {"key": ["id"], "columns": ["name", "emails", "phone", "parent", "note"]}}');
+	watch => '{"crm.contacts": {"key": ["id"], "columns": ["name", "emails", "phone", "parent", "note", "term"]}}');
 SELECT qbsync_enable('contacts');
 SQL
 $crm->applied;
@@ -32,6 +32,13 @@ sub named { my ($name) = @_; return grep { $_->{DisplayName} eq $name } all_thei
 sub link_of { my ($key) = @_; return $crm->sql("SELECT coalesce(string_agg(id, ' '), '') FROM qbsync.link WHERE crm_key = '$key' AND state = 'linked'") }
 sub requests { return $crm->sql("SELECT coalesce(string_agg(concat_ws('|', crm_key, operation, state), ' ' ORDER BY crm_key), '') FROM qbsync.request") }
 sub errors { return $crm->sql("SELECT coalesce(string_agg(concat_ws('|', crm_key, problem, column_name), ' ' ORDER BY crm_key), '') FROM qbsync.error_open") }
+my $seen = 0;
+sub writes
+{
+	my $ledger = $crm->{simulator}->control('GET', "ledger?after=$seen");
+	$seen = $ledger->{last};
+	return scalar grep { $_->{source} eq 'api' } @{ $ledger->{entries} };
+}
 sub set { my ($setting, $value) = @_; $crm->sql("SELECT qbsync_set(mapping => 'contacts', setting => '$setting', value => '$value')") }
 sub idle { return if eval { $crm->sql("CALL qbsync_wait('acme', 'idle', '30 s')"); 1 }; diag($crm->state, map { "\n" . $crm->sql("SELECT to_jsonb(t) FROM $_ t LIMIT 5") } qw(qbsync.request qbsync.send_error qbsync.outgoing qbsync.job qbsync.lookup qbsync.capture)); die 'not idle' }
 sub wait_for { my ($what, $expected, $look) = @_; my $got = ''; eval { await($what, sub { ($got = $look->()) eq $expected }, 20) }; return is($got, $expected, $what) }
@@ -72,6 +79,23 @@ is(errors(), '1|send_waiting', 'a parent that is not linked is waited for');
 $crm->sql("SELECT qbsync_link(id => '$parent', crm_key => '2', mapping => 'contacts')");
 idle();
 is(errors() . (theirs($linked)->{ParentRef}{value} // ''), $parent, 'a person links it: it goes by itself');
+
+# What it refers to may be nowhere: nobody has terms in the CRM.
+writes();
+$crm->app("UPDATE crm.contacts SET term = 4 WHERE id = 1");
+idle();
+is(errors() . writes(), '1|send_waiting0', 'a reference to what is not mapped waits, and is not taken for an empty one');
+$crm->app("UPDATE crm.contacts SET term = NULL WHERE id = 1");
+idle();
+is(errors(), '', 'until it is taken back');
+$crm->app("INSERT INTO crm.contacts (id, name, term) VALUES (39, 'With Terms', 4)");
+$crm->sql("SELECT qbsync_push('contacts', '39')");
+idle();
+is(errors() . $crm->sql('SELECT count(*) FROM qbsync.outgoing o WHERE NOT EXISTS (SELECT FROM qbsync.mapping m WHERE m.mapping_id = o.mapping_id)'), '39|send_waiting0',
+	'nor is anything wanted of nobody');
+$crm->app("UPDATE crm.contacts SET term = NULL WHERE id = 39");
+idle();
+is(scalar(named('With Terms')) . errors(), '1', 'without it, it goes');
 
 # --- an error stays as long as its cause --------------------------------------------------------------------------------
 
