@@ -161,8 +161,9 @@ AS $fn$
 						  AND o.lane <> ALL (m.paused_lanes))
 			   OR EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = m.mapping_id AND r.state <> 'refused'
 						  AND (r.lane <> ALL (m.paused_lanes) OR r.state NOT IN ('ready', 'check')))
-			   OR EXISTS (SELECT FROM qbsync.crm_error e WHERE e.mapping_id = m.mapping_id AND e.next_attempt_at <= clock_timestamp()
-						  AND e.dismissed_at IS NULL)));
+			   -- a slow record stands there while it is being written by itself
+			   OR EXISTS (SELECT FROM qbsync.crm_error e WHERE e.mapping_id = m.mapping_id AND e.dismissed_at IS NULL
+						  AND (e.next_attempt_at <= clock_timestamp() OR e.problem = 'crm_slow' AND e.occurrences <= 2))));
 $fn$;
 COMMENT ON FUNCTION qbsync.crm_busy(integer) IS 'Is something of a company on its way into the CRM, or to QuickBooks?';
 
