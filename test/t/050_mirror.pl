@@ -194,7 +194,7 @@ applies('but no new version', '1 unchanged', 'customer', [$reordered], 2);
 is(versions(), $before, 'and no row version');
 
 applies('promise 5: a page never overwrites what a later request has fetched', '1 stale',
-	'customer', [ customer(1, token => 4, updated => $later) ], 0);
+	'customer', [ customer(1, token => 4, updated => '2026-11-21T10:11:12.123-08:00') ], 0);
 applies('a server that lags behind does not bring an old version back', '1 stale',
 	'customer', [ customer(1, token => 2, updated => '2026-11-20T10:00:00-08:00') ], 3);
 is(versions(), $before, 'stale records write nothing');
@@ -210,6 +210,11 @@ applies('EXT-25: tokens are compared as numbers', '1 updated',
 	'customer', [ customer(1, token => 10, updated => '2026-11-22T10:11:11-08:00', more => '"Balance":8') ], 4);
 applies('EXT-25: a lower token with a later time is a new version', '1 updated',
 	'customer', [ customer(1, token => 9, updated => '2026-11-22T10:11:13-08:00', more => '"Balance":9') ], 4);
+applies('a write that was asked for before a poll that did not see it yet: newer by number and time', '1 updated',
+	'customer', [ customer(1, token => 11, updated => '2026-11-22T10:11:14-08:00', more => '"Balance":9') ], 1);
+shows('and a page of that poll does not take it back', '11', "SELECT sync_token FROM qbsync.customer WHERE id = '1'");
+applies('nor one asked for later that lags behind', '1 stale',
+	'customer', [ customer(1, token => 9, updated => '2026-11-22T10:11:13-08:00', more => '"Balance":9') ], 6);
 
 applies('EXT-25: of two versions in a page the last one counts', '2 inserted, 1 stale', 'customer',
 	[ customer(5, more => '"Notes":"a"'), customer(6), customer(5, token => 1, more => '"Notes":"b"') ], 3);
