@@ -85,7 +85,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		json_t	   *tree = json_loadb((const char *) data, size, JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, NULL);
 
 		HOLDS(envelope.error[0] != '\0');
-		HOLDS(tree == NULL || !json_is_object(tree) || is_no_syntax_error(envelope.error));
+		/* jansson takes a NUL behind a number for white space */
+		HOLDS(tree == NULL || !json_is_object(tree) || memchr(data, '\0', size) || is_no_syntax_error(envelope.error));
 		json_decref(tree);
 	}
 
