@@ -56,7 +56,7 @@
 #define LOOK_FRESH_US	(50 * USECS_PER_SEC)
 #define LOOK_AGAIN_US	(5 * 60 * USECS_PER_SEC)
 
-/* After a look that failed, or could not take every lease. */
+/* After a look that failed, or could not take every lease or check every mark. */
 #define LOOK_RETRY_US	(1 * USECS_PER_SEC)
 
 /* A smaller step back is nobody's concern. */
@@ -118,7 +118,7 @@ look_at_tables(void)
 	{
 		mapped = found.mapped;
 		demand_looked(mapped);
-		if (found.leases_missing)
+		if (found.leases_missing || found.unmarked)
 			next_look = last_look + LOOK_RETRY_US;
 		else
 			next_look = found.polled ? 0 : last_look + LOOK_AGAIN_US;

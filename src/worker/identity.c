@@ -27,20 +27,3 @@ identity_get(Identity *identity)
 	identity->database_id = (int64) MyDatabaseId;
 	identity->timeline = (int32) GetWALInsertionTimeLine();
 }
-
-bool
-identity_matches(const char *system_identifier, int64 database_id)
-{
-	Identity	own;
-
-	if (system_identifier == NULL)
-		return false;
-	identity_get(&own);
-	return strcmp(own.system_identifier, system_identifier) == 0 && own.database_id == database_id;
-}
-
-bool
-identity_timeline_matches(int32 timeline)
-{
-	return timeline == (int32) GetWALInsertionTimeLine();
-}

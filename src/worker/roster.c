@@ -46,6 +46,7 @@ typedef struct Entry
 	bool		must_lookup;
 	bool		must_recheck;
 	bool		rechecked;
+	bool		unmarked;		/* the row's mark is not this database's, and somebody holds the row */
 	bool		try_again;		/* a person took the next attempt's time away (qbsync.try_again) */
 } Entry;
 
@@ -59,11 +60,11 @@ typedef struct Look
 /*
  * A row whose mark is another database's is a copy's: it is paused before anything else is done with it.  A row without
  * a mark is new here, or was confirmed by a person: it gets ours, once there is a grant to protect.  A row that somebody
- * is changing right now is left for the next look: his commit wakes us, and his open transaction must not hold up the
- * other companies.
+ * is changing right now is left for the next look, his open transaction must not hold up the other companies; until then
+ * nothing is done for that company.
  */
 static void
-check_marks(void)
+check_marks(Datum *mark_values)
 {
 	static SqlStatement copies = {
 		"UPDATE qbsync.connection SET state = 'clone', state_since = now(), problem = 'clone', problem_detail = NULL,"
@@ -83,17 +84,11 @@ check_marks(void)
 		"  FOR NO KEY UPDATE SKIP LOCKED)",
 		3, {TEXTOID, INT8OID, INT4OID}
 	};
-	Identity	identity;
-	Datum		values[3];
 
-	identity_get(&identity);
-	values[0] = CStringGetTextDatum(identity.system_identifier);
-	values[1] = Int64GetDatum(identity.database_id);
-	values[2] = Int32GetDatum(identity.timeline);
-	for (uint64 row = 0, n = sql_execute(&copies, values, NULL); row < n; row++)
+	for (uint64 row = 0, n = sql_execute(&copies, mark_values, NULL); row < n; row++)
 		ereport(LOG, (errmsg("qbsync connection \"%s\" belongs to the database this one is a copy of",
 							 sql_text(row, 1, CurrentMemoryContext))));
-	sql_execute(&mark, values, NULL);
+	sql_execute(&mark, mark_values, NULL);
 }
 
 /* The query of a look; columns are taken in read_entry(). */
@@ -110,7 +105,8 @@ static SqlStatement look_statement = {
 	" e.batches_per_minute,"
 	" EXISTS (SELECT FROM qbsync.request r WHERE r.connection_id = c.connection_id AND r.state IN ('ready', 'sent', 'check', 'stale')),"
 	" EXISTS (SELECT FROM qbsync.lookup l WHERE l.connection_id = c.connection_id),"
-	" c.recheck_since IS NOT NULL, coalesce(k.checked > c.recheck_since, false)"
+	" c.recheck_since IS NOT NULL, coalesce(k.checked > c.recheck_since, false),"
+	" c.state NOT IN ('authorizing', 'clone', 'disconnected') AND (c.system_identifier, c.database_id, c.timeline) IS DISTINCT FROM ($1, $2, $3)"
 	" FROM qbsync.connection c JOIN qbsync.app a ON a.name = c.app JOIN qbsync.environment e ON e.name = a.environment"
 	" LEFT JOIN LATERAL (SELECT max(job_id) FILTER (WHERE kind = 'connect') AS connect,"
 	"   max(job_id) FILTER (WHERE kind = 'disconnect') AS disconnect,"
@@ -127,7 +123,7 @@ static SqlStatement look_statement = {
 	"   coalesce(bool_or(finished_at IS NOT NULL) FILTER (WHERE entity = '*'), false) AS loaded_once"
 	"   FROM qbsync.cursor WHERE connection_id = c.connection_id) k ON true"
 	" ORDER BY c.connection_id",
-	0
+	3, {TEXTOID, INT8OID, INT4OID}
 };
 
 /* A bigint column, 0 for null. */
@@ -185,6 +181,9 @@ read_entry(uint64 row, Entry *entry, MemoryContext context)
 	entry->must_lookup = DatumGetBool(sql_datum(row, 34, NULL));
 	entry->must_recheck = DatumGetBool(sql_datum(row, 35, NULL));
 	entry->rechecked = DatumGetBool(sql_datum(row, 36, NULL));
+	entry->unmarked = DatumGetBool(sql_datum(row, 37, NULL));
+	if (entry->unmarked)
+		entry->state = COMPANY_CLONE;	/* the state in which least is done */
 }
 
 /* Unit: marks first, then read all. */
@@ -192,9 +191,15 @@ static void
 look(void *arg)
 {
 	Look	   *result = arg;
+	Identity	identity;
+	Datum		values[3];
 
-	check_marks();
-	result->nentries = (int) sql_execute(&look_statement, NULL, NULL);
+	identity_get(&identity);
+	values[0] = CStringGetTextDatum(identity.system_identifier);
+	values[1] = Int64GetDatum(identity.database_id);
+	values[2] = Int32GetDatum(identity.timeline);
+	check_marks(values);
+	result->nentries = (int) sql_execute(&look_statement, values, NULL);
 	result->entries = MemoryContextAllocZero(result->context, sizeof(Entry) * Max(result->nentries, 1));
 	for (int i = 0; i < result->nentries; i++)
 		read_entry(i, &result->entries[i], result->context);
@@ -327,6 +332,7 @@ take_over(const Look *result, RosterResult *found)
 		Company    *company;
 
 		found->mapped |= entry->mapped;
+		found->unmarked |= entry->unmarked;
 		if (find_company(entry->id) == NULL)
 			take_up(entry);
 		company = find_company(entry->id);

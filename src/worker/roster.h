@@ -20,6 +20,7 @@ typedef struct RosterResult
 	bool		polled;			/* some company is loading or live */
 	bool		mapped;			/* some company has an enabled mapping */
 	bool		leases_missing; /* some company's lease is still another process's */
+	bool		unmarked;		/* some company's row was held by somebody when its mark was to be checked */
 } RosterResult;
 
 /*
