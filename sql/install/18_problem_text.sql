@@ -105,5 +105,6 @@ FROM (VALUES
 	('send_not_available', 'L''abonnement de l''entreprise, ses préférences ou le rôle de la personne connectée ne le permettent pas.', 'Activez la fonction dans QuickBooks, changez d''abonnement ou faites reconnecter un administrateur ; ou retirez la colonne de la correspondance.'),
 	('send_failing', 'QuickBooks a échoué plusieurs fois sur cette fiche, par une erreur interne.', 'Rien ; une nouvelle tentative a lieu d''elle-même. Si cela persiste, donnez l''intuit_tid au soutien d''Intuit.'),
 	('send_internal', 'QuickBooks n''a pas compris ce que qbsync a envoyé : une erreur de qbsync.', 'Signalez-la avec le code, le message et l''intuit_tid.'),
-	('send_ambiguous', 'On ne sait pas si QuickBooks a créé la fiche, et plusieurs fiches pourraient être celle-ci.', 'Liez la fiche du CRM à la bonne : SELECT qbsync_link(…) ; ou, si aucune ne l''est, SELECT qbsync_retry(…).')
+	('send_ambiguous', 'On ne sait pas si QuickBooks a créé la fiche, et plusieurs fiches pourraient être celle-ci.', 'Liez la fiche du CRM à la bonne : SELECT qbsync_link(…) ; ou, si aucune ne l''est, SELECT qbsync_retry(…).'),
+	('send_answered_other', 'QuickBooks dit avoir déjà créé cette fiche et en nomme une autre : créée pour cette fiche du CRM, ou pour une qui avait sa clé, et que cette base, restaurée depuis, ne connaît pas.', 'Si la fiche nommée est bien celle-ci, liez les deux : SELECT qbsync_link(…) ; sinon SELECT qbsync_retry(…), et elle est créée.')
 ) AS t(code, meaning, remedy);

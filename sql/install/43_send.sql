@@ -14,7 +14,8 @@ INSERT INTO qbsync.problem (code, needs_person, meaning, remedy) VALUES
 	('send_not_available', true, 'The company''s plan, its preferences or the connected person''s role do not allow this.', 'Switch the feature on in QuickBooks, change the plan, or let an administrator connect again; or stop mapping the column.'),
 	('send_failing', false, 'QuickBooks failed at this record again and again, with an error of its own.', 'Nothing; it is tried again by itself. If it stays, quote intuit_tid to Intuit''s support.'),
 	('send_internal', false, 'QuickBooks did not understand what qbsync sent: an error of qbsync.', 'Report it with code, message and intuit_tid.'),
-	('send_ambiguous', true, 'Whether QuickBooks has made the record is not known, and several records there could be it.', 'Link the CRM record with the right one: SELECT qbsync_link(…); or, if none of them is, SELECT qbsync_retry(…).');
+	('send_ambiguous', true, 'Whether QuickBooks has made the record is not known, and several records there could be it.', 'Link the CRM record with the right one: SELECT qbsync_link(…); or, if none of them is, SELECT qbsync_retry(…).'),
+	('send_answered_other', true, 'QuickBooks says that it has made this already, and names another record: one that was made for this CRM record, or for one that had its key, and that this database, which was restored since, does not know.', 'If the record that is named is this one, link the two: SELECT qbsync_link(…); otherwise SELECT qbsync_retry(…), and it is made.');
 
 /* A refused request's problem: the kind of refusal, see src/quickbooks/fault_rules.c, in the words of the way out. */
 CREATE FUNCTION qbsync.send_problem(code integer, problem text)
@@ -150,7 +151,8 @@ RETURNS timestamptz
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	SELECT CASE WHEN send_retry_at.problem IN ('send_too_long', 'send_bad_characters', 'send_bad_email', 'send_missing', 'send_no_name', 'send_bad_value')
+	SELECT CASE WHEN send_retry_at.problem IN ('send_too_long', 'send_bad_characters', 'send_bad_email', 'send_missing', 'send_no_name', 'send_bad_value',
+			'send_answered_other')
 		THEN 'infinity' ELSE clock_timestamp() + least(interval '1 hour' * (2 ^ least(send_retry_at.attempts, 10)), interval '24 hours') END;
 $fn$;
 COMMENT ON FUNCTION qbsync.send_retry_at(text, integer) IS 'When a refused record is sent again by itself, after so many earlier refusals for the same reason: after 1 h, 2 h … 24 h; infinity: when it is edited';
@@ -303,11 +305,22 @@ DECLARE
 	its_family integer;
 	theirs jsonb;
 BEGIN
-	IF cardinality(check_candidates.ids) <> 1 THEN
-		RETURN CASE cardinality(check_candidates.ids) WHEN 0 THEN 'none' ELSE 'several' END;
+	IF cardinality(check_candidates.ids) > 1 THEN
+		RETURN 'several';
 	END IF;
 	SELECT q.* INTO STRICT r FROM qbsync.request q WHERE q.request_id = check_candidates.request_id;
 	SELECT m.family INTO its_family FROM qbsync.mapping m WHERE m.mapping_id = r.mapping_id;
+	IF cardinality(check_candidates.ids) = 0 THEN
+		-- it may have been made under another name since: what was there before was compared when it was composed
+		RETURN CASE WHEN r.entity = 'customer' AND EXISTS (
+			SELECT FROM qbsync.customer c
+			WHERE c.connection_id = r.connection_id AND c.deleted_at IS NULL AND c.create_time > r.composed_at - interval '5 minutes'
+			  AND EXISTS (SELECT FROM unnest(c.emails) e(e) WHERE qbsync.normalize_email(e.e) IN
+				(SELECT qbsync.normalize_email(o.o) FROM jsonb_array_elements_text(CASE jsonb_typeof(r.sent_values -> 'emails') WHEN 'array' THEN r.sent_values -> 'emails' END) o(o)))
+			  AND NOT EXISTS (SELECT FROM qbsync.link k
+				WHERE k.connection_id = r.connection_id AND k.entity = r.entity AND k.id = c.id AND k.family = its_family))
+			THEN 'renamed' ELSE 'none' END;
+	END IF;
 	SELECT k.* INTO l FROM qbsync.link k
 	WHERE k.connection_id = r.connection_id AND k.entity = r.entity AND k.id = check_candidates.ids[1] AND k.family = its_family;
 	IF l.id IS NOT NULL THEN
@@ -321,4 +334,4 @@ BEGIN
 		THEN 'adopt' ELSE 'taken' END;
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.check_candidates(bigint, text[]) IS 'What the QuickBooks records found under the name of a creation mean: none; adopt: it is that creation''s; taken: it is another''s; several';
+COMMENT ON FUNCTION qbsync.check_candidates(bigint, text[]) IS 'What the QuickBooks records found under the name of a creation mean: none; adopt: it is that creation''s; taken: it is another''s; several; renamed: there is none, but a new one with its e-mail address';

@@ -10,9 +10,56 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
+
 #include "inbound/answer.h"
+#include "match/normalize.h"
 #include "outbound/send_parts.h"
 #include "quickbooks/json_scan.h"
+
+#define NAME_SIZE 2048			/* a name has 500 characters at most */
+
+/* The text of a top-level member of a record, as it can be compared; "" when there is none. */
+static void
+read_member(const Record *record, const char *name, char *buffer, size_t size)
+{
+	JsonScan	scan;
+	JsonSpan	key;
+	JsonSpan	value;
+
+	buffer[0] = '\0';
+	jscan_begin(&scan, record->text, record->len);
+	if (!jscan_enter(&scan, '{'))
+		return;
+	while (jscan_member(&scan, &key) && jscan_value(&scan, &value))
+		if (jscan_key_is(&key, name))
+			jscan_copy_text(&value, buffer, size);
+}
+
+/*
+ * Is what a creation is answered with another record than the one that was asked for?  QuickBooks repeats what it answered to the
+ * requestid first, whatever the body is.  A database that was restored may have forgotten that creation: of the same CRM record
+ * under another name, or of another one that had its key.  Which, only a person knows.
+ */
+static bool
+is_another(const SendItem *item, char *name, size_t size)
+{
+	char		asked[NAME_SIZE];
+	StringInfoData ours;
+	StringInfoData theirs;
+
+	if (!item->create || item->name == NULL)
+		return false;
+	read_member(&item->record, send_key_property(item->entity), name, size);
+	jscan_copy_raw(item->name, strlen(item->name), asked, sizeof(asked));
+	if (name[0] == '\0' || strcmp(name, asked) == 0)
+		return false;
+	initStringInfo(&ours);
+	initStringInfo(&theirs);
+	normalize_name(&ours, asked, strlen(asked));
+	normalize_name(&theirs, name, strlen(name));
+	return strcmp(ours.data, theirs.data) != 0;
+}
 
 /* An answer to one request: an object with its record, or with a Fault. */
 static void
@@ -21,6 +68,7 @@ read_one(SendCall *call, SendItem *item, const char *bytes, size_t len)
 	Fault		fault;
 	Envelope	envelope;
 	const Record *records;
+	char		name[NAME_SIZE];
 
 	if (fault_parse(200, "", bytes, len, -1, &fault))
 	{
@@ -32,6 +80,8 @@ read_one(SendCall *call, SendItem *item, const char *bytes, size_t len)
 		return;
 	item->record = records[0];
 	item->outcome = SEND_DONE;
+	if (is_another(item, name, sizeof(name)))
+		send_fault_say(call, item, "send_answered_other", psprintf("%s %s, %s", item->entity->name, item->record.id, name));
 }
 
 /* The item of a batch that an element answers, NULL if it says none. */

@@ -94,9 +94,8 @@ call_answered(Company *company, const CallAnswer *answer, void *arg)
 	send_fault_company(call);
 }
 
-/* The property that is the business key of an entity. */
-static const char *
-key_property(const CatalogueEntity *entity)
+const char *
+send_key_property(const CatalogueEntity *entity)
 {
 	return strcmp(entity->name, "customer") == 0 ? "DisplayName" : "Name";
 }
@@ -110,7 +109,7 @@ send_call_start(SendCall *call, TimestampTz not_before)
 
 	dlist_push_tail(&call->sender->flying, &call->node);
 	if (call->check)
-		call_read_back(company, select_value(first->entity, key_property(first->entity), first->name), priority,
+		call_read_back(company, select_value(first->entity, send_key_property(first->entity), first->name), priority,
 					   call_answered, call);
 	else if (first->batch_requestid)
 		call_post(company, CALL_BATCH, batch_body(call), first->batch_requestid, priority, not_before, call_answered, call);

@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "outbound/send_parts.h"
+#include "quickbooks/json_scan.h"
 #include "quickbooks/token.h"
 
 /* QuickBooks' code for a name that is taken. */
@@ -78,6 +79,17 @@ send_fault_note(SendCall *call, SendItem *item, const Fault *fault, bool whole)
 		item->outcome = batch_outcome(call, fault);
 	else
 		item->outcome = item_outcome(item, fault, whole);
+}
+
+void
+send_fault_say(SendCall *call, SendItem *item, const char *problem, const char *detail)
+{
+	item->outcome = SEND_REFUSED;
+	item->fault = MemoryContextAllocZero(call->context, sizeof(Fault));
+	item->fault->reaction = REACT_PERMANENT;
+	strlcpy(item->fault->problem, problem, sizeof(item->fault->problem));
+	jscan_copy_raw(detail, strlen(detail), item->fault->detail, sizeof(item->fault->detail));
+	strlcpy(item->fault->element, send_key_property(item->entity), sizeof(item->fault->element));
 }
 
 /* What items say about the company is acted on once, the most far-reaching of them. */

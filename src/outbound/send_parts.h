@@ -97,6 +97,9 @@ extern SendCall *send_call_create(Sender *sender, int nitems);
 extern void send_call_start(SendCall *call, TimestampTz not_before);
 extern void send_call_free(SendCall *call);
 
+/* The property that is the business key of an entity. */
+extern const char *send_key_property(const CatalogueEntity *entity);
+
 /* Copy an item, with its strings, but no answer. */
 extern void send_item_copy(SendCall *call, int place, const SendItem *item);
 
@@ -106,6 +109,9 @@ extern void send_answer_read(SendCall *call, const CallAnswer *answer);
 /* send_fault.c: what a fault means for a request, and for the company.  whole: it is about the call, not the item. */
 extern void send_fault_note(SendCall *call, SendItem *item, const Fault *fault, bool whole);
 extern void send_fault_company(SendCall *call);
+
+/* The item is refused by us, with a code of qbsync.problem. */
+extern void send_fault_say(SendCall *call, SendItem *item, const char *problem, const char *detail);
 
 /* send_settle.c: record what came of some calls, in one unit; they are free'd then, and what is to follow is started. */
 extern bool send_settle(Sender *sender, SendCall **calls, int ncalls);

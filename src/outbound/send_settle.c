@@ -110,21 +110,11 @@ judge_check(SendCall *call)
 	}
 	else if (strcmp(word, "none") == 0 && item->fault == NULL)
 		item->outcome = SEND_REPEAT;
-	else
-	{
+	else if (item->fault)
 		item->outcome = SEND_REFUSED;
-		if (item->fault == NULL)
-		{
-			item->fault = MemoryContextAllocZero(call->context, sizeof(Fault));
-			item->fault->reaction = REACT_PERMANENT;
-			strlcpy(item->fault->problem, strcmp(word, "several") == 0 ? "send_ambiguous" : "send_name_taken",
-					sizeof(item->fault->problem));
-			if (call->nrecords > 0)
-				snprintf(item->fault->detail, sizeof(item->fault->detail), "%s %s", item->entity->name, call->records[0].id);
-			strlcpy(item->fault->element, strcmp(item->entity->name, "customer") == 0 ? "DisplayName" : "Name",
-					sizeof(item->fault->element));
-		}
-	}
+	else
+		send_fault_say(call, item, strcmp(word, "taken") == 0 ? "send_name_taken" : "send_ambiguous",
+					   call->nrecords > 0 ? psprintf("%s %s", item->entity->name, call->records[0].id) : "");
 }
 
 /* --- the unit ----------------------------------------------------------------------------------------------------- */
