@@ -132,7 +132,8 @@ connect_company($node, $simulator, no_wait => 1, poll_interval => '1 day');
 is($node->safe_psql('postgres', "SELECT settings ->> 'poll_interval' IS NOT NULL FROM qbsync.connection"), 't',
 	'polls come only when asked for');
 $again = 0;
-my ($interrupted, $settled) = (0, 0);
+my ($interrupted, $settled, $strikes) = (0, 0, 0);
+sub loaded { my $sum = 0; $sum += $_ for values %position; return $sum }
 foreach my $kind (strikes(2))
 {
 	my $until = time + 0.1 + rand 0.8;
@@ -141,10 +142,13 @@ foreach my $kind (strikes(2))
 		look_at_positions();
 		sleep 0.03;
 	}
+	# on a busy machine that may be before anything was loaded: every other strike waits for a page
+	my $before = loaded();
+	await('a page', sub { look_at_positions(); loaded() > $before || $node->safe_psql('postgres', 'SELECT state FROM qbsync.status') ne 'loading' })
+		if $strikes++ % 2 == 1 && $before <= 5000;
 	look_at_positions();
 	my $state = $node->safe_psql('postgres', 'SELECT state FROM qbsync.status');
-	my $sum = 0;
-	$sum += $_ for values %position;
+	my $sum = loaded();
 	note("$kind with $sum records loaded, $state");
 	$interrupted++ if $state eq 'loading';
 	$settled = $sum if $state eq 'loading';
