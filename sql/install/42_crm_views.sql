@@ -162,7 +162,8 @@ SELECT v.connection, v.connection_id, m.name AS mapping, m.mapping_id, m.crm_tab
 FROM qbsync.visible_connection v
 JOIN (
 	SELECT x.*, g.page_path, CASE WHEN g.transaction THEN 'pull_new_documents' ELSE 'pull_new_first' END AS first_policy,
-		CASE WHEN g.transaction THEN 'pull_new_documents' ELSE 'pull_new' END AS later_policy
+		CASE WHEN g.transaction THEN 'pull_new_documents' ELSE 'pull_new' END AS later_policy,
+		CASE WHEN g.transaction THEN x.entity || '_direction' ELSE 'direction' END AS direction_policy, g.transaction
 	FROM qbsync.mapping x JOIN qbsync.catalogue g ON g.entity = x.entity
 	WHERE x.state IN ('declared', 'enabled')
 ) m ON m.connection_id = v.connection_id
@@ -172,13 +173,15 @@ CROSS JOIN LATERAL (
 					(SELECT p.default_value FROM qbsync.policy p WHERE p.name = m.first_policy)) AS pull_first,
 		coalesce(m.policies ->> m.later_policy, n.settings ->> m.later_policy,
 				 (SELECT p.default_value FROM qbsync.policy p WHERE p.name = m.later_policy)) AS pull_later,
-		coalesce(m.policies ->> 'pull_new_since', n.settings ->> 'pull_new_since')::timestamptz AS since
+		coalesce(m.policies ->> 'pull_new_since', n.settings ->> 'pull_new_since')::timestamptz AS since,
+		coalesce(m.policies ->> m.direction_policy, n.settings ->> m.direction_policy) = 'push'
+			AND NOT (m.transaction AND coalesce(m.policies ->> 'documents_direction', n.settings ->> 'documents_direction', 'as_set') <> 'as_set') AS only_out
 	OFFSET 0
 ) o
 JOIN qbsync.mapped_record r ON r.mapping_id = m.mapping_id AND r.deleted_at IS NULL
 CROSS JOIN LATERAL (
 	-- as qbsync.unmatched_action() decides
-	SELECT CASE WHEN m.first_sync_done_at IS NULL OR r.create_time < m.first_sync_done_at THEN o.pull_first ELSE o.pull_later END AS pull
+	SELECT CASE WHEN o.only_out THEN 'none' WHEN m.first_sync_done_at IS NULL OR r.create_time < m.first_sync_done_at THEN o.pull_first ELSE o.pull_later END AS pull
 ) p
 LEFT JOIN qbsync.link l ON l.connection_id = r.connection_id AND l.entity = r.entity AND l.id = r.id AND l.family = m.family
 LEFT JOIN qbsync.standing_decision d ON d.mapping_id = m.mapping_id AND d.id = r.id
@@ -192,7 +195,7 @@ COMMENT ON COLUMN qbsync.unlinked.mapping IS 'name of the mapping';
 COMMENT ON COLUMN qbsync.unlinked.crm_table IS 'table where the CRM record would be';
 COMMENT ON COLUMN qbsync.unlinked.id IS 'QuickBooks'' id';
 COMMENT ON COLUMN qbsync.unlinked.name IS 'what the record is called in QuickBooks';
-COMMENT ON COLUMN qbsync.unlinked.reason IS 'review: a person must decide; candidate: see qbsync.duplicate; hold, ignored: a person decided so; create: it is about to be made; error: the CRM does not take it, see qbsync.error_open; not_enabled: nothing moves before qbsync_enable; inactive: made inactive in QuickBooks, and looked at again when it is not; policy: pull_new says not to; pending: it is about to be looked at';
+COMMENT ON COLUMN qbsync.unlinked.reason IS 'review: a person must decide; candidate: see qbsync.duplicate; hold, ignored: a person decided so; create: it is about to be made; error: the CRM does not take it, see qbsync.error_open; not_enabled: nothing moves before qbsync_enable; inactive: made inactive in QuickBooks, and looked at again when it is not; policy: pull_new says not to, or nothing comes from QuickBooks here (direction push); pending: it is about to be looked at';
 COMMENT ON COLUMN qbsync.unlinked.decision IS 'what a person decided: hold, create or ignore';
 COMMENT ON COLUMN qbsync.unlinked.decision_id IS 'for qbsync_undo';
 COMMENT ON COLUMN qbsync.unlinked.candidates IS 'CRM records it may be';
