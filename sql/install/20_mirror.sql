@@ -1,6 +1,6 @@
 /*
- * The mirror: one table per entity and one for its lines, made from the entity catalogue of the library, so that
- * adding an entity or a field is a change of catalogue.c and a call of create_mirror() in the upgrade script.
+ * The mirror: one table per entity and one for each kind of its lines, made from the entity catalogue of the library, so
+ * that adding an entity or a field is a change of catalogue*.c and a call of create_mirror() in the upgrade script.
  *
  * No foreign keys, unique constraints or checks on what comes from QuickBooks: records arrive in any order, refer to
  * what was deleted, and QuickBooks adds values without asking.
@@ -11,11 +11,18 @@ CREATE FUNCTION qbsync.catalogue_entities(
 	OUT cdc boolean, OUT name_list boolean, OUT transaction boolean, OUT voidable boolean, OUT writable boolean,
 	OUT singleton boolean,
 	OUT page_path text, OUT load_order integer, OUT comment text,
-	OUT line_table text, OUT line_path text, OUT line_comment text)
+	OUT line_table text, OUT reading text)
 RETURNS SETOF record
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 10
 AS 'MODULE_PATHNAME', 'qbsync_catalogue_entities';
 COMMENT ON FUNCTION qbsync.catalogue_entities() IS 'Rows of the view qbsync.catalogue';
+
+CREATE FUNCTION qbsync.catalogue_lines(
+	OUT entity text, OUT "table" text, OUT ordinal integer, OUT path text, OUT comment text)
+RETURNS SETOF record
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 20
+AS 'MODULE_PATHNAME', 'qbsync_catalogue_lines';
+COMMENT ON FUNCTION qbsync.catalogue_lines() IS 'Rows of the view qbsync.catalogue_line';
 
 CREATE FUNCTION qbsync.catalogue_columns(
 	OUT entity text, OUT "table" text, OUT ordinal integer, OUT "column" text, OUT path text, OUT type text,
@@ -37,6 +44,13 @@ COMMENT ON COLUMN qbsync.catalogue.name_list IS 'can be inactive, is never delet
 COMMENT ON COLUMN qbsync.catalogue.transaction IS 'can be deleted';
 COMMENT ON COLUMN qbsync.catalogue.singleton IS 'one record a company';
 COMMENT ON COLUMN qbsync.catalogue.page_path IS 'its page in QuickBooks'' web application; the id follows';
+
+COMMENT ON COLUMN qbsync.catalogue.reading IS 'how changes are learnt of';
+COMMENT ON COLUMN qbsync.catalogue.line_table IS 'table of its lines; of several the one that mappings see';
+
+CREATE VIEW qbsync.catalogue_line AS SELECT * FROM qbsync.catalogue_lines();
+COMMENT ON VIEW qbsync.catalogue_line IS 'Tables of lines: what records consist of, one row a line';
+COMMENT ON COLUMN qbsync.catalogue_line.path IS 'place of the lines in QuickBooks'' JSON';
 
 CREATE VIEW qbsync.catalogue_column AS SELECT * FROM qbsync.catalogue_columns();
 COMMENT ON VIEW qbsync.catalogue_column IS 'Columns of the mirror tables and where they come from; the same names serve in mapped views';
@@ -85,6 +99,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	e record;
+	l record;
 	relation text;
 	columns text;
 BEGIN
@@ -118,21 +133,22 @@ BEGIN
 		EXECUTE format('COMMENT ON COLUMN %s.fingerprint IS %L', relation, 'hash of the record''s bytes, to tell what did not change');
 		EXECUTE format('COMMENT ON COLUMN %s.altered IS %L', relation, 'kinds of text and numbers PostgreSQL cannot hold that were replaced: nul, surrogate, utf8, number');
 
-		CONTINUE WHEN e.line_table IS NULL;
-		relation := format('qbsync.%I', e.line_table);
-		SELECT string_agg(format('%I %s, ', k."column", k.type), '' ORDER BY k.ordinal) INTO columns
-			FROM qbsync.catalogue_column k WHERE k."table" = e.line_table;
-		IF to_regclass(relation) IS NULL THEN
-			EXECUTE format('CREATE TABLE %s (connection_id integer NOT NULL, %I text COLLATE "C" NOT NULL, position integer NOT NULL, '
-						   '%s PRIMARY KEY (connection_id, %I, position))',
-						   relation, e.entity || '_id', columns, e.entity || '_id');
-			EXECUTE format('GRANT SELECT ON %s TO qbsync_reader', relation);
-		END IF;
-		PERFORM qbsync.create_mirror_columns(e.line_table);
-		EXECUTE format('COMMENT ON TABLE %s IS %L', relation, e.line_comment);
-		EXECUTE format('COMMENT ON COLUMN %s.connection_id IS %L', relation, 'company, see qbsync.connection');
-		EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', relation, e.entity || '_id', 'the record it belongs to');
-		EXECUTE format('COMMENT ON COLUMN %s.position IS %L', relation, 'place in the record, 1-based');
+		FOR l IN SELECT * FROM qbsync.catalogue_line k WHERE k.entity = e.entity ORDER BY k.ordinal LOOP
+			relation := format('qbsync.%I', l."table");
+			SELECT string_agg(format('%I %s, ', k."column", k.type), '' ORDER BY k.ordinal) INTO columns
+				FROM qbsync.catalogue_column k WHERE k."table" = l."table";
+			IF to_regclass(relation) IS NULL THEN
+				EXECUTE format('CREATE TABLE %s (connection_id integer NOT NULL, %I text COLLATE "C" NOT NULL, position integer NOT NULL, '
+							   '%s PRIMARY KEY (connection_id, %I, position))',
+							   relation, e.entity || '_id', columns, e.entity || '_id');
+				EXECUTE format('GRANT SELECT ON %s TO qbsync_reader', relation);
+			END IF;
+			PERFORM qbsync.create_mirror_columns(l."table");
+			EXECUTE format('COMMENT ON TABLE %s IS %L', relation, l.comment);
+			EXECUTE format('COMMENT ON COLUMN %s.connection_id IS %L', relation, 'company, see qbsync.connection');
+			EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', relation, e.entity || '_id', 'the record it belongs to');
+			EXECUTE format('COMMENT ON COLUMN %s.position IS %L', relation, 'place in the record, 1-based');
+		END LOOP;
 	END LOOP;
 END
 $$;

@@ -274,7 +274,7 @@ AS $fn$
 DECLARE
 	mirror text;
 BEGIN
-	FOR mirror IN SELECT unnest(array_remove(ARRAY[k.line_table, k.entity], NULL)) FROM qbsync.catalogue k LOOP
+	FOR mirror IN SELECT k."table" FROM qbsync.catalogue_line k UNION ALL SELECT k.entity FROM qbsync.catalogue k LOOP
 		EXECUTE format('DELETE FROM qbsync.%I WHERE connection_id = $1', mirror) USING purge_mirror.connection_id;
 	END LOOP;
 	DELETE FROM qbsync.cursor r WHERE r.connection_id = purge_mirror.connection_id;

@@ -43,8 +43,7 @@ SELECT qbsync.take_back_grants();
 DO $do$
 BEGIN
 	EXECUTE (SELECT string_agg(format('GRANT SELECT ON qbsync.%I TO qbsync_reader', t.name), ';')
-			 FROM (SELECT entity AS name FROM qbsync.catalogue
-				   UNION ALL SELECT line_table FROM qbsync.catalogue WHERE line_table IS NOT NULL) t);
+			 FROM (SELECT entity AS name FROM qbsync.catalogue UNION ALL SELECT "table" FROM qbsync.catalogue_line) t);
 END
 $do$;
 GRANT USAGE ON SCHEMA qbsync TO qbsync_reader, qbsync_vendor_reader;
@@ -52,14 +51,14 @@ GRANT USAGE ON SCHEMA qbsync TO qbsync_reader, qbsync_vendor_reader;
 -- Views run the functions they use as the one who asks.
 GRANT EXECUTE ON FUNCTION
 	qbsync.worker_state(), qbsync.key_status(), qbsync.today(text), qbsync.poll_interval(integer),
-	qbsync.way_out(text, text, text), qbsync.catalogue_entities(), qbsync.catalogue_columns()
+	qbsync.way_out(text, text, text), qbsync.catalogue_entities(), qbsync.catalogue_lines(), qbsync.catalogue_columns()
 TO qbsync_reader, qbsync_vendor_reader;
 -- qbsync_wait looks through this one.
 GRANT EXECUTE ON FUNCTION qbsync.wait_state(text, text, bigint) TO qbsync_operator;
 
 GRANT SELECT ON
 	qbsync.customer_summary, qbsync.invoice_status, qbsync.invoice_payment, qbsync.estimate_status, qbsync.status, qbsync.progress,
-	qbsync.error_open, qbsync.problem, qbsync.problem_text, qbsync.fault_text, qbsync.catalogue, qbsync.catalogue_column,
+	qbsync.error_open, qbsync.problem, qbsync.problem_text, qbsync.fault_text, qbsync.catalogue, qbsync.catalogue_line, qbsync.catalogue_column,
 	qbsync.matched, qbsync.duplicate, qbsync.unlinked, qbsync.pending, qbsync.conflict_open, qbsync.timeline, qbsync.mapping_status
 TO qbsync_reader;
 GRANT EXECUTE ON FUNCTION

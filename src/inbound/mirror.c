@@ -67,7 +67,7 @@ typedef struct Attempt
 {
 	Batch	   *batch;
 	MirrorTable *table;
-	MirrorTable *lines;			/* NULL if the entity has none */
+	MirrorTable *lines[MIRROR_LINE_TABLES];	/* as many as the plan has */
 	StringInfoData bad;			/* bad fields of the current record */
 } Attempt;
 
@@ -194,11 +194,11 @@ write_version(Attempt *attempt, const Record *record, Jsonb *json, bool found)
 		mirror_table_update(attempt->table, slot);
 	else
 		mirror_table_insert(attempt->table, slot);
-	if (attempt->lines)
+	for (int i = 0; i < batch->plan->nlines; i++)
 	{
 		if (found)
-			mirror_table_delete(attempt->lines, batch->connection_id, record->id);
-		mirror_lines_insert(batch->plan, attempt->lines, batch->connection_id, record, &attempt->bad);
+			mirror_table_delete(attempt->lines[i], batch->connection_id, record->id);
+		mirror_lines_insert(batch->plan, i, attempt->lines[i], batch->connection_id, record, &attempt->bad);
 	}
 }
 
@@ -243,7 +243,8 @@ apply_records(Batch *batch, int first, int count)
 	CommandCounterIncrement();
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	attempt.table = mirror_row_open(batch->plan, snapshot);
-	attempt.lines = mirror_lines_open(batch->plan, snapshot);
+	for (int i = 0; i < batch->plan->nlines; i++)
+		attempt.lines[i] = mirror_lines_open(batch->plan, i, snapshot);
 	initStringInfo(&attempt.bad);
 
 	for (int i = first; i < first + count; i++)
@@ -260,8 +261,8 @@ apply_records(Batch *batch, int first, int count)
 	}
 
 	mirror_table_close(attempt.table);
-	if (attempt.lines)
-		mirror_table_close(attempt.lines);
+	for (int i = 0; i < batch->plan->nlines; i++)
+		mirror_table_close(attempt.lines[i]);
 	UnregisterSnapshot(snapshot);
 }
 

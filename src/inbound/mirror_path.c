@@ -193,7 +193,7 @@ add_paths(PathNode *root, const char *path, int column)
 }
 
 ColumnPaths *
-column_paths_compile(const CatalogueColumn *columns, const char *extra)
+column_paths_compile(const CatalogueColumn *columns, const CatalogueLines *lines)
 {
 	ColumnPaths *paths = palloc0(sizeof(ColumnPaths));
 
@@ -202,8 +202,8 @@ column_paths_compile(const CatalogueColumn *columns, const char *extra)
 	for (const CatalogueColumn *column = columns; column->name; column++)
 		add_paths(paths->root, column->path, paths->ncolumns++);
 	paths->nplaces = paths->ncolumns;
-	if (extra)
-		add_paths(paths->root, extra, paths->nplaces++);
+	for (; lines && lines->table; lines++)
+		add_paths(paths->root, lines->path, paths->nplaces++);
 	return paths;
 }
 

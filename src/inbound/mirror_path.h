@@ -16,7 +16,7 @@ typedef struct ColumnPaths
 {
 	const CatalogueColumn *columns;
 	int			ncolumns;
-	int			nplaces;		/* ncolumns, and one more if there is an extra path */
+	int			nplaces;		/* ncolumns, and one more for each table of lines */
 	PathNode   *root;
 } ColumnPaths;
 
@@ -28,10 +28,10 @@ typedef struct FoundValue
 } FoundValue;
 
 /*
- * Compile the paths of columns (ended by a NULL name), and one extra path without a column, or NULL, whose value is
- * found at place ncolumns.  Allocated in the current context.
+ * Compile the paths of columns (ended by a NULL name), and those of tables of lines (ended by a NULL table) or NULL, which
+ * are found at the places from ncolumns on.  Allocated in the current context.
  */
-extern ColumnPaths *column_paths_compile(const CatalogueColumn *columns, const char *extra);
+extern ColumnPaths *column_paths_compile(const CatalogueColumn *columns, const CatalogueLines *lines);
 
 /* Find the values of all columns in an object; found has nplaces elements, and is overwritten. */
 extern void column_paths_find(const ColumnPaths *paths, JsonbContainer *object, FoundValue *found);

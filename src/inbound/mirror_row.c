@@ -56,12 +56,18 @@ mirror_plan(const CatalogueEntity *entity)
 	caller = MemoryContextSwitchTo(TopMemoryContext);
 	plan = palloc0(sizeof(MirrorPlan));
 	plan->entity = entity;
-	plan->paths = column_paths_compile(entity->columns, entity->lines ? entity->lines->path : NULL);
+	plan->paths = column_paths_compile(entity->columns, entity->lines);
 	plan->found = palloc0(sizeof(FoundValue) * plan->paths->nplaces);
-	if (entity->lines)
+	plan->nlines = plan->paths->nplaces - plan->paths->ncolumns;
+	Assert(plan->nlines <= MIRROR_LINE_TABLES);
+	plan->lines = palloc0(sizeof(LinePlan) * (plan->nlines + 1));
+	for (int i = 0; i < plan->nlines; i++)
 	{
-		plan->line_paths = column_paths_compile(entity->lines->columns, NULL);
-		plan->line_found = palloc0(sizeof(FoundValue) * plan->line_paths->nplaces);
+		LinePlan   *lines = &plan->lines[i];
+
+		lines->of = &entity->lines[i];
+		lines->paths = column_paths_compile(lines->of->columns, NULL);
+		lines->found = palloc0(sizeof(FoundValue) * lines->paths->nplaces);
 	}
 	plan->next = plans;
 	plans = plan;
@@ -76,19 +82,17 @@ mirror_row_open(const MirrorPlan *plan, Snapshot snapshot)
 }
 
 MirrorTable *
-mirror_lines_open(const MirrorPlan *plan, Snapshot snapshot)
+mirror_lines_open(const MirrorPlan *plan, int table, Snapshot snapshot)
 {
+	const CatalogueLines *lines = plan->lines[table].of;
 	MirrorColumn columns[LINE_FIXED_COLUMNS] = {
 		[LINE_CONNECTION_ID] = {"connection_id", INT4OID},
 		[LINE_POSITION] = {"position", INT4OID},
 	};
 
-	if (plan->entity->lines == NULL)
-		return NULL;
 	columns[LINE_RECORD_ID].name = psprintf("%s_id", plan->entity->name);
 	columns[LINE_RECORD_ID].type = TEXTOID;
-	return mirror_table_open(plan->entity->lines->table, columns, LINE_FIXED_COLUMNS, plan->entity->lines->columns,
-							 snapshot);
+	return mirror_table_open(lines->table, columns, LINE_FIXED_COLUMNS, lines->columns, snapshot);
 }
 
 Jsonb *
@@ -205,13 +209,13 @@ mirror_row_fill_deleted(MirrorTable *table, TupleTableSlot *slot, int connection
 
 /* Insert one line. */
 static void
-insert_line(MirrorPlan *plan, MirrorTable *lines, int connection_id, const Record *record, JsonbContainer *line,
+insert_line(LinePlan *plan, MirrorTable *lines, int connection_id, const Record *record, JsonbContainer *line,
 			int position, StringInfo bad)
 {
 	TupleTableSlot *slot = mirror_table_new_row(lines);
 
-	column_paths_find(plan->line_paths, line, plan->line_found);
-	fill_columns(plan->line_paths, plan->line_found, lines, slot, LINE_FIXED_COLUMNS, position, bad);
+	column_paths_find(plan->paths, line, plan->found);
+	fill_columns(plan->paths, plan->found, lines, slot, LINE_FIXED_COLUMNS, position, bad);
 	mirror_row_set(lines, slot, LINE_CONNECTION_ID, Int32GetDatum(connection_id));
 	mirror_row_set(lines, slot, LINE_RECORD_ID, CStringGetTextDatum(record->id));
 	mirror_row_set(lines, slot, LINE_POSITION, Int32GetDatum(position));
@@ -219,23 +223,25 @@ insert_line(MirrorPlan *plan, MirrorTable *lines, int connection_id, const Recor
 }
 
 void
-mirror_lines_insert(MirrorPlan *plan, MirrorTable *lines, int connection_id, const Record *record, StringInfo bad)
+mirror_lines_insert(MirrorPlan *plan, int table, MirrorTable *lines, int connection_id, const Record *record,
+					StringInfo bad)
 {
-	FoundValue *all = &plan->found[plan->paths->ncolumns];
+	LinePlan   *line_plan = &plan->lines[table];
+	FoundValue *all = &plan->found[plan->paths->ncolumns + table];
 	JsonbContainer *container;
 
 	if (all->rank == 0)
 		return;
 	if (all->value.type != jbvBinary)
 	{
-		note_bad(bad, plan->entity->lines->path, 0);
+		note_bad(bad, line_plan->of->path, 0);
 		return;
 	}
 	container = all->value.val.binary.data;
 	if (JsonContainerIsObject(container))
 	{
 		/* one element, its array collapsed by some converter */
-		insert_line(plan, lines, connection_id, record, container, 1, bad);
+		insert_line(line_plan, lines, connection_id, record, container, 1, bad);
 		return;
 	}
 	for (int i = 0; i < JsonContainerSize(container); i++)
@@ -243,8 +249,8 @@ mirror_lines_insert(MirrorPlan *plan, MirrorTable *lines, int connection_id, con
 		JsonbValue *line = getIthJsonbValueFromContainer(container, i);
 
 		if (line->type == jbvBinary && JsonContainerIsObject(line->val.binary.data))
-			insert_line(plan, lines, connection_id, record, line->val.binary.data, i + 1, bad);
+			insert_line(line_plan, lines, connection_id, record, line->val.binary.data, i + 1, bad);
 		else
-			note_bad(bad, plan->entity->lines->path, i + 1);
+			note_bad(bad, line_plan->of->path, i + 1);
 	}
 }

@@ -15,6 +15,9 @@
 #include "quickbooks/catalogue.h"
 #include "quickbooks/envelope.h"
 
+/* No entity has more tables of lines. */
+#define MIRROR_LINE_TABLES 4
+
 /* The fixed columns of an entity's table, by place in attnums; the catalogue's follow. */
 typedef enum RowColumn
 {
@@ -31,22 +34,30 @@ typedef enum RowColumn
 	ROW_FIXED_COLUMNS
 } RowColumn;
 
+/* What is needed to write one table of lines. */
+typedef struct LinePlan
+{
+	const CatalogueLines *of;
+	ColumnPaths *paths;
+	FoundValue *found;			/* room for the values of one line */
+} LinePlan;
+
 /* What is needed to write one entity; made once, kept. */
 typedef struct MirrorPlan
 {
 	const CatalogueEntity *entity;
 	ColumnPaths *paths;
 	FoundValue *found;			/* room for the values of one record */
-	ColumnPaths *line_paths;	/* NULL if the entity has no lines */
-	FoundValue *line_found;
+	LinePlan   *lines;			/* one for each of its tables of lines */
+	int			nlines;
 	struct MirrorPlan *next;
 } MirrorPlan;
 
 extern MirrorPlan *mirror_plan(const CatalogueEntity *entity);
 
-/* Open the entity's table, or that of its lines (NULL if it has none). */
+/* Open the entity's table, or one of its tables of lines. */
 extern MirrorTable *mirror_row_open(const MirrorPlan *plan, Snapshot snapshot);
-extern MirrorTable *mirror_lines_open(const MirrorPlan *plan, Snapshot snapshot);
+extern MirrorTable *mirror_lines_open(const MirrorPlan *plan, int table, Snapshot snapshot);
 
 /* The record as jsonb, with what jsonb cannot hold replaced; raises an error if that is not enough. */
 extern Jsonb *mirror_row_json(const Record *record);
@@ -62,8 +73,8 @@ extern void mirror_row_fill(MirrorPlan *plan, MirrorTable *table, TupleTableSlot
 extern void mirror_row_fill_deleted(MirrorTable *table, TupleTableSlot *slot, int connection_id, const Record *record,
 									TimestampTz deleted_at, TimestampTz started);
 
-/* Insert the lines of the record that mirror_row_fill() was last called for. */
-extern void mirror_lines_insert(MirrorPlan *plan, MirrorTable *lines, int connection_id, const Record *record,
+/* Insert the lines, for one of its tables of lines, of the record that mirror_row_fill() was last called for. */
+extern void mirror_lines_insert(MirrorPlan *plan, int table, MirrorTable *lines, int connection_id, const Record *record,
 								StringInfo bad);
 
 /* Set a column of a slot. */

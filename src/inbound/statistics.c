@@ -52,11 +52,11 @@ analyze_statement(void)
 	{
 		add_table(&buffer, entity == catalogue ? "" : ",", entity->name,
 				  "id, create_time, last_updated_time, deleted_at", entity->columns);
-		if (entity->lines)
+		for (const CatalogueLines *lines = entity->lines; lines && lines->table; lines++)
 		{
 			char	   *key = psprintf("%s_id", entity->name);
 
-			add_table(&buffer, ",", entity->lines->table, quote_identifier(key), entity->lines->columns);
+			add_table(&buffer, ",", lines->table, quote_identifier(key), lines->columns);
 			pfree(key);
 		}
 	}

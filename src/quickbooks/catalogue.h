@@ -3,7 +3,7 @@
  *		The entity catalogue: the one place that knows which QuickBooks entities and fields exist.
  *
  * Mirror tables, their upsert, the list for CDC, the order of the load, canonical column names and the reference
- * follow from it.  Adding an entity or a field is a change of catalogue.c and nothing else.
+ * follow from it.  Adding an entity or a field is a change of catalogue*.c and nothing else.
  */
 #ifndef QBSYNC_CATALOGUE_H
 #define QBSYNC_CATALOGUE_H
@@ -48,7 +48,7 @@ typedef struct CatalogueColumn
 	const char *values;			/* spellings of an enum, separated by blanks: variants such as NOT_SET become these */
 } CatalogueColumn;
 
-/* Rows that are part of a record: invoice lines, applications of a payment. */
+/* Rows that are part of a record: invoice lines, applications of a payment.  Ended by a NULL table. */
 typedef struct CatalogueLines
 {
 	const char *table;			/* "invoice_line" */
@@ -72,7 +72,7 @@ typedef struct CatalogueEntity
 	const char *resource;		/* "customer": URL path */
 	int			flags;
 	const CatalogueColumn *columns; /* ended by a NULL name; key, sync_token, raw … are implied */
-	const CatalogueLines *lines;	/* or NULL */
+	const CatalogueLines *lines;	/* one or several tables of them, or NULL; mapped are those of the first */
 	const char *page_path;		/* page of the QuickBooks UI, "invoice?txnId=", or NULL */
 	const char *comment;		/* COMMENT ON TABLE */
 } CatalogueEntity;

@@ -21,6 +21,13 @@ put_text(Datum *values, bool *nulls, int column, const char *word)
 		values[column] = CStringGetTextDatum(word);
 }
 
+/* How changes of an entity are learnt of, for people. */
+static const char *
+reading(const CatalogueEntity *entity)
+{
+	return entity->flags & ENTITY_CDC ? "every poll" : "a reading once a day";
+}
+
 PG_FUNCTION_INFO_V1(qbsync_catalogue_entities);
 
 /*
@@ -35,8 +42,8 @@ qbsync_catalogue_entities(PG_FUNCTION_ARGS)
 	for (const CatalogueEntity *entity = catalogue; entity->name; entity++)
 	{
 		const CatalogueLines *lines = entity->lines;
-		Datum		values[15];
-		bool		nulls[15] = {false};
+		Datum		values[14];
+		bool		nulls[14] = {false};
 		int			column = 0;
 
 		put_text(values, nulls, column++, entity->name);
@@ -52,8 +59,7 @@ qbsync_catalogue_entities(PG_FUNCTION_ARGS)
 		values[column++] = Int32GetDatum((int) (entity - catalogue) + 1);
 		put_text(values, nulls, column++, entity->comment);
 		put_text(values, nulls, column++, lines ? lines->table : NULL);
-		put_text(values, nulls, column++, lines ? lines->path : NULL);
-		put_text(values, nulls, column++, lines ? lines->comment : NULL);
+		put_text(values, nulls, column++, reading(entity));
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
@@ -118,6 +124,36 @@ put_columns(ReturnSetInfo *result, const CatalogueEntity *entity, const char *ta
 	}
 }
 
+PG_FUNCTION_INFO_V1(qbsync_catalogue_lines);
+
+/*
+ * qbsync.catalogue_lines(): one row per table of lines, columns as in the view qbsync.catalogue_line.
+ */
+Datum
+qbsync_catalogue_lines(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (const CatalogueEntity *entity = catalogue; entity->name; entity++)
+	{
+		for (const CatalogueLines *lines = entity->lines; lines && lines->table; lines++)
+		{
+			Datum		values[5];
+			bool		nulls[5] = {false};
+			int			column = 0;
+
+			put_text(values, nulls, column++, entity->name);
+			put_text(values, nulls, column++, lines->table);
+			values[column++] = Int32GetDatum((int) (lines - entity->lines) + 1);
+			put_text(values, nulls, column++, lines->path);
+			put_text(values, nulls, column++, lines->comment);
+			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		}
+	}
+	return (Datum) 0;
+}
+
 PG_FUNCTION_INFO_V1(qbsync_catalogue_columns);
 
 /*
@@ -132,8 +168,8 @@ qbsync_catalogue_columns(PG_FUNCTION_ARGS)
 	for (const CatalogueEntity *entity = catalogue; entity->name; entity++)
 	{
 		put_columns(result, entity, entity->name, entity->columns);
-		if (entity->lines)
-			put_columns(result, entity, entity->lines->table, entity->lines->columns);
+		for (const CatalogueLines *lines = entity->lines; lines && lines->table; lines++)
+			put_columns(result, entity, lines->table, lines->columns);
 	}
 	return (Datum) 0;
 }

@@ -157,7 +157,8 @@ sub mirror_differences
 	my $database = $arg{database} // 'postgres';
 	my $connection = $arg{connection} // 'acme';
 	my $realm = $simulator->{companies}[ $arg{number} // 0 ]{realm_id};
-	my %tables = (Customer => 'customer', Invoice => 'invoice', Payment => 'payment', Estimate => 'estimate', Item => 'item', Term => 'term');
+	my %tables = map { split /=/ } split /\n/,
+	  $node->safe_psql($database, q{SELECT object || '=' || entity FROM qbsync.catalogue WHERE NOT singleton});
 	my $sql = '';
 	my @files;
 

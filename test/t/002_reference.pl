@@ -13,6 +13,26 @@ my $node = new_node('reference', conf => "qbsync.paused = on\nqbsync.credentials
 $node->safe_psql('postgres', 'CREATE EXTENSION qbsync');
 my $reference = slurp_file("$FindBin::Bin/../../doc/reference.md");
 
+# The mirror's tables are the catalogue's: an entity that is added there is added here by running this test with
+# QBSYNC_ACCEPT=1, which writes what belongs between the two marks.
+my $mirror = $node->safe_psql('postgres', <<'SQL');
+SELECT format('| `%s` | %s | %s | %s |', c.entity, c.comment,
+	coalesce((SELECT string_agg(format('`%s`', l."table"), ', ' ORDER BY l.ordinal) FROM qbsync.catalogue_line l WHERE l.entity = c.entity), ''), c.reading)
+FROM qbsync.catalogue c ORDER BY c.load_order
+SQL
+my ($begin, $end) = ("<!-- mirror tables: test/t/002_reference.pl -->\n", "<!-- end of mirror tables -->\n");
+my $table = "| table | holds | lines | changes come with |\n|---|---|---|---|\n$mirror\n";
+my ($said) = $reference =~ /\Q$begin\E(.*?)\Q$end\E/s;
+if ($ENV{QBSYNC_ACCEPT} && defined $said && $said ne $table)
+{
+	$reference =~ s/\Q$begin$said\E/$begin$table/;
+	open(my $out, '>', "$FindBin::Bin/../../doc/reference.md") or die "doc/reference.md: $!";
+	print $out $reference;
+	close $out;
+	$said = $table;
+}
+is($said, $table, 'the reference shows the mirror tables as the catalogue has them (QBSYNC_ACCEPT=1 writes them)');
+
 my %named = (
 	functions => "SELECT DISTINCT proname FROM pg_proc WHERE proname ~ '^qbsync_' AND pronamespace = 'public'::regnamespace",
 	'tables and views' => "SELECT relname FROM pg_class WHERE relnamespace = 'qbsync'::regnamespace AND relkind IN ('r', 'v')",
