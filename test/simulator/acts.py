@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import writes
+import balances
 import names
-import sales
+import writes
 from entities import ENTITIES
 from errors import Fault
 from jsontext import copy, money
@@ -153,7 +153,7 @@ def _repoint(sim, change, loser: str, survivor) -> None:
     for entity, id in sorted(change.company.by_customer.get(loser, ())):
         obj = change.edit(entity, id, bump=bump)
         obj["CustomerRef"] = {"value": survivor.id, "name": survivor.obj["DisplayName"]}
-    sales.settle_balances(change)
+    balances.settle(change)
 
 
 def _disconnect(sim, company, spec):

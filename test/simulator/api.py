@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 
 import batch
 import cdc
+import currencies
 import query as query_language
 import writes
 from clock import envelope_time
@@ -220,7 +221,7 @@ def _dispatch(sim, request: Request) -> tuple[int, bytes]:
     if entity is None or rest:
         raise Fault(500, "", f"Operation is not supported: no resource {resource}")
     if request.method == "GET":
-        return 200, _read(sim, company, entity, id)
+        return 200, _rate(sim, company, entity, request) if entity.key else _read(sim, company, entity, id)
     if id:
         raise Fault(500, "", "Operation is not supported: POST with an id in the path")
     return _write(sim, company, entity, request)
@@ -272,12 +273,19 @@ def _read(sim, company, entity, id: str | None) -> bytes:
     else:
         if not id:
             raise Fault(500, "", "Operation is not supported: an id is missing")
-        if not id.isdigit() or len(id) > 19:
-            raise Fault(2030, "Id", f"Id should be a valid number. Supplied value:{id[:60]}")
         record = company.record(entity.name, id)
+        if record is None and (not id.isdigit() or len(id) > 19):
+            raise Fault(2030, "Id", f"Id should be a valid number. Supplied value:{id[:60]}")
         if record is None or (not record.active and sim.settings["inactive_read"] == "610"):
             raise writes.not_found(company, entity, id)
     return _envelope(sim, b'"%s":%s' % (entity.name.encode(), record.data))
+
+
+def _rate(sim, company, entity, request: Request) -> bytes:
+    """GET /exchangerate?sourcecurrencycode=EUR&asofdate=2026-11-22: the rate of that day, today's without a day."""
+    asked = {name.lower(): value for name, value in request.parameters.items()}
+    found = currencies.read(company, asked.get("sourcecurrencycode", ""), asked.get("asofdate", ""), sim.clock.now())
+    return _envelope(sim, b'"%s":%s' % (entity.name.encode(), found.data))
 
 
 def malformed_utf8() -> Fault:
@@ -327,7 +335,7 @@ def one_write(sim, company, entity, operation: str, body: dict, include: set, ke
     """Do one write and keep it; wrap() makes the answer of '"Entity":{…}'."""
     change = sim.change(company, "api")
     obj = writes.perform(change, entity, operation, body, include)
-    id = obj["Id"]
+    id = entity.id_of(obj)
 
     def answer(records) -> bytes:
         data = next((r.data for e, r in records if r.id == id and e == entity.name), None)

@@ -140,7 +140,7 @@ class Control:
         if entity not in ENTITIES:
             raise Refused(f"unknown entity {entity}")
         now = int(self.sim.clock.now())
-        id, text = str(body.get("id") or company.next_id(ENTITIES[entity].family)), body["json"]
+        id, text = str(body.get("id") or company.next_id(ENTITIES[entity])), body["json"]
         data = text.encode("utf-8", "surrogatepass")
         if "hex" in body:
             data = bytes.fromhex(body["hex"])

@@ -1,110 +1,18 @@
-"""The entity table: every entity, its fields, their types, lengths and flags.
+"""The entity table: every entity in one row with its fields.
 
-One entry describes all that the generic code needs: validation, sparse
-updates, queries, CDC.  To add an entity, add an entry here and, where it has
-computed values or effects on others, a rules module (see rules.py).
-
-Flags of a field, one letter each:
-    !  required            r  read-only (accepted and ignored on input)
-    c  settable on create  f  filterable in queries      s  sortable
+One row describes all that the generic code needs: reads, queries, CDC,
+validation and sparse updates work from it.  `rules` names what computes its
+values and its effects on others ("sales.INVOICE": the Rules in sales.py).  To add
+an entity, add a row to ENTITIES here, and its rules where it can be written.
 """
 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 
-
-@dataclass(frozen=True)
-class Field:
-    kind: str                       # str bool num int date enum ref obj list address any
-    flags: str = ""
-    max: int = 0                    # longest text
-    low: object = None              # smallest and largest number
-    high: object = None
-    values: tuple = ()              # allowed values of an enum
-    target: str = ""                # entity a reference points to
-    members: dict | None = None     # members of an object or of the objects in a list
-    form: str = ""                  # further syntax: email, phone, url, name
-    text: str = ""                  # member compared when an object is filtered by its name
-
-    @functools.cached_property
-    def read_only(self) -> bool:
-        return "r" in self.flags
-
-    @functools.cached_property
-    def required(self) -> list:
-        """Names of the members that must be there."""
-        return [name for name, member in self.members.items() if "!" in member.flags]
-
-
-def S(size, flags="", form=""):     return Field("str", flags, max=size, form=form)
-def B(flags=""):                    return Field("bool", flags)
-def N(flags="", low=None, high=Decimal("99999999999.99")): return Field("num", flags, low=low, high=high)
-def I(low, high, flags=""):         return Field("int", flags, low=low, high=high)
-def DATE(flags=""):                 return Field("date", flags)
-def ENUM(values, flags=""):         return Field("enum", flags, values=tuple(values.split()))
-def OBJ(members, flags="", text=""): return Field("obj", flags, members=members, text=text)
-def LIST(members, flags=""):        return Field("list", flags, members=members)
-def ANY(flags="r"):                 return Field("any", flags)
-
-
-REF_MEMBERS = {"value": S(100), "name": S(1000), "type": S(50)}
-
-
-def REF(target, flags=""):
-    return Field("ref", flags, target=target, members=REF_MEMBERS)
-
-
-def EMAIL(size, flags=""):
-    return OBJ({"Address": S(size, form="email"), "Default": B(), "Id": ANY(), "Tag": ANY()},
-               flags, text="Address")
-
-
-def PHONE(size=30):
-    return OBJ({"FreeFormNumber": S(size, form="phone"), "Id": ANY(), "Tag": ANY(), "Default": ANY()})
-
-
-ADDRESS_MEMBERS = {"Id": S(30), "Line1": S(500), "Line2": S(500), "Line3": S(500), "Line4": S(500),
-                   "Line5": S(500), "City": S(255), "CountrySubDivisionCode": S(255),
-                   "PostalCode": S(30), "Country": S(255), "Lat": S(50), "Long": S(50),
-                   "CountryCode": ANY(), "Tag": ANY(), "Note": ANY(), "PostalCodeSuffix": ANY()}
-ADDRESS = Field("address", members=ADDRESS_MEMBERS)
-MEMO = OBJ({"value": S(1000), "id": ANY()})
-URL = OBJ({"URI": S(1000, form="url"), "Id": ANY(), "Tag": ANY(), "Default": ANY()})
-CUSTOM_FIELD = LIST({"DefinitionId": S(30), "Name": S(100), "Type": ENUM("StringType"),
-                     "StringValue": S(31)})
-LINKED = {"TxnId": S(19), "TxnType": S(50), "TxnLineId": S(19)}
-
-SALES_ITEM = OBJ({
-    "ItemRef": REF("Item"), "Qty": N(), "UnitPrice": N(), "ServiceDate": DATE(),
-    "TaxCodeRef": REF("LineTax"), "ClassRef": REF("Class"), "TaxInclusiveAmt": ANY(),
-    "DiscountRate": N(), "DiscountAmt": N(), "MarkupInfo": ANY(), "ItemAccountRef": ANY(),
-    "TaxClassificationRef": ANY()})
-DISCOUNT = OBJ({
-    "PercentBased": B(), "DiscountPercent": N(low=0, high=100), "DiscountAccountRef": REF("Account"),
-    "ClassRef": REF("Class"), "TaxCodeRef": REF("LineTax")})
-GROUP = OBJ({"GroupItemRef": REF("Item"), "Quantity": N(), "ServiceDate": DATE(), "Line": LIST({
-    "Id": S(19), "LineNum": I(-10**9, 10**9), "Description": S(4000), "Amount": N(),
-    "DetailType": Field("str", "!", max=50), "SalesItemLineDetail": SALES_ITEM, "LineEx": ANY()})})
-SALES_LINE = {
-    "Id": S(19), "LineNum": I(-10**9, 10**9), "Description": S(4000), "Amount": N(),
-    "DetailType": Field("str", "!", max=50), "LinkedTxn": LIST(LINKED),
-    "CustomField": CUSTOM_FIELD, "ProjectRef": REF("Customer"),
-    "SalesItemLineDetail": SALES_ITEM, "DiscountLineDetail": DISCOUNT,
-    "SubTotalLineDetail": ANY(), "SubtotalLineDetail": ANY(),
-    "DescriptionLineDetail": OBJ({"TaxCodeRef": REF("LineTax"), "ServiceDate": DATE()}),
-    "GroupLineDetail": GROUP, "LineEx": ANY()}
-TAX_DETAIL = OBJ({
-    "TxnTaxCodeRef": REF("TaxCode"), "TotalTax": N(low=0),
-    "TaxLine": LIST({"Amount": N(), "DetailType": S(50), "Id": ANY(), "LineNum": ANY(),
-                     "TaxLineDetail": OBJ({
-                         "TaxRateRef": REF("TaxRate"), "PercentBased": B(), "TaxPercent": N(),
-                         "NetAmountTaxable": N(), "TaxInclusiveAmount": N(),
-                         "OverrideDeltaAmount": N()})})})
-PAYMENT_LINE = {"Amount": N("!", low=0), "LinkedTxn": LIST(LINKED), "LineEx": ANY(), "Id": ANY(),
-                "LineNum": ANY(), "Description": ANY()}
+from fields import *        # noqa: F403
 
 # Members every entity has; all but Id and SyncToken are ignored on input.
 COMMON = {"Id": S(19, "f"), "SyncToken": S(20), "MetaData": ANY(), "domain": ANY(),
@@ -116,12 +24,15 @@ class Entity:
     name: str
     fields: dict
     family: str = ""                # ids are drawn from one sequence per family
+    long_ids: bool = False          # ids of 19 digits, as some lists have them
+    key: tuple = ()                 # the members that identify it, where it has no Id
     name_list: bool = False         # has Active; inactive ones are hidden from queries
     unique: str = ""                # names are unique within this group
     deletable: bool = False
     singleton: bool = False
     cdc: bool = True
-    sortable: tuple = field(default=())
+    rules: str = ""                 # "module.NAME" of its Rules; without: it cannot be written
+    dotted: tuple = ()              # filterable paths into a list of objects
 
     @functools.cached_property
     def required(self) -> list:
@@ -138,8 +49,12 @@ class Entity:
     def get(self, name: str) -> Field | None:
         return self.fields.get(name) or COMMON.get(name)
 
+    def id_of(self, obj: dict) -> str:
+        """What identifies an object in its table."""
+        return " ".join(obj[name] for name in self.key) if self.key else obj["Id"]
 
-CUSTOMER = Entity("Customer", family="Customer", name_list=True, unique="Name", fields={
+
+CUSTOMER = Entity("Customer", rules="names.CUSTOMER", family="Customer", name_list=True, unique="Name", fields={
     "DisplayName": S(500, "fs", "name"), "Title": S(16, form="name"), "Suffix": S(16, form="name"),
     "GivenName": S(100, "f", "name"), "MiddleName": S(100, "f", "name"),
     "FamilyName": S(100, "f", "name"), "CompanyName": S(100, "f"),
@@ -158,7 +73,7 @@ CUSTOMER = Entity("Customer", family="Customer", name_list=True, unique="Name", 
     "Balance": N("cfs"), "OpenBalanceDate": DATE("c"), "BalanceWithJobs": N("rs"),
     "Source": S(50, "r"), "V4IDPseudonym": S(100, "r"), "TaxFormType": ANY()})
 
-VENDOR = Entity("Vendor", family="Vendor", name_list=True, unique="Name", fields={
+VENDOR = Entity("Vendor", rules="names.VENDOR", family="Vendor", name_list=True, unique="Name", fields={
     "DisplayName": S(500, "fs", "name"), "Title": S(16, form="name"), "Suffix": S(16, "f", "name"),
     "GivenName": S(100, "f", "name"), "MiddleName": S(100, "f", "name"),
     "FamilyName": S(100, "f", "name"), "CompanyName": S(100, "f"), "PrintOnCheckName": S(100, "f"),
@@ -169,7 +84,7 @@ VENDOR = Entity("Vendor", family="Vendor", name_list=True, unique="Name", fields
     "T4AEligible": B(), "T5018Eligible": B(), "OtherContactInfo": ANY(), "Source": S(50, "r"),
     "V4IDPseudonym": S(100, "r")})
 
-EMPLOYEE = Entity("Employee", family="Employee", name_list=True, unique="Name", fields={
+EMPLOYEE = Entity("Employee", rules="names.EMPLOYEE", family="Employee", name_list=True, unique="Name", fields={
     "DisplayName": S(500, "fs", "name"), "Title": S(16, form="name"), "Suffix": S(16, "f", "name"),
     "GivenName": S(100, "f", "name"), "MiddleName": S(100, "f", "name"),
     "FamilyName": S(100, "f", "name"), "PrintOnCheckName": S(110, "f"), "Active": B("f"),
@@ -178,8 +93,8 @@ EMPLOYEE = Entity("Employee", family="Employee", name_list=True, unique="Name", 
     "HiredDate": DATE(), "ReleasedDate": DATE(), "BillableTime": B(), "BillRate": N(), "CostRate": N(),
     "EmployeeNumber": S(100), "Organization": B(), "V4IDPseudonym": S(100, "r")})
 
-INVOICE = Entity("Invoice", family="Txn", deletable=True, fields={
-    "Line": LIST(SALES_LINE, "!"), "CustomerRef": REF("Customer", "!f"),
+INVOICE = Entity("Invoice", rules="sales.INVOICE", family="Txn", deletable=True, fields={
+    "CustomerRef": REF("Customer", "!f"), "Line": LIST(SALES_LINE, "!"),
     "DocNumber": S(21, "fs"), "TxnDate": DATE("fs"), "DueDate": DATE("fs"),
     "SalesTermRef": REF("Term", "f"), "ShipDate": DATE(), "ShipMethodRef": REF("free"),
     "TrackingNum": S(500), "ShipAddr": ADDRESS, "BillAddr": ADDRESS, "ShipFromAddr": ADDRESS,
@@ -198,8 +113,8 @@ INVOICE = Entity("Invoice", family="Txn", deletable=True, fields={
     "AllowOnlinePayment": B("r"), "AllowIPNPayment": B("r"), "InvoiceLink": ANY(),
     "EInvoiceStatus": ANY(), "RecurDataRef": ANY(), "TaxExemptionRef": ANY(), "TxnSource": ANY()})
 
-ESTIMATE = Entity("Estimate", family="Txn", deletable=True, fields={
-    "Line": LIST(SALES_LINE, "!"), "CustomerRef": REF("Customer", "!f"),
+ESTIMATE = Entity("Estimate", rules="sales.ESTIMATE", family="Txn", deletable=True, fields={
+    "CustomerRef": REF("Customer", "!f"), "Line": LIST(SALES_LINE, "!"),
     "DocNumber": S(21, "fs"), "TxnDate": DATE("fs"), "DueDate": DATE("fs"),
     "TxnStatus": ENUM("Pending Accepted Closed Rejected Converted"), "ExpirationDate": DATE(),
     "AcceptedBy": S(500), "AcceptedDate": DATE()} | {
@@ -210,7 +125,7 @@ ESTIMATE = Entity("Estimate", family="Txn", deletable=True, fields={
             "ExchangeRate", "GlobalTaxCalculation", "TxnTaxDetail", "ApplyTaxAfterDiscount", "TotalAmt", "HomeTotalAmt",
             "LinkedTxn", "RecurDataRef", "TaxExemptionRef", "TxnSource")})
 
-PAYMENT = Entity("Payment", family="Txn", deletable=True, fields={
+PAYMENT = Entity("Payment", rules="sales.PAYMENT", family="Txn", deletable=True, fields={
     "CustomerRef": REF("Customer", "!f"), "TotalAmt": N("!f", low=0), "UnappliedAmt": N("r"),
     "Line": LIST(PAYMENT_LINE), "TxnDate": DATE("fs"), "PaymentMethodRef": REF("PaymentMethod", "f"),
     "PaymentRefNum": S(21, "f"), "DepositToAccountRef": REF("Account"),
@@ -219,7 +134,7 @@ PAYMENT = Entity("Payment", family="Txn", deletable=True, fields={
     "LinkedTxn": ANY(), "TxnSource": ANY(), "ProjectRef": REF("Customer", "f"),
     "TaxExemptionRef": ANY()})
 
-ITEM = Entity("Item", family="Item", name_list=True, unique="Item", fields={
+ITEM = Entity("Item", rules="names.ITEM", family="Item", name_list=True, unique="Item", fields={
     "Name": S(100, "!fs", "name"), "Type": ENUM("Service NonInventory Inventory Category Group", "!fs"),
     "SubItem": B("f"), "ParentRef": REF("Item"), "Level": I(0, 5, "r"),
     "FullyQualifiedName": S(1000, "rf"), "Active": B("f"), "Sku": S(100, "f"),
@@ -233,12 +148,12 @@ ITEM = Entity("Item", family="Item", name_list=True, unique="Item", fields={
     "PrefVendorRef": REF("Vendor"), "ClassRef": REF("Class"), "ReorderPoint": N(),
     "ItemGroupDetail": OBJ({"ItemGroupLine": LIST({"ItemRef": REF("Item"), "Qty": N()})}), "PrintGroupedItems": B()})
 
-TERM = Entity("Term", family="Term", name_list=True, unique="Term", fields={
+TERM = Entity("Term", rules="names.TERM", family="Term", name_list=True, unique="Term", fields={
     "Name": S(31, "!fs", "name"), "Active": B("f"), "Type": S(30, "rs"), "DueDays": I(0, 999),
     "DiscountPercent": N(low=0, high=100), "DiscountDays": I(0, 999), "DayOfMonthDue": I(1, 31),
     "DueNextMonthDays": I(0, 999), "DiscountDayOfMonth": I(1, 31)})
 
-COMPANY_INFO = Entity("CompanyInfo", family="CompanyInfo", singleton=True, cdc=False, fields={
+COMPANY_INFO = Entity("CompanyInfo", rules="names.COMPANY", family="CompanyInfo", singleton=True, cdc=False, fields={
     "CompanyName": S(1024), "LegalName": S(1024), "CompanyAddr": ADDRESS, "LegalAddr": ADDRESS,
     "CustomerCommunicationAddr": ADDRESS, "CustomerCommunicationEmailAddr": EMAIL(100),
     "Email": EMAIL(100), "WebAddr": URL, "PrimaryPhone": PHONE(), "Country": S(50, "r"),
@@ -247,30 +162,155 @@ COMPANY_INFO = Entity("CompanyInfo", family="CompanyInfo", singleton=True, cdc=F
     "CompanyStartDate": ANY(), "EmployerId": S(30), "DefaultTimeZone": S(50, "r"),
     "NameValue": ANY()})
 
-PREFERENCES = Entity("Preferences", family="Preferences", singleton=True, cdc=False, fields={
+PREFERENCES = Entity("Preferences", rules="names.COMPANY", family="Preferences", singleton=True, cdc=False, fields={
     name: Field("any", "") for name in (
         "AccountingInfoPrefs", "ProductAndServicesPrefs", "SalesFormsPrefs", "EmailMessagesPrefs",
         "VendorAndPurchasesPrefs", "TimeTrackingPrefs", "TaxPrefs", "CurrencyPrefs", "ReportPrefs",
         "OtherPrefs")})
 
-ENTITIES = {e.name: e for e in (CUSTOMER, VENDOR, EMPLOYEE, INVOICE, ESTIMATE, PAYMENT, ITEM, TERM,
-                               COMPANY_INFO, PREFERENCES)}
+# -- Further sales --------------------------------------------------------------
+
+_SALE = {name: spec for name, spec in ESTIMATE.fields.items() if name not in (
+    "DueDate", "TxnStatus", "ExpirationDate", "AcceptedBy", "AcceptedDate", "LinkedTxn", "TotalAmt", "SalesTermRef")}
+_SALE |= {"DocNumber": S(21, "f"), "TxnDate": DATE("f"), "TotalAmt": N("rf"), "Balance": N("rf")}
+_PAID = {"PaymentMethodRef": REF("PaymentMethod"), "PaymentRefNum": S(21), "DepositToAccountRef": REF("Account"),
+         "CheckPayment": ANY(""), "CreditCardPayment": ANY(""), "TxnSource": ANY()}
+
+CREDIT_MEMO = Entity("CreditMemo", family="Txn", deletable=True, fields=_SALE | {
+    "SalesTermRef": REF("Term", "f"), "RemainingCredit": N("r"), "HomeBalance": N("r"),
+    "InvoiceRef": REF("Invoice"), "PaymentMethodRef": REF("PaymentMethod", "r"), "LinkedTxn": ANY()})
+
+SALES_RECEIPT = Entity("SalesReceipt", family="Txn", deletable=True, fields=_SALE | _PAID | {
+    "CustomerRef": REF("Customer", "f"), "PaymentType": S(30), "LinkedTxn": LIST(LINKED)})
+
+REFUND_RECEIPT = Entity("RefundReceipt", family="Txn", deletable=True, fields=_SALE | _PAID | {
+    "CustomerRef": REF("Customer", "f"), "TotalAmt": N("r"), "DepositToAccountRef": REF("Account", "!"),
+    "PaymentType": ENUM("Cash Check CreditCard Other", "f"), "LinkedTxn": ANY()})
+
+# -- Purchases ------------------------------------------------------------------
+
+_PURCHASE = {"TxnDate": DATE("f"), "PrivateNote": S(4000), "DepartmentRef": REF("Department"),
+             "CurrencyRef": REF("Currency"), "ExchangeRate": N(low=0), "TotalAmt": N("rf"), "HomeTotalAmt": N("r"),
+             "GlobalTaxCalculation": ENUM("TaxExcluded TaxInclusive NotApplicable"), "TxnTaxDetail": TAX_DETAIL,
+             "TransactionLocationType": ANY(), "RecurDataRef": ANY(), "TxnSource": ANY()}
+_VENDOR_TXN = {"VendorRef": REF("Vendor", "!f"), "Line": LIST(EXPENSE_LINE, "!"), "DocNumber": S(21, "f"),
+               "APAccountRef": REF("Account", "f"), "VendorAddr": ADDRESS} | _PURCHASE
+
+BILL = Entity("Bill", family="Txn", deletable=True, fields=_VENDOR_TXN | {
+    "DueDate": DATE("f"), "SalesTermRef": REF("Term", "f"), "Balance": N("rf"), "HomeBalance": N("r"),
+    "LinkedTxn": LIST(LINKED)})
+
+BILL_PAYMENT = Entity("BillPayment", family="Txn", deletable=True, fields=_PURCHASE | {
+    "VendorRef": REF("Vendor", "!f"), "TotalAmt": N("!f", low=0), "PayType": ENUM("Check CreditCard", "!"),
+    "Line": LIST(PAYMENT_LINE, "!"), "DocNumber": S(21, "f"), "APAccountRef": REF("Account", "f"),
+    "CheckPayment": OBJ({"BankAccountRef": REF("Account", "!"),
+                         "PrintStatus": ENUM("NotSet NeedToPrint PrintComplete")}),
+    "CreditCardPayment": OBJ({"CCAccountRef": REF("Account", "!")}), "ProcessBillPayment": B(), "LinkedTxn": ANY()})
+
+VENDOR_CREDIT = Entity("VendorCredit", family="Txn", deletable=True, fields=_VENDOR_TXN | {
+    "VendorRef": REF("Vendor", "!"), "Balance": N("r"), "LinkedTxn": ANY()})
+
+PURCHASE_ORDER = Entity("PurchaseOrder", family="Txn", deletable=True, fields=_VENDOR_TXN | {
+    "VendorRef": REF("Vendor", "!"), "APAccountRef": REF("Account", "!"), "DueDate": DATE("f"),
+    "TotalAmt": N("r"), "POStatus": ENUM("Open Closed"), "POEmail": EMAIL(100), "SalesTermRef": REF("Term"),
+    "EmailStatus": ENUM("NotSet NeedToSend EmailSent"), "Memo": S(4000), "ShipTo": REF("Customer"),
+    "ShipAddr": ADDRESS, "ShipMethodRef": REF("free"), "ClassRef": REF("Class"), "CustomField": CUSTOM_FIELD,
+    "LinkedTxn": ANY()})
+
+PURCHASE = Entity("Purchase", family="Txn", deletable=True, fields=_PURCHASE | {
+    "PaymentType": ENUM("Cash Check CreditCard", "!f"), "AccountRef": REF("Account", "!f"),
+    "Line": LIST(EXPENSE_LINE, "!"), "EntityRef": ENTITY_REF, "Credit": B(), "DocNumber": S(21, "f"),
+    "PaymentMethodRef": REF("PaymentMethod"), "PrintStatus": ENUM("NotSet NeedToPrint PrintComplete"),
+    "RemitToAddr": ADDRESS, "CustomField": ANY(), "LinkedTxn": ANY()})
+
+# -- Books ----------------------------------------------------------------------
+
+JOURNAL_ENTRY = Entity("JournalEntry", family="Txn", deletable=True, fields=_PURCHASE | {
+    "Line": LIST(JOURNAL_LINE, "!"), "DocNumber": S(21, "f"), "Adjustment": B(), "TotalAmt": N("r"),
+    "LinkedTxn": ANY(), "TaxRateRef": ANY()})
+
+DEPOSIT = Entity("Deposit", family="Txn", deletable=True, fields=_PURCHASE | {
+    "DepositToAccountRef": REF("Account", "!"), "Line": LIST(DEPOSIT_LINE, "!"), "TotalAmt": N("r"),
+    "CashBack": OBJ({"AccountRef": REF("Account", "!"), "Amount": N("!", low=0), "Memo": S(4000)})})
+
+TRANSFER = Entity("Transfer", family="Txn", deletable=True, fields={
+    "FromAccountRef": REF("Account", "!"), "ToAccountRef": REF("Account", "!"), "Amount": N("!", low=0),
+    "TxnDate": DATE("f"), "PrivateNote": S(4000), "CurrencyRef": REF("Currency"), "ExchangeRate": N(low=0),
+    "TransactionLocationType": ANY(), "RecurDataRef": ANY()})
+
+TIME_ACTIVITY = Entity("TimeActivity", family="TimeActivity", deletable=True, cdc=False, fields={
+    "NameOf": ENUM("Employee Vendor", "!"), "EmployeeRef": REF("Employee"), "VendorRef": REF("Vendor"),
+    "TxnDate": DATE("f"), "Hours": I(0, 8760), "Minutes": I(0, 59), "StartTime": S(40), "EndTime": S(40),
+    "BreakHours": I(0, 8760), "BreakMinutes": I(0, 59),
+    "BillableStatus": Field("enum", "f", values=BILLABLE.values), "HourlyRate": N(low=0), "CostRate": N(low=0),
+    "CustomerRef": REF("Customer"), "ProjectRef": REF("Customer", "f"), "ItemRef": REF("Item"),
+    "ClassRef": REF("Class"), "DepartmentRef": REF("Department"), "Description": S(4000), "Taxable": B(),
+    "PayrollItemRef": ANY(), "TransactionLocationType": ANY()})
+
+ATTACHABLE = Entity("Attachable", family="Attachable", long_ids=True, deletable=True, fields={
+    "FileName": S(1000, "f"), "Note": S(2000, "f"), "Category": S(100, "f"), "ContentType": S(100, "f"),
+    "Size": N("f", low=0), "Tag": S(2000, "f"), "PlaceName": S(2000, "f"), "Lat": S(100, "f"), "Long": S(100, "f"),
+    "AttachableRef": LIST({"EntityRef": ENTITY_REF, "IncludeOnSend": B(), "LineInfo": S(100), "NoRefOnly": ANY(),
+                           "Inactive": ANY(), "CustomField": ANY()}),
+    "FileAccessUri": ANY(), "TempDownloadUri": ANY(), "ThumbnailFileAccessUri": ANY(),
+    "ThumbnailTempDownloadUri": ANY(), "CustomField": ANY()},
+    dotted=(("AttachableRef", "EntityRef", "type"), ("AttachableRef", "EntityRef", "value")))
+
+# -- Lists ----------------------------------------------------------------------
+
+ACCOUNT_TYPES = {
+    "Bank": "Asset", "Accounts Receivable": "Asset", "Other Current Asset": "Asset", "Fixed Asset": "Asset",
+    "Other Asset": "Asset", "Accounts Payable": "Liability", "Credit Card": "Liability",
+    "Other Current Liability": "Liability", "Long Term Liability": "Liability", "Equity": "Equity",
+    "Income": "Revenue", "Cost of Goods Sold": "Expense", "Expense": "Expense", "Other Income": "Revenue",
+    "Other Expense": "Expense", "Non-Posting": ""}
+
+ACCOUNT = Entity("Account", family="Account", name_list=True, unique="Account", fields={
+    "Name": S(100, "!f", "account"), "AcctNum": S(20), "AccountType": Field("enum", "f", values=tuple(ACCOUNT_TYPES)),
+    "AccountSubType": S(100, "f"), "Classification": S(30, "rf"), "SubAccount": B(), "ParentRef": REF("Account"),
+    "FullyQualifiedName": S(1000, "rf"), "CurrentBalance": N("rf"), "CurrentBalanceWithSubAccounts": N("rf"),
+    "Description": S(100), "Active": B("f"), "CurrencyRef": REF("Currency", "c"), "TaxCodeRef": REF("TaxCode"),
+    "AccountAlias": S(100), "TxnLocationType": ANY()})
+
+CLASS = Entity("Class", family="Class", long_ids=True, name_list=True, unique="Class", fields={
+    "Name": S(100, "!f", "name"), "SubClass": B(), "ParentRef": REF("Class"), "FullyQualifiedName": S(1000, "rf"),
+    "Active": B("f")})
+
+DEPARTMENT = Entity("Department", family="Department", long_ids=True, name_list=True, unique="Department", fields={
+    "Name": S(100, "!f", "name"), "SubDepartment": B("s"), "ParentRef": REF("Department"),
+    "FullyQualifiedName": S(1000, "rf"), "Active": B("f"), "Address": ADDRESS})
+
+PAYMENT_METHOD = Entity("PaymentMethod", family="PaymentMethod", name_list=True, unique="PaymentMethod", fields={
+    "Name": S(31, "!f", "name"), "Type": ENUM("CREDIT_CARD NON_CREDIT_CARD"), "Active": B("f")})
+
+TAX_CODE = Entity("TaxCode", family="TaxCode", name_list=True, unique="TaxCode", cdc=False, fields={
+    "Name": S(100, "f"), "Description": S(100, "f"), "Active": B("f"), "Taxable": B(), "TaxGroup": B(),
+    "Hidden": B(), "TaxCodeConfigType": S(30), "SalesTaxRateList": ANY(), "PurchaseTaxRateList": ANY()})
+
+TAX_RATE = Entity("TaxRate", family="TaxRate", name_list=True, unique="TaxRate", cdc=False, fields={
+    "Name": S(100, "f"), "Description": S(100, "f"), "RateValue": N(), "AgencyRef": REF("TaxAgency", "f"),
+    "Active": B("f"), "SpecialTaxType": S(30), "DisplayType": S(30), "EffectiveTaxRate": ANY(),
+    "TaxReturnLineRef": ANY(), "OriginalTaxRate": ANY()})
+
+TAX_AGENCY = Entity("TaxAgency", family="TaxAgency", unique="TaxAgency", cdc=False, fields={
+    "DisplayName": S(100, "!f", "name"), "TaxTrackedOnSales": B(), "TaxTrackedOnPurchases": B(),
+    "TaxRegistrationNumber": S(100, "r"), "LastFileDate": ANY(), "TaxAgencyConfig": ANY()})
+
+CUSTOMER_TYPE = Entity("CustomerType", family="CustomerType", long_ids=True, name_list=True, fields={
+    "Name": S(100), "Active": B("f")})
+
+COMPANY_CURRENCY = Entity("CompanyCurrency", family="CompanyCurrency", name_list=True, unique="CompanyCurrency", fields={
+    "Code": S(3, "!c"), "Name": S(100, "r"), "Active": B("f"), "CustomField": ANY()})
+
+EXCHANGE_RATE = Entity("ExchangeRate", key=("SourceCurrencyCode", "AsOfDate"), cdc=False, fields={
+    "SourceCurrencyCode": S(3, "!f"), "TargetCurrencyCode": S(3), "Rate": N("!", low=0), "AsOfDate": DATE("f"),
+    "CustomField": ANY()})
+
+ENTITIES = {e.name: e for e in (
+    CUSTOMER, VENDOR, EMPLOYEE, INVOICE, ESTIMATE, PAYMENT, ITEM, TERM, COMPANY_INFO, PREFERENCES,
+    CREDIT_MEMO, SALES_RECEIPT, REFUND_RECEIPT, BILL, BILL_PAYMENT, VENDOR_CREDIT, PURCHASE_ORDER, PURCHASE,
+    JOURNAL_ENTRY, DEPOSIT, TRANSFER, TIME_ACTIVITY, ATTACHABLE, ACCOUNT, CLASS, DEPARTMENT, PAYMENT_METHOD,
+    TAX_CODE, TAX_RATE, TAX_AGENCY, CUSTOMER_TYPE, COMPANY_CURRENCY, EXCHANGE_RATE)}
 BY_PATH = {e.path: e for e in ENTITIES.values()}
 
-# Lists that exist as targets of references but are no entities here yet.
-FIXED_LISTS = {
-    "Account": {"1": "Compte chèques", "4": "Fonds non déposés", "79": "Ventes de services",
-                "80": "Coût des marchandises vendues", "81": "Stocks", "84": "Comptes clients",
-                "86": "Remises accordées", "87": "Expédition"},
-    "PaymentMethod": {"1": "Comptant", "2": "Chèque", "3": "Carte de crédit",
-                      "4": "Virement Interac"},
-    "TaxCode": {"2": "TPS/TVQ QC - 9,975", "3": "Détaxé"},
-    "TaxRate": {"11": "TPS 5 %", "12": "TVQ 9,975 %", "13": "Détaxé"},
-    "LineTax": {"TAX": "", "NON": ""},
-    "Currency": {"CAD": "Dollar canadien", "USD": "Dollar américain", "EUR": "Euro"},
-    "CustomerType": {},
-}
-# Rates of the tax codes above: (rate id, percent).
-TAX_RATES = {"2": (("11", Decimal("5")), ("12", Decimal("9.975"))), "3": (("13", Decimal("0")),)}
-FEATURES_OFF = {"Class", "Department"}
 SPECIAL_ITEMS = {"SHIPPING_ITEM_ID": "AllowShipping", "GRATUITY_ITEM_ID": "AllowGratuity"}

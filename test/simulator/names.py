@@ -10,15 +10,16 @@ from decimal import Decimal
 
 import bundles
 import references
-from entities import ENTITIES, FIXED_LISTS
+from entities import ENTITIES
 from errors import Fault
 from jsontext import money, plain
+from rules import Rules
 from store import name_of
 
 ZERO = Decimal(0)
 
 
-def customer(change, obj: dict, old: dict | None, ui: bool = False) -> None:
+def customer(change, obj: dict, old: dict | None, include: set, ui: bool = False) -> None:
     _display_name(obj)
     if not obj.get("PrintOnCheckName"):
         obj["PrintOnCheckName"] = obj["DisplayName"][:110]
@@ -44,7 +45,7 @@ def customer(change, obj: dict, old: dict | None, ui: bool = False) -> None:
     _opening(change, obj, old)
 
 
-def vendor(change, obj: dict, old: dict | None, ui: bool = False) -> None:
+def vendor(change, obj: dict, old: dict | None, include: set, ui: bool = False) -> None:
     _display_name(obj)
     if not obj.get("PrintOnCheckName"):
         obj["PrintOnCheckName"] = obj["DisplayName"][:100]
@@ -59,7 +60,7 @@ def vendor(change, obj: dict, old: dict | None, ui: bool = False) -> None:
     claim(change, "Name", "Vendor", obj, obj["DisplayName"], "DisplayName")
 
 
-def employee(change, obj: dict, old: dict | None, ui: bool = False) -> None:
+def employee(change, obj: dict, old: dict | None, include: set, ui: bool = False) -> None:
     if not obj.get("GivenName") and not obj.get("FamilyName"):
         raise Fault(2020, "GivenName", "Required parameter GivenName or FamilyName is missing in the request")
     _display_name(obj)
@@ -111,7 +112,7 @@ def _display_name(obj: dict) -> None:
 def _currency(change, obj: dict, old: dict | None) -> None:
     home = change.company.preference("CurrencyPrefs", "HomeCurrency", {"value": "CAD"})["value"]
     wanted = obj.setdefault("CurrencyRef", {"value": home})["value"]
-    if wanted not in FIXED_LISTS["Currency"] or wanted != home:
+    if wanted != home:
         raise Fault(6000, "CurrencyRef", f"Business Validation Error: Invalid Currency: {wanted} is not "
                     "the currency of the company, and multicurrency is off")
 
@@ -152,7 +153,7 @@ def _opening(change, obj: dict, old: dict | None) -> None:
         change.notes.append({"opening": opening, "date": date})
 
 
-def item(change, obj: dict, old: dict | None, ui: bool = False) -> None:
+def item(change, obj: dict, old: dict | None, include: set, ui: bool = False) -> None:
     kind = obj["Type"]
     if kind == "Group" and not ui:
         raise Fault(5030, "Type", "Feature Not Supported Error : bundles are made in QuickBooks itself")
@@ -203,7 +204,7 @@ def _sub_item(change, obj: dict) -> None:
         raise Fault(700, "ParentRef", "The parent of an item must be a category.")
 
 
-def term(change, obj: dict, old: dict | None, ui: bool = False) -> None:
+def term(change, obj: dict, old: dict | None, include: set, ui: bool = False) -> None:
     driven = "DayOfMonthDue" in obj
     if driven == ("DueDays" in obj):
         if driven:
@@ -293,3 +294,49 @@ def _children(change, entity: str, id: str) -> list[str]:
     if entity == "Customer":
         return sorted(change.company.children.get(id, ()))
     return [r.id for r in change.company.tables[entity].by_created if r.parent == id]
+
+
+def _follow_customer(change, obj: dict, old: dict) -> None:
+    _move_parent_balances(change, obj, old)
+    _follow_item(change, obj, old, "Customer")
+    if obj["DisplayName"] != old["DisplayName"]:
+        _rename_in_transactions(change, obj)
+
+
+def _follow_item(change, obj: dict, old: dict, entity: str = "Item") -> None:
+    if obj["FullyQualifiedName"] != old["FullyQualifiedName"]:
+        rename_below(change, entity, obj["Id"])
+
+
+def _move_parent_balances(change, obj: dict, old: dict) -> None:
+    before, after = (o.get("ParentRef", {}).get("value") for o in (old, obj))
+    amount = old["BalanceWithJobs"]
+    if before == after or not amount:
+        return
+    for parent, sign in ((before, -1), (after, 1)):
+        while parent:
+            above = change.edit("Customer", parent, touch=True)
+            above["BalanceWithJobs"] += sign * amount
+            parent = above.get("ParentRef", {}).get("value")
+
+
+def _rename_in_transactions(change, obj: dict) -> None:
+    """CustomerRef.name of the customer's transactions (switch rename_in_transactions)."""
+    mode = change.settings["rename_in_transactions"]
+    if mode == "keep":
+        return
+    for entity, id in sorted(change.company.by_customer.get(obj["Id"], ())):
+        if not change.company.record(entity, id).raw:
+            change.edit(entity, id, touch=mode == "touch")["CustomerRef"]["name"] = obj["DisplayName"]
+
+
+def _company(change, obj: dict, old: dict | None, include: set, ui: bool = False) -> None:
+    """CompanyInfo and Preferences take what they are sent."""
+
+
+CUSTOMER = Rules(customer, follow=_follow_customer)
+VENDOR = Rules(vendor)
+EMPLOYEE = Rules(employee)
+ITEM = Rules(item, follow=_follow_item)
+TERM = Rules(term)
+COMPANY = Rules(_company)

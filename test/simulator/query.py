@@ -178,7 +178,10 @@ def _spec(entity: Entity, name: str, flag: str) -> tuple[str, str] | None:
     if lower in _TIMES:
         return _TIMES[lower], "time"
     if lower == "id":
-        return ("Id", "id") if flag == "f" else None
+        return ("Id", "id") if flag == "f" and not entity.key else None
+    for path in entity.dotted if flag == "f" else ():
+        if ".".join(path).lower() == lower:
+            return path, "dotted"
     for field_name, spec in entity.fields.items():
         if field_name.lower() == lower and (flag in spec.flags):
             kind = {"obj": spec.text, "enum": "str", "int": "num"}.get(spec.kind, spec.kind)
@@ -194,7 +197,7 @@ def filterable(entity: Entity, name: str) -> tuple[str, str]:
 
 
 def sortable(entity: Entity, name: str) -> tuple[str, str]:
-    if name.lower() == "id":
+    if name.lower() == "id" and not entity.key:
         return "Id", "id"
     found = _spec(entity, name, "s")
     if not found:
@@ -233,7 +236,9 @@ def typed(name: str, spec: str, sign: str, text: str):
         if text.lower() not in ("true", "false") or sign not in ("=", "in"):
             raise invalid(f"Property {name} takes = or IN with true and false")
         return text.lower() == "true"
-    if spec in ("id", "ref") and sign not in ("=", "in"):
+    if spec == "dotted":
+        text = text.lower()
+    if spec in ("id", "ref", "dotted") and sign not in ("=", "in"):
         raise invalid(f"Operator {sign} is not supported for property {name}")
     return text
 
@@ -347,6 +352,8 @@ def _filter(table, rows: list, condition) -> list:
         return [r for r in rows if test(r.parse().get(name, {}).get("value", ""))]
     if spec == "email":
         return [r for r in rows if test(r.parse().get(name, {}).get("Address", ""))]
+    if spec == "dotted":
+        return [r for r in rows if any(test(o[name[1]].get(name[2], "").lower()) for o in r.parse().get(name[0], ()))]
     if spec in ("num", "date"):
         value_of = _reader(name, spec)
         return [r for r in rows if (have := value_of(r)) is not None and test(have)]

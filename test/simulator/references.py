@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from entities import ENTITIES, FEATURES_OFF, FIXED_LISTS, SPECIAL_ITEMS, Field
+import currencies
+import taxes
+from entities import ENTITIES, SPECIAL_ITEMS, Field
 from errors import Fault
 
-_KINDS = {"Customer": "Names", "Term": "Terms", "Item": "Items", "Account": "Accounts",
-          "Vendor": "Names"}
+_KINDS = {"Customer": "Names", "Vendor": "Names", "Employee": "Names"}
+# What a company must have switched on before its transactions may name one of these.
+_FEATURES = {"Class": ("ClassTrackingPerTxn", "ClassTrackingPerTxnLine"), "Department": ("TrackDepartments",)}
 
 
 def resolve(change, name: str, spec: Field, value: dict, old: dict | None = None) -> dict:
@@ -14,31 +17,46 @@ def resolve(change, name: str, spec: Field, value: dict, old: dict | None = None
     target, key = spec.target, value.get("value", "")
     if target == "free":
         return value
-    if target in FEATURES_OFF:
-        raise Fault(5030, name, f"Feature Not Supported Error : {target} is not enabled")
-    if target in FIXED_LISTS:
-        return _fixed(name, target, key)
+    if target == "entity":
+        return _entity(change, name, value, old)
+    if target == "LineTax":
+        return taxes.line_code(change, name, key)
+    if target == "Currency":
+        return currencies.reference(change, name, key)
+    check_feature(change, name, target)
     if target == "Item" and key in SPECIAL_ITEMS:
         return _special_item(change, name, key)
-    if not key.isdigit():
+    if target == "TaxCode":
+        taxes.code_of(change, key, name)
+    elif not key.isdigit():
         raise Fault(2030, name, f"Id should be a valid number. Supplied value:{key}")
+    return _named(change, name, target, key, old)
+
+
+def _named(change, name: str, target: str, key: str, old: dict | None) -> dict:
     found = change.get(target, key)
     if found is None:
-        raise _invalid(name, target, key)
+        raise invalid(name, target, key)
     unchanged = old is not None and old.get("value") == key
     if ENTITIES[target].name_list and not found.get("Active", True) and not unchanged:
         raise _inactive(name, target, key)
     label = found.get("DisplayName") or found.get("FullyQualifiedName") or found.get("Name")
-    return {"value": key, "name": label}
+    return {"value": key, "name": label} if label and target != "CustomerType" else {"value": key}
 
 
-def _fixed(name: str, target: str, key: str) -> dict:
-    if key not in FIXED_LISTS[target]:
-        if target == "LineTax":
-            raise Fault(6100, name, f"Invalid Line TaxCode in the request. Supplied value:{key}")
-        raise _invalid(name, target, key)
-    label = FIXED_LISTS[target][key]
-    return {"value": key, "name": label} if label else {"value": key}
+def check_feature(change, name: str, target: str) -> None:
+    switches = _FEATURES.get(target)
+    if switches and not any(change.company.preference("AccountingInfoPrefs", s, False) for s in switches):
+        raise Fault(5030, name, f"Feature Not Supported Error : {target} is not enabled")
+
+
+def _entity(change, name: str, value: dict, old: dict | None) -> dict:
+    """A reference that says itself what it points at."""
+    kinds = {kind.lower(): kind for kind in ("Customer", "Vendor", "Employee")}
+    kind = kinds.get(value.get("type", "").lower())
+    if kind is None:
+        raise Fault(2170, f"{name}.type", f"Invalid Enumeration : {value.get('type', '')[:60]}")
+    return _named(change, name, kind, value.get("value", ""), old) | {"type": kind}
 
 
 def _special_item(change, name: str, key: str) -> dict:
@@ -48,15 +66,15 @@ def _special_item(change, name: str, key: str) -> dict:
     return {"value": key}
 
 
-def _invalid(name: str, target: str, key: str) -> Fault:
-    return Fault(2500, name, f"Invalid Reference Id : {_KINDS.get(target, target)} element id {key} not found")
+def invalid(name: str, target: str, key: str) -> Fault:
+    return Fault(2500, name, f"Invalid Reference Id : {_KINDS.get(target, target + 's')} element id {key} not found")
 
 
 def _inactive(name: str, target: str, key: str) -> Fault:
     if target == "Customer" and name == "CustomerRef":
         return Fault(6250, name, f"Customer {key} is invalid or inactive.")
     return Fault(2500, name, "Invalid Reference Id : Something you're trying to use has been made "
-                 f"inactive. {_KINDS.get(target, target)} element id {key}")
+                 f"inactive. {_KINDS.get(target, target + 's')} element id {key}")
 
 
 def resolve_all(change, entity, obj: dict, old: dict | None) -> None:

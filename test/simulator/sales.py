@@ -11,11 +11,14 @@ from __future__ import annotations
 from decimal import Decimal
 
 import bundles
+import lists
 import references
+import taxes
 from clock import add_days, today
-from entities import ENTITIES, FIXED_LISTS, REF, TAX_RATES
+from entities import ENTITIES, REF
 from errors import Fault, missing
 from jsontext import copy, money, plain
+from rules import Rules
 
 ZERO = Decimal(0)
 
@@ -28,38 +31,6 @@ def check_open_books(change, *dates: str) -> None:
     closed = change.company.preference("AccountingInfoPrefs", "BookCloseDate")
     if closed and any(d and d <= closed for d in dates):
         raise Fault(6210, "TxnDate")
-
-
-def owed(entity: str, obj: dict | None) -> tuple[str, Decimal]:
-    """What a transaction adds to the balance of which customer."""
-    if obj is None:
-        return "", ZERO
-    amount = obj["Balance"] if entity == "Invoice" else -obj["UnappliedAmt"]
-    return obj["CustomerRef"]["value"], amount
-
-
-def settle_balances(change) -> None:
-    """Move customer balances by the difference all changes of this unit make."""
-    moves: dict[str, Decimal] = {}
-    keys = [k for k in list(change.pending) + list(change.removed) if k[0] in ("Invoice", "Payment")]
-    for entity, id in keys:
-        record = change.company.record(entity, id)
-        for obj, sign in ((record.obj if record else None, -1), (change.get(entity, id), 1)):
-            customer, amount = owed(entity, obj)
-            if amount:
-                moves[customer] = moves.get(customer, ZERO) + sign * amount
-    for customer, amount in moves.items():
-        if amount and change.get("Customer", customer):
-            move_balance(change, customer, amount)
-
-
-def move_balance(change, customer: str, amount: Decimal) -> None:
-    obj = change.edit("Customer", customer, touch=True)
-    obj["Balance"] = money(obj["Balance"] + amount)
-    while obj:
-        obj["BalanceWithJobs"] = money(obj["BalanceWithJobs"] + amount)
-        parent = obj.get("ParentRef", {}).get("value")
-        obj = change.edit("Customer", parent, touch=True) if parent else None
 
 
 # -- Invoice -----------------------------------------------------------------
@@ -371,7 +342,7 @@ def _discount(change, line: dict, goods: Decimal) -> Decimal:
     line["Amount"] = _cents(line)
     if line["Amount"] < 0:
         raise Fault(2290, "Line.Amount")
-    account = detail.get("DiscountAccountRef", {"value": "86"})
+    account = detail.get("DiscountAccountRef", lists.standard(change, "discounts"))
     detail["DiscountAccountRef"] = references.resolve(change, "Line.DiscountAccountRef", REF("Account"), account)
     line.pop("LineNum", None)
     return line["Amount"]
@@ -385,11 +356,7 @@ def _tax(change, obj: dict, old: dict | None, subtotal: Decimal, discount: Decim
     kept = old is not None and asked == old.get("TxnTaxDetail") and old["Line"] != obj["Line"]
     code = asked.get("TxnTaxCodeRef", {}).get("value")
     net = max(subtotal - discount, ZERO)
-    if code:
-        if code not in FIXED_LISTS["TaxCode"]:
-            raise Fault(2500, "TxnTaxDetail.TxnTaxCodeRef",
-                        f"Invalid Reference Id : TaxCode element id {code} not found")
-    rates = TAX_RATES.get(code or "", ())
+    rates = taxes.rates(change, taxes.code_of(change, code)) if code else ()
     stated = None if kept and code else asked.get("TotalTax")
     computed = [money(net * percent / 100) for _, percent in rates]
     total = money(stated) if stated is not None else sum(computed, ZERO)
@@ -416,7 +383,7 @@ def _deposit(change, obj: dict) -> None:
     if not change.company.preference("SalesFormsPrefs", "AllowDeposit", False):
         raise Fault(5030, "Deposit", "Feature Not Supported Error : AllowDeposit is off")
     obj["Deposit"] = money(obj["Deposit"])
-    obj.setdefault("DepositToAccountRef", {"value": "4", "name": "Fonds non déposés"})
+    obj.setdefault("DepositToAccountRef", lists.standard(change, "undeposited"))
     if obj["Deposit"] > obj["TotalAmt"]:
         raise Fault(6000, "Deposit", "Business Validation Error: The deposit exceeds the total.")
 
@@ -479,7 +446,7 @@ def payment(change, obj: dict, old: dict | None, include: set, ui: bool = False)
     check_open_books(change, obj["TxnDate"], (old or {}).get("TxnDate"))
     if obj.get("ProcessPayment") or "CreditCardPayment" in obj:
         raise Fault(5030, "ProcessPayment", "Feature Not Supported Error : QuickBooks Payments")
-    obj.setdefault("DepositToAccountRef", {"value": "4"})
+    obj.setdefault("DepositToAccountRef", lists.standard(change, "undeposited"))
     references.resolve_all(change, ENTITIES["Payment"], obj, old)
     customer = change.get("Customer", obj["CustomerRef"]["value"])
     _currency(change, obj, customer)
@@ -491,7 +458,7 @@ def payment(change, obj: dict, old: dict | None, include: set, ui: bool = False)
     _check_applications(change, obj, old, wanted)
     before = {l["LinkedTxn"][0]["TxnId"] for l in (old or {}).get("Line", ())}
     obj["Line"] = [_payment_line(change, i, amount) for i, amount in wanted.items()]
-    obj.setdefault("LinkedTxn", [])
+    obj["LinkedTxn"] = copy(old["LinkedTxn"]) if old else []
     _unapplied(obj)
     apply(change, obj, before, set(wanted))
 
@@ -582,7 +549,7 @@ def _mark_void(change, obj: dict) -> None:
         obj["PrivateNote"] = f"{word} - {note}"[:4000] if note else word
 
 
-def void_invoice(change, obj: dict) -> None:
+def _void_invoice(change, obj: dict) -> None:
     check_open_books(change, obj["TxnDate"])
     unapply_invoice(change, obj)
     _void_lines(obj["Line"])
@@ -606,7 +573,7 @@ def _void_lines(lines: list) -> None:
             _void_lines(line["GroupLineDetail"]["Line"])
 
 
-def void_payment(change, obj: dict) -> None:
+def _void_payment(change, obj: dict) -> None:
     check_open_books(change, obj["TxnDate"])
     take_back(change, obj)
     obj["TotalAmt"] = obj["UnappliedAmt"] = ZERO
@@ -619,15 +586,26 @@ def take_back(change, obj: dict) -> None:
     apply(change, obj, before, set())
 
 
-def before_delete(change, entity: str, obj: dict) -> None:
-    if entity == "Estimate":        # it is in no books; invoices made of it lose the link
-        for link in obj["LinkedTxn"]:
-            made = change.edit("Invoice", link["TxnId"], touch=True)
-            made["LinkedTxn"].remove({"TxnId": obj["Id"], "TxnType": "Estimate"})
-        return
+def _delete_invoice(change, obj: dict) -> None:
     check_open_books(change, obj["TxnDate"])
-    if entity == "Payment":
-        take_back(change, obj)
-    else:
-        unapply_invoice(change, obj)
-        _unlink_estimates(change, obj)
+    unapply_invoice(change, obj)
+    _unlink_estimates(change, obj)
+
+
+def _delete_estimate(change, obj: dict) -> None:
+    """It is in no books; invoices made of it lose the link."""
+    for link in obj["LinkedTxn"]:
+        made = change.edit("Invoice", link["TxnId"], touch=True)
+        made["LinkedTxn"].remove({"TxnId": obj["Id"], "TxnType": "Estimate"})
+
+
+def _delete_payment(change, obj: dict) -> None:
+    check_open_books(change, obj["TxnDate"])
+    take_back(change, obj)
+
+
+INVOICE = Rules(invoice, delete=_delete_invoice, void=_void_invoice, void_by="operation",
+                owes=lambda o: [(("Customer", o["CustomerRef"]["value"]), o["Balance"])])
+ESTIMATE = Rules(estimate, delete=_delete_estimate)
+PAYMENT = Rules(payment, delete=_delete_payment, void=_void_payment, void_by="operation include",
+                owes=lambda o: [(("Customer", o["CustomerRef"]["value"]), -o["UnappliedAmt"])])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
+import sample_lists
 import writes
 from clock import add_days, parse_time
 from entities import ENTITIES
@@ -39,6 +40,15 @@ class Builder:
         obj = writes.perform(change, ENTITIES[entity], operation, body, frozenset(), ui=True)
         change.commit(lambda *_: None)
         return obj["Id"]
+
+    def plant(self, entity: str, rows: dict[str, dict]) -> None:
+        """Records by id that no API call makes."""
+        change = self.change()
+        for id, fields in rows.items():
+            change.pending[(entity, id)] = {"Id": id, "SyncToken": "0", "domain": "QBO", "sparse": False,
+                                            "MetaData": {}} | fields
+            change.fresh.add((entity, id))
+        change.commit(lambda *_: None)
 
     def day(self, days: int) -> str:
         return add_days(self.base, -days)
@@ -86,6 +96,7 @@ def build(sim, company: Company, base: str) -> dict[str, str]:
     """Everything but the estimates; returns the customers by nickname."""
     company_records(sim, company, base)
     builder = Builder(sim, company, base)
+    sample_lists.laval(builder)
     terms(builder)
     items(builder)
     people = customers(builder)

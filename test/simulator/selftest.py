@@ -598,10 +598,11 @@ class PersistenceTest(unittest.TestCase):
 
 
 def main() -> int:
+    import selftest_entities
     import selftest_names
     import selftest_repeat
     load = unittest.defaultTestLoader.loadTestsFromModule
-    suite = unittest.TestSuite(load(m) for m in (sys.modules[__name__], selftest_repeat, selftest_names))
+    suite = unittest.TestSuite(load(m) for m in (sys.modules[__name__], selftest_repeat, selftest_names, selftest_entities))
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=1).run(suite)
     failed = len(result.failures) + len(result.errors)
     print(f"{result.testsRun - failed} passed, {failed} failed")

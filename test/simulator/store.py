@@ -17,6 +17,7 @@ from clock import stamp
 from entities import ENTITIES, Entity
 from jsontext import copy, dumps, loads
 
+LONG = 5 * 10**18               # where the long ids start
 _created = attrgetter("created")
 _updated = attrgetter("updated")
 
@@ -145,9 +146,9 @@ class Company:
         self.sequence: dict[str, int] = {}
         self.values: dict = {"doc_number": 1000, "tax_mode": "manual", "suspended": False}
 
-    def next_id(self, family: str) -> str:
-        self.sequence[family] = self.sequence.get(family, 0) + 1
-        return str(self.sequence[family])
+    def next_id(self, entity: Entity) -> str:
+        number = self.sequence[entity.family] = self.sequence.get(entity.family, 0) + 1
+        return str(number + (LONG if entity.long_ids else 0))
 
     def fold(self, name: str) -> str:
         """The form in which names are compared (switch name_folding)."""
@@ -203,9 +204,8 @@ class Company:
             self.children.setdefault(record.parent, set()).add(record.id)
         if entity in self._numbers:
             self._numbers[entity].setdefault(record.parse().get("DocNumber", ""), set()).add(record.id)
-        family = ENTITIES[entity].family
-        self.sequence[family] = max(self.sequence.get(family, 0),
-                                    record.num if record.num < 10**12 else 0)
+        family, number = ENTITIES[entity].family, record.num - (LONG if ENTITIES[entity].long_ids else 0)
+        self.sequence[family] = max(self.sequence.get(family, 0), number if number < 10**12 else 0)
 
     def remove(self, entity: str, id: str) -> None:
         self._unindex(entity, self.record(entity, id))
@@ -227,13 +227,13 @@ class Company:
 
 def name_of(group: str, obj: dict) -> str:
     """The name that must be unique within the group."""
-    return (obj.get("DisplayName") if group == "Name" else obj.get("FullyQualifiedName", obj.get("Name"))) or ""
+    return obj.get("DisplayName") or obj.get("FullyQualifiedName") or obj.get("Name") or obj.get("Code") or ""
 
 
 def record_of(company: Company, entity: str, obj: dict, created: int, updated: int, style: str) -> Record:
     """A record for an object; its index values come from the object itself."""
     group = ENTITIES[entity].unique
-    record = Record(obj["Id"], created, updated, dumps(obj, style).encode(),
+    record = Record(ENTITIES[entity].id_of(obj), created, updated, dumps(obj, style).encode(),
                     active=obj.get("Active", True), name=company.fold(name_of(group, obj)) if group else "",
                     ref=obj["CustomerRef"]["value"] if "CustomerRef" in obj else "",
                     parent=obj["ParentRef"]["value"] if "ParentRef" in obj else "")
@@ -274,11 +274,11 @@ class Change:
         return self.pending[key]
 
     def replace(self, entity: str, obj: dict) -> None:
-        self.pending[(entity, obj["Id"])] = obj
-        self.bumped.add((entity, obj["Id"]))
+        self.pending[(entity, ENTITIES[entity].id_of(obj))] = obj
+        self.bumped.add((entity, ENTITIES[entity].id_of(obj)))
 
     def add(self, entity: str, obj: dict) -> dict:
-        obj["Id"] = self.company.next_id(ENTITIES[entity].family)
+        obj["Id"] = self.company.next_id(ENTITIES[entity])
         obj["SyncToken"] = "0"
         self.pending[(entity, obj["Id"])] = obj
         self.fresh.add((entity, obj["Id"]))

@@ -101,6 +101,12 @@ def _name(name, value, settings):
     return value.strip()
 
 
+def _account_name(name, value, settings):
+    if '"' in value:
+        raise Fault(2040, name, f"Invalid String. {name} must not hold a quotation mark.")
+    return _name(name, value, settings)
+
+
 def _email(name, value, settings):
     """One address, or several with commas between them."""
     if _ADDRESS.match(value):
@@ -127,7 +133,7 @@ def _url(name, value, settings):
     return value if not value or "://" in value else "http://" + value
 
 
-_FORMS = {"name": _name, "email": _email, "phone": _phone, "url": _url}
+_FORMS = {"name": _name, "account": _account_name, "email": _email, "phone": _phone, "url": _url}
 
 
 def _bool(name, spec, value, settings):
@@ -202,7 +208,7 @@ def _ref(name, spec, value, settings):
 
 
 def _shiplike_ref(name, spec, value, settings):
-    return _object(name, spec, value, settings) if spec.target == "free" else _ref(name, spec, value, settings)
+    return _object(name, spec, value, settings) if spec.target in ("free", "entity") else _ref(name, spec, value, settings)
 
 
 def _list(name, spec, value, settings):

@@ -6,8 +6,8 @@ Each function works in a Change and raises a Fault before anything is kept.
 
 from __future__ import annotations
 
-import names
-import sales
+import balances
+import rules
 from entities import COMMON, ENTITIES, Entity
 from errors import Fault, missing
 from jsontext import copy
@@ -16,26 +16,14 @@ from validate import check_required, clean, is_empty
 _HEAD = ("Id", "SyncToken", "domain", "sparse", "MetaData")
 
 
-def _rules(change, entity: Entity, obj: dict, old: dict | None, include: set, ui: bool) -> None:
-    if entity.name == "Invoice":
-        sales.invoice(change, obj, old, include, ui)
-    elif entity.name == "Estimate":
-        sales.estimate(change, obj, old, include, ui)
-    elif entity.name == "Payment":
-        sales.payment(change, obj, old, include, ui)
-    elif entity.name == "Customer":
-        names.customer(change, obj, old, ui)
-    elif entity.name == "Vendor":
-        names.vendor(change, obj, old, ui)
-    elif entity.name == "Employee":
-        names.employee(change, obj, old, ui)
-    elif entity.name == "Item":
-        names.item(change, obj, old, ui)
-    elif entity.name == "Term":
-        names.term(change, obj, old, ui)
+def _rules(entity: Entity):
+    found = rules.of(entity.rules)
+    if found is None:
+        raise Fault(500, "", f"Operation is not supported: write {entity.name}")
+    return found
 
 
-def _shell(entity: Entity) -> dict:
+def _shell() -> dict:
     """An empty object with the common members in front."""
     return {"Id": "", "SyncToken": "0", "domain": "QBO", "sparse": False, "MetaData": {}}
 
@@ -46,24 +34,17 @@ def create(change, entity: Entity, body: dict, include: set = frozenset(), ui: b
     fields = {k: v for k, v in clean(entity, body, change.settings).items() if not is_empty(v)}
     fields.pop("Id", None)
     fields.pop("SyncToken", None)
-    if entity.name in ("Invoice", "Estimate", "Payment"):
-        _customer_first(fields)
     check_required(entity, fields)
-    obj = change.add(entity.name, _shell(entity) | {"Id": ""})
+    obj = change.add(entity.name, _shell())
     obj.update(fields)
     try:
-        _rules(change, entity, obj, None, include, ui)
+        _rules(entity).complete(change, obj, None, include, ui)
     except Fault:
         change.company.sequence[entity.family] -= 1
         raise
     if not _opening_balance(change, obj):
-        sales.settle_balances(change)
+        balances.settle(change)
     return obj
-
-
-def _customer_first(fields: dict) -> None:
-    if is_empty(fields.get("CustomerRef")):
-        raise missing("CustomerRef")
 
 
 def _opening_balance(change, customer: dict) -> bool:
@@ -119,9 +100,11 @@ def update(change, entity: Entity, body: dict, include: set = frozenset(), ui: b
             if name not in fields:
                 raise missing(name)
     change.replace(entity.name, obj)
-    _rules(change, entity, obj, old, include, ui)
-    _follow_up(change, entity, obj, old)
-    sales.settle_balances(change)
+    acting = _rules(entity)
+    acting.complete(change, obj, old, include, ui)
+    if acting.follow:
+        acting.follow(change, obj, old)
+    balances.settle(change)
     return obj
 
 
@@ -152,9 +135,6 @@ def _full(entity: Entity, old: dict, fields: dict) -> dict:
             obj[name] = copy(old[name])
         elif not fixed and name in fields and not is_empty(fields[name]):
             obj[name] = fields[name]
-    if entity.name == "Payment":
-        obj.setdefault("Line", [])
-        obj["LinkedTxn"] = old.get("LinkedTxn", [])
     return obj
 
 
@@ -167,68 +147,42 @@ def _immutable_currency(entity: Entity, fields: dict, old: dict) -> None:
                     "cannot be changed.")
 
 
-def _follow_up(change, entity: Entity, obj: dict, old: dict) -> None:
-    if entity.name == "Customer":
-        _move_parent_balances(change, obj, old)
-    if entity.name in ("Customer", "Item") and obj["FullyQualifiedName"] != old["FullyQualifiedName"]:
-        names.rename_below(change, entity.name, obj["Id"])
-    if entity.name == "Customer" and obj["DisplayName"] != old["DisplayName"]:
-        _rename_in_transactions(change, obj)
-
-
-def _move_parent_balances(change, obj: dict, old: dict) -> None:
-    before, after = (o.get("ParentRef", {}).get("value") for o in (old, obj))
-    amount = old["BalanceWithJobs"]
-    if before == after or not amount:
-        return
-    for parent, sign in ((before, -1), (after, 1)):
-        while parent:
-            above = change.edit("Customer", parent, touch=True)
-            above["BalanceWithJobs"] += sign * amount
-            parent = above.get("ParentRef", {}).get("value")
-
-
-def _rename_in_transactions(change, obj: dict) -> None:
-    """CustomerRef.name of the customer's transactions (switch rename_in_transactions)."""
-    mode = change.settings["rename_in_transactions"]
-    if mode == "keep":
-        return
-    for entity, id in sorted(change.company.by_customer.get(obj["Id"], ())):
-        if not change.company.record(entity, id).raw:
-            change.edit(entity, id, touch=mode == "touch")["CustomerRef"]["name"] = obj["DisplayName"]
-
-
 def delete(change, entity: Entity, body: dict, ui: bool = False) -> dict:
     if not entity.deletable:
         raise Fault(500, "", f"Operation is not supported: delete {entity.name}")
     clean(entity, body, change.settings)
     old = _current(change, entity, body, ui)
     obj = change.edit(entity.name, old["Id"])
-    sales.before_delete(change, entity.name, obj)
+    if _rules(entity).delete:
+        _rules(entity).delete(change, obj)
     change.remove(entity.name, old["Id"])
-    sales.settle_balances(change)
+    balances.settle(change)
     return {"status": "Deleted", "domain": "QBO", "Id": old["Id"]}
 
 
 def void(change, entity: Entity, body: dict, ui: bool = False) -> dict:
-    if entity.name not in ("Invoice", "Payment"):
+    if not _rules(entity).void:
         raise Fault(500, "", f"Operation is not supported: void {entity.name}")
     clean(entity, body, change.settings)
     old = _current(change, entity, body, ui)
     obj = change.edit(entity.name, old["Id"], bump=True)
-    (sales.void_invoice if entity.name == "Invoice" else sales.void_payment)(change, obj)
-    sales.settle_balances(change)
+    _rules(entity).void(change, obj)
+    balances.settle(change)
     return obj
 
 
+def _void_by(entity: Entity) -> str:
+    return getattr(rules.of(entity.rules), "void_by", "")
+
+
 def operation_of(operation: str, include: set, body: dict, entity) -> str:
-    if operation in ("delete", "void"):
+    if operation == "delete" or (operation == "void" and "operation" in _void_by(entity)):
         return operation
     if operation not in ("", "update", "create"):
         raise Fault(500, "", f"Operation is not supported: {operation}")
     if "void" in include:
-        if entity.name == "Invoice":
-            raise Fault(500, "", "Operation is not supported: void an invoice with operation=void")
+        if "include" not in _void_by(entity):
+            raise Fault(500, "", f"Operation is not supported: void {entity.name} with include=void")
         return "void"
     if operation == "create" or (not body.get("Id") and not entity.singleton):
         if body.get("sparse") is True or operation == "update":
