@@ -1,5 +1,6 @@
 -- The extension installs, has no loose ends, and goes without a trace.
 \set SHOW_CONTEXT never
+\pset footer off
 SET client_min_messages = warning;
 DROP EXTENSION IF EXISTS qbsync;
 CREATE EXTENSION qbsync;

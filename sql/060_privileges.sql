@@ -1,5 +1,6 @@
 -- Who may do what: nobody, reader, operator, admin.
 \set SHOW_CONTEXT never
+\pset footer off
 \set ON_ERROR_ROLLBACK on
 \set VERBOSITY terse
 SET client_min_messages = warning;

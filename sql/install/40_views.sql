@@ -13,7 +13,7 @@
  */
 CREATE VIEW qbsync.visible_connection AS
 SELECT c.connection_id, c.name AS connection, rtrim(e.app_url, '/') || '/app/' AS app_url, i.default_time_zone AS time_zone,
-	qbsync.today(i.default_time_zone) AS today
+	qbsync.today(i.default_time_zone) AS today, qbsync.language('{}', c.settings) AS language
 FROM qbsync.connection c
 JOIN qbsync.app a ON a.name = c.app
 JOIN qbsync.environment e ON e.name = a.environment
@@ -23,6 +23,7 @@ OFFSET 0;			-- few rows, worked out once; and one relation to the planner, which
 COMMENT ON VIEW qbsync.visible_connection IS 'Companies whose data the views show: all but disconnected ones without the setting keep_visible';
 COMMENT ON COLUMN qbsync.visible_connection.app_url IS 'base of links to QuickBooks'' pages';
 COMMENT ON COLUMN qbsync.visible_connection.time_zone IS 'the company''s own; decides what "today" is';
+COMMENT ON COLUMN qbsync.visible_connection.language IS 'of generated words: policy language of the connection, else that of lc_messages';
 COMMENT ON COLUMN qbsync.visible_connection.today IS 'the date there, worked out once a company and not for each of its records';
 
 /*
@@ -51,18 +52,13 @@ SELECT s.connection, s.connection_id, s.id, s.doc_number,
 	 WHERE l.connection_id = s.connection_id AND l.txn_id = s.id AND l.txn_type = 'Invoice') AS last_payment_date,
 	s.state,
 	s.overdue AS is_overdue,
-	CASE s.state
-		WHEN 'deleted' THEN 'Deleted'
-		WHEN 'voided' THEN 'Voided'
-		WHEN 'paid' THEN 'Paid'
-		ELSE CASE WHEN s.overdue THEN 'Overdue' WHEN s.state = 'open' THEN 'Open' ELSE 'Partially paid' END
-	END AS label,
+	qbsync.label('invoice', CASE WHEN s.overdue THEN 'overdue' ELSE s.state END, s.language) AS label,
 	CASE WHEN s.overdue THEN s.today - s.due_date ELSE 0 END AS days_overdue,
 	s.email_status, s.print_status, s.bill_email,
 	CASE WHEN s.state <> 'deleted' THEN s.app_url || (SELECT g.page_path FROM qbsync.catalogue g WHERE g.entity = 'invoice') || s.id END AS url,
 	s.deleted_at, s.last_updated_time
 FROM (
-	SELECT v.connection, v.app_url, v.today, x.state,
+	SELECT v.connection, v.app_url, v.today, v.language, x.state,
 		x.state IN ('open', 'partially_paid') AND coalesce(i.due_date < v.today, false) AS overdue,
 		i.connection_id, i.id, i.doc_number, i.customer_id, i.term_id, i.txn_date, i.due_date, i.currency,
 		i.total_amt AS total, i.balance, i.email_status, i.print_status, i.bill_email, i.deleted_at, i.last_updated_time
@@ -99,7 +95,7 @@ COMMENT ON COLUMN qbsync.invoice_status.paid IS 'sum of what payments applied to
 COMMENT ON COLUMN qbsync.invoice_status.last_payment_date IS 'date of the newest payment applied to it';
 COMMENT ON COLUMN qbsync.invoice_status.state IS 'open, partially_paid, paid, voided, deleted';
 COMMENT ON COLUMN qbsync.invoice_status.is_overdue IS 'something is still to be paid and the due date was before today in the company''s time zone';
-COMMENT ON COLUMN qbsync.invoice_status.label IS 'Open, Paid, Voided, Overdue, Deleted or Partially paid; Overdue outranks Open and Partially paid';
+COMMENT ON COLUMN qbsync.invoice_status.label IS 'Open, Paid, Voided, Overdue, Deleted or Partially paid, in the language of the company; Overdue outranks Open and Partially paid';
 COMMENT ON COLUMN qbsync.invoice_status.days_overdue IS 'days since the due date; 0 when not overdue';
 COMMENT ON COLUMN qbsync.invoice_status.email_status IS 'NotSet, NeedToSend or EmailSent';
 COMMENT ON COLUMN qbsync.invoice_status.url IS 'its page in QuickBooks; opens in the company the browser is signed in to; null when deleted';
@@ -141,7 +137,7 @@ SELECT s.connection, s.connection_id, s.id, s.doc_number,
 	s.txn_date, s.expiration_date, s.currency, s.total, s.state,
 	s.expired AS is_expired,
 	s.state IN ('pending', 'accepted') AND NOT s.expired AS is_open,
-	CASE WHEN s.expired THEN 'Expired' WHEN s.state IN ('deleted', 'pending') THEN initcap(s.state) ELSE s.txn_status END AS label,
+	qbsync.label('estimate', CASE WHEN s.expired THEN 'expired' WHEN s.state IN ('deleted', 'pending') THEN s.state ELSE s.txn_status END, s.language) AS label,
 	s.accepted_by, s.accepted_date,
 	ARRAY(SELECT l ->> 'TxnId' FROM jsonb_array_elements(CASE jsonb_typeof(s.linked_txn) WHEN 'array' THEN s.linked_txn END) WITH ORDINALITY AS k(l, n)
 		  WHERE l ->> 'TxnType' = 'Invoice' ORDER BY n) AS invoice_ids,
@@ -149,7 +145,7 @@ SELECT s.connection, s.connection_id, s.id, s.doc_number,
 	CASE WHEN s.state <> 'deleted' THEN s.app_url || (SELECT g.page_path FROM qbsync.catalogue g WHERE g.entity = 'estimate') || s.id END AS url,
 	s.deleted_at, s.last_updated_time
 FROM (
-	SELECT v.connection, v.app_url, x.state,
+	SELECT v.connection, v.app_url, v.language, x.state,
 		x.state IN ('pending', 'accepted') AND coalesce(e.expiration_date < v.today, false) AS expired,
 		e.connection_id, e.id, e.doc_number, e.customer_id, e.txn_date, e.expiration_date, e.currency, e.total_amt AS total,
 		e.txn_status, e.accepted_by, e.accepted_date, e.linked_txn, e.email_status, e.print_status, e.bill_email, e.deleted_at, e.last_updated_time
@@ -172,7 +168,7 @@ COMMENT ON COLUMN qbsync.estimate_status.total IS 'total with tax, in currency';
 COMMENT ON COLUMN qbsync.estimate_status.state IS 'pending, accepted, closed (an invoice was made of it), rejected, converted, deleted';
 COMMENT ON COLUMN qbsync.estimate_status.is_expired IS 'pending or accepted, and the expiration date was before today in the company''s time zone';
 COMMENT ON COLUMN qbsync.estimate_status.is_open IS 'pending or accepted, and not expired';
-COMMENT ON COLUMN qbsync.estimate_status.label IS 'Pending, Accepted, Closed, Rejected, Converted, Deleted or Expired; Expired outranks Pending and Accepted';
+COMMENT ON COLUMN qbsync.estimate_status.label IS 'Pending, Accepted, Closed, Rejected, Converted, Deleted or Expired, in the language of the company; Expired outranks Pending and Accepted';
 COMMENT ON COLUMN qbsync.estimate_status.invoice_ids IS 'ids of the invoices made of it; several with progress invoicing';
 COMMENT ON COLUMN qbsync.estimate_status.email_status IS 'NotSet, NeedToSend or EmailSent';
 COMMENT ON COLUMN qbsync.estimate_status.url IS 'its page in QuickBooks; opens in the company the browser is signed in to; null when deleted';

@@ -57,13 +57,15 @@ TO qbsync_reader, qbsync_vendor_reader;
 GRANT EXECUTE ON FUNCTION qbsync.wait_state(text, text, bigint) TO qbsync_operator;
 
 GRANT SELECT ON
-	qbsync.customer_summary, qbsync.invoice_status, qbsync.invoice_payment, qbsync.estimate_status, qbsync.status, qbsync.progress,
+	qbsync.customer_summary, qbsync.invoice_status, qbsync.invoice_payment, qbsync.estimate_status,
+	qbsync.pipeline, qbsync.stage, qbsync.label,
+	qbsync.status, qbsync.progress,
 	qbsync.error_open, qbsync.problem, qbsync.problem_text, qbsync.fault_text, qbsync.catalogue, qbsync.catalogue_line, qbsync.catalogue_column,
 	qbsync.matched, qbsync.duplicate, qbsync.unlinked, qbsync.pending, qbsync.conflict_open, qbsync.timeline, qbsync.mapping_status
 TO qbsync_reader;
 GRANT EXECUTE ON FUNCTION
 	qbsync.is_linked(text, text), qbsync.timeline_text(text, text, text, jsonb),
-	qbsync.contact_kind(text, text, text, text, text), qbsync.language(jsonb, jsonb), qbsync.normalize_name(text),
+	qbsync.contact_kind(text, text, text, text, text), qbsync.language(jsonb, jsonb), qbsync.label(text, text, text), qbsync.normalize_name(text),
 	qbsync.fill_text(text, bigint, text, text, text, text, text), qbsync.view_columns(regclass), qbsync.qualified(regclass)
 TO qbsync_reader;
 GRANT SELECT ON
@@ -89,6 +91,7 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.qbsync_preset(text, text, text),
 	@extschema@.qbsync_map_value(text, text, text, text),
 	@extschema@.qbsync_map_event(text, text, text, text[], text, integer),
+	@extschema@.qbsync_map_stage(text, text, text, numeric, text),
 	-- what these two do beyond the caller's own rights
 	qbsync.change_setting(text, text, text, text, text),
 	qbsync.change_preset(text, text, text),

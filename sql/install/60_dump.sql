@@ -20,6 +20,8 @@ SELECT pg_extension_config_dump('qbsync.event_rule', '');
 SELECT pg_extension_config_dump('qbsync.event_rule_event_rule_id_seq', '');
 SELECT pg_extension_config_dump('qbsync.match_rule', '');
 SELECT pg_extension_config_dump('qbsync.preset', 'WHERE preset NOT IN (''safe'', ''capsule'', ''orderry'', ''centrixone'', ''pipedrive'', ''karbon'')');
+SELECT pg_extension_config_dump('qbsync.stage', 'WHERE NOT shipped');
+SELECT pg_extension_config_dump('qbsync.label', 'WHERE language NOT IN (''en'', ''fr'')');
 SELECT pg_extension_config_dump('qbsync.capture', '');
 SELECT pg_extension_config_dump('qbsync.link', '');
 SELECT pg_extension_config_dump('qbsync.match_candidate', '');

@@ -1,0 +1,52 @@
+/*
+ * Words of states, for people, in each language.  Views show them in the language of the company (policy language, else
+ * lc_messages): another language is further rows, without a change of any view.
+ */
+
+CREATE TABLE qbsync.label (
+	kind		text NOT NULL,
+	value		text NOT NULL CHECK (value = lower(value)),
+	language	text NOT NULL,
+	label		text NOT NULL CHECK (label <> ''),
+	PRIMARY KEY (kind, value, language)
+);
+COMMENT ON TABLE qbsync.label IS 'Words for states and stages in each language; what has no row in a language is shown in English, else as it is. A superuser adds languages; rows of languages other than en and fr are dumped';
+COMMENT ON COLUMN qbsync.label.kind IS 'invoice: a state of invoice_status; estimate: one of estimate_status; stage: one of pipeline; setup: a step of setup_todo';
+
+INSERT INTO qbsync.label (kind, value, language, label)
+SELECT t.kind, t.value, w.language, w.label
+FROM (VALUES
+	-- PIP-24…29
+	('invoice', 'open', 'Open', 'En cours'),
+	('invoice', 'partially_paid', 'Partially paid', 'Partiellement payée'),
+	('invoice', 'paid', 'Paid', 'Payée'),
+	('invoice', 'overdue', 'Overdue', 'En retard'),
+	('invoice', 'voided', 'Voided', 'Annulée'),
+	('invoice', 'deleted', 'Deleted', 'Supprimée'),
+	('estimate', 'pending', 'Pending', 'En attente'),
+	('estimate', 'accepted', 'Accepted', 'Accepté'),
+	('estimate', 'closed', 'Closed', 'Fermé'),
+	('estimate', 'rejected', 'Rejected', 'Refusé'),
+	('estimate', 'converted', 'Converted', 'Converti'),
+	('estimate', 'expired', 'Expired', 'Expiré'),
+	('estimate', 'deleted', 'Deleted', 'Supprimé'),
+	-- CEN-28…32
+	('stage', 'lost', 'Lost', 'Perdue'),
+	('stage', 'qualified', 'Qualified', 'Qualifiée'),
+	('stage', 'advanced', 'Advanced', 'Avancée'),
+	('stage', 'won', 'Won', 'Gagnée')
+) AS t(kind, value, en, fr)
+CROSS JOIN LATERAL (VALUES ('en', t.en), ('fr', t.fr)) AS w(language, label);
+
+/* Not inlined, but planned once a session; views call it in their select lists, for the rows that are shown. */
+CREATE FUNCTION qbsync.label(kind text, value text, language text)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT coalesce(
+		(SELECT l.label FROM qbsync.label l WHERE l.kind = label.kind AND l.value = lower(label.value) AND l.language = label.language),
+		(SELECT l.label FROM qbsync.label l WHERE l.kind = label.kind AND l.value = lower(label.value) AND l.language = 'en'),
+		label.value);
+$fn$;
+COMMENT ON FUNCTION qbsync.label(text, text, text) IS 'Word for a value in a language, see the table qbsync.label; without one the English word, else the value itself. The case of letters of value does not matter';
