@@ -65,6 +65,15 @@ SELECT count(*) FROM pg_temp.triggers();
 SELECT qbsync_set(setting => 'direction', value => 'push', mapping => 'contacts');
 SELECT * FROM pg_temp.triggers();
 
+-- nor what cannot go out yet (documents, items), whatever its direction
+RESET ROLE;
+INSERT INTO qbsync.mapping (mapping_id, name, connection_id, entity, view, view_name, crm_table, key_columns, columns, role, state, enabled_at, policies)
+VALUES (-13, 'items', -1, 'item', 'regress_crm.customer', 'regress_crm.customer', 'regress_crm.contact', '{id}', '{name}', 'regress_crm_owner', 'enabled', now(), '{"direction": "two_way"}');
+INSERT INTO qbsync.watch (watch_id, mapping_id, relation, relation_name, columns, key_columns) VALUES (-13, -13, 'regress_crm.contact', 'regress_crm.contact', NULL, '{id}');
+SELECT count(*) FROM qbsync.captures_wanted(-13);
+DELETE FROM qbsync.watch WHERE mapping_id = -13;
+DELETE FROM qbsync.mapping WHERE mapping_id = -13;
+
 -- who writes has no rights on the table, and needs none
 SET ROLE regress_user;
 SELECT count(*) FROM qbsync.capture;

@@ -5,16 +5,39 @@
  * Only contacts go out so far; documents have places of their own.
  */
 
+/* Judged by what was declared: a view that is being made anew has no columns for a moment. */
 CREATE FUNCTION qbsync.may_send(mapping_id integer)
 RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	SELECT m.entity = 'customer' AND qbsync.mapping_direction(m.mapping_id) <> 'pull'
-		AND EXISTS (SELECT FROM jsonb_each(qbsync.unit_rules(m.mapping_id) -> 'units') u WHERE u.value -> 'out' = 'true')
-	FROM qbsync.mapping m WHERE m.mapping_id = may_send.mapping_id;
+	SELECT m.entity = 'customer' AND EXISTS (
+		SELECT FROM unnest(m.columns) n(name)
+		LEFT JOIN qbsync.catalogue_columns() k ON k."table" = m.entity AND k."column" = n.name
+		WHERE coalesce(k.writable, n.name LIKE '%\_key') AND coalesce(p.per_column -> n.name ->> 'direction', p.direction) <> 'pull')
+	FROM qbsync.mapping m
+	CROSS JOIN LATERAL (SELECT qbsync.mapping_direction(m.mapping_id) AS direction, qbsync.column_policies(m.mapping_id) AS per_column OFFSET 0) p
+	WHERE m.mapping_id = may_send.mapping_id;
 $fn$;
-COMMENT ON FUNCTION qbsync.may_send(integer) IS 'May anything of a mapping''s records go to QuickBooks?';
+COMMENT ON FUNCTION qbsync.may_send(integer) IS 'May anything of a mapping''s records go to QuickBooks, of whatever column?';
+
+CREATE FUNCTION qbsync.may_create(mapping_id integer)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT qbsync.mapping_direction(may_create.mapping_id) <> 'pull' AND qbsync.may_send(may_create.mapping_id);
+$fn$;
+COMMENT ON FUNCTION qbsync.may_create(integer) IS 'May records of a mapping be created in QuickBooks, or made inactive there? Where records come from QuickBooks, single columns may go out all the same, but no record';
+
+CREATE FUNCTION qbsync.creates_by_rule(mapping_id integer)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT 'scope' = ANY (string_to_array(qbsync.effective_policies(creates_by_rule.mapping_id) ->> 'push_new', ',')) AND qbsync.may_create(creates_by_rule.mapping_id);
+$fn$;
+COMMENT ON FUNCTION qbsync.creates_by_rule(integer) IS 'Is every record that a mapping shows created in QuickBooks (push_new has scope)?';
 
 /*
  * Canonical values as columns of the mirror: keys become ids, the CRM's words QuickBooks', the list of e-mails what the policy
@@ -167,7 +190,7 @@ DECLARE
 	w qbsync.watch;
 	key text;
 BEGIN
-	IF qbsync.effective_policies((m).mapping_id) ->> 'on_crm_delete' <> 'deactivate' THEN
+	IF qbsync.effective_policies((m).mapping_id) ->> 'on_crm_delete' <> 'deactivate' OR NOT qbsync.may_create((m).mapping_id) THEN
 		RETURN;
 	END IF;
 	SELECT k.* INTO w FROM qbsync.watch k
@@ -197,7 +220,6 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE
 	m qbsync.mapping;
-	policy jsonb := qbsync.effective_policies(send_statements.mapping_id);
 	them record;
 	closed text[];
 	finish text;
@@ -228,6 +250,9 @@ BEGIN
 		SELECT count(*) FROM entered
 		$sql$, them.columns, them.waits_for, them.unmapped, m.entity, m.connection_id, m.entity, finish);
 
+	IF NOT qbsync.may_create(m.mapping_id) THEN
+		RETURN;
+	END IF;
 	send_statements.push := format($sql$
 		WITH wanted AS (
 			SELECT o.crm_key, o.asked, o.lane, l.id AS linked_id, r.crm_key AS row_key, qbsync.strip(r.ours) AS ours, p.pairs, coalesce(p.auto, false) AS auto,
@@ -279,11 +304,11 @@ BEGIN
 		)
 		SELECT count(*) FROM entered
 		$sql$, them.columns, them.waits_for, them.unmapped, m.entity, m.connection_id, m.entity, finish,
-		'scope' = ANY (string_to_array(policy ->> 'push_new', ',')), m.mapping_id,
+		qbsync.creates_by_rule(m.mapping_id), m.mapping_id,
 		CASE WHEN closed IS NULL THEN 'w.ours' ELSE format('(w.ours - %L::text[])', closed) END);
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.send_statements(integer) IS 'Statements that make requests: send: of linked records ($1 ids, $2 crm_keys, $3 canonical columns to be sent, $4 canonical rows, $5 names); push: of records that QuickBooks does not have ($1 crm_keys; tuplestores crm_row, match_pair); gone, still_there: see qbsync.gone_statements. Null when nothing of the mapping goes out';
+COMMENT ON FUNCTION qbsync.send_statements(integer) IS 'Statements that make requests: send: of linked records ($1 ids, $2 crm_keys, $3 canonical columns to be sent, $4 canonical rows, $5 names); push: of records that QuickBooks does not have ($1 crm_keys; tuplestores crm_row, match_pair); gone, still_there: see qbsync.gone_statements. Null when nothing of the mapping goes out; push and gone also where only single columns do';
 
 /* What waited for records that are linked now is looked at at once. */
 CREATE FUNCTION qbsync.release_sends(mapping_id integer, crm_keys text[])
@@ -366,7 +391,7 @@ AS $fn$
 		WHERE m.mapping_id = begin_scan.mapping_id AND m.scan_at <= clock_timestamp()
 		RETURNING m.mapping_id
 	)
-	SELECT count(*) > 0 AND bool_or('scope' = ANY (string_to_array(qbsync.effective_policies(d.mapping_id) ->> 'push_new', ','))) FROM due d;
+	SELECT count(*) > 0 AND bool_or(qbsync.creates_by_rule(d.mapping_id)) FROM due d;
 $fn$;
 COMMENT ON FUNCTION qbsync.begin_scan(integer) IS 'Begins the scan of the night if it is due';
 
@@ -385,7 +410,7 @@ AS $fn$
 	  -- those that wait to be looked at, too: a worker takes them in pieces
 	  AND (SELECT count(*) FROM qbsync.request r WHERE r.mapping_id = m.mapping_id AND r.lane = 'rule' AND r.state = 'ready' AND r.operation = 'update')
 		-- elsewhere what nobody asked for is only looked at
-		+ CASE WHEN 'scope' = ANY (string_to_array(qbsync.effective_policies(m.mapping_id) ->> 'push_new', ','))
+		+ CASE WHEN qbsync.creates_by_rule(m.mapping_id)
 			THEN (SELECT count(*) FROM qbsync.outgoing o WHERE o.mapping_id = m.mapping_id AND NOT o.asked) ELSE 0 END
 		> (qbsync.effective_policies(m.mapping_id) ->> 'lane_limit')::integer;
 $fn$;

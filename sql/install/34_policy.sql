@@ -314,12 +314,18 @@ RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $fn$
+	-- what waits to be created
+	UPDATE qbsync.outgoing o SET next_attempt_at = clock_timestamp()
+	FROM qbsync.mapping m
+	WHERE o.mapping_id = m.mapping_id AND m.connection_id = look_again.connection_id
+	  AND (look_again.mapping_id IS NULL OR m.mapping_id = look_again.mapping_id)
+	  AND look_again.policies && '{direction,push_new}';
 	UPDATE qbsync.mapping m SET sweep_after = ''
 	WHERE m.state = 'enabled' AND m.connection_id = look_again.connection_id
 	  AND (look_again.mapping_id IS NULL OR m.mapping_id = look_again.mapping_id)
 	  AND look_again.policies && '{direction,authority,documents_direction,invoice_direction,payment_direction,email_in,
 		pull_new_first,pull_new,pull_new_documents,pull_new_since,partial_match,match_id,match_tax_id,match_name_and_email,match_name_only,
-		match_email_only,kind_rule,on_qbo_inactive,on_qbo_delete,on_qbo_merge,start_date,start_date_basis,unlinked_payment,value_map}';
+		match_email_only,kind_rule,on_qbo_inactive,on_qbo_delete,on_qbo_merge,on_crm_delete,start_date,start_date_basis,unlinked_payment,value_map}';
 $fn$;
 COMMENT ON FUNCTION qbsync.look_again(integer, integer, text[]) IS 'Starts a sweep of the enabled mappings of a connection (or of one mapping) when one of the policies counts for what comes in';
 

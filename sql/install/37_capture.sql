@@ -12,19 +12,6 @@ LANGUAGE c
 AS 'MODULE_PATHNAME', 'qbsync_capture_change';
 COMMENT ON FUNCTION qbsync.capture_change() IS 'Trigger: notes in qbsync.capture which record has to be looked at; its arguments say all it needs to know, see qbsync.capture_arguments';
 
-CREATE FUNCTION qbsync.sends_anything(mapping_id integer)
-RETURNS boolean
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $fn$
-	SELECT e.writable AND (qbsync.mapping_direction(m.mapping_id) <> 'pull' OR EXISTS (
-		SELECT FROM jsonb_each(qbsync.column_policies(m.mapping_id)) c WHERE c.value ->> 'direction' <> 'pull'))
-	FROM qbsync.mapping m
-	JOIN qbsync.catalogue e ON e.entity = m.entity
-	WHERE m.mapping_id = sends_anything.mapping_id;
-$fn$;
-COMMENT ON FUNCTION qbsync.sends_anything(integer) IS 'May changes of the CRM go out by this mapping, of whatever column?';
-
 /*
  * Whatever a trigger needs, so that it reads no table when it fires: watch; mapping, if a row belongs to its own record only (by
  * a query it leads to others, too); table; columns, each with number and name.  How they are read is in capture_watch.c.  A
@@ -68,7 +55,7 @@ AS $fn$
 		SELECT w.watch_id, w.relation::oid AS relation
 		FROM qbsync.mapping m
 		JOIN qbsync.watch w ON w.mapping_id = m.mapping_id
-		WHERE m.mapping_id = captures_wanted.mapping_id AND m.state = 'enabled' AND qbsync.sends_anything(m.mapping_id)
+		WHERE m.mapping_id = captures_wanted.mapping_id AND m.state = 'enabled' AND qbsync.may_send(m.mapping_id)
 		UNION
 		SELECT t.watch_id, i.inhrelid
 		FROM tables t

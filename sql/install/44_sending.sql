@@ -2,7 +2,7 @@
  * The callable side of the way out: what people ask to be sent, and what waits to be.
  */
 
-CREATE FUNCTION qbsync.require_sending(m qbsync.mapping)
+CREATE FUNCTION qbsync.require_sending(m qbsync.mapping, creates boolean)
 RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -16,10 +16,14 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				  DETAIL = format('Its entity is %s, its direction %s.', (m).entity, qbsync.mapping_direction((m).mapping_id)),
 				  HINT = format('Contacts go out where the policy says so: SELECT qbsync_set(mapping => %L, setting => ''direction'', value => ''two_way'');', (m).name);
+	ELSIF require_sending.creates AND NOT qbsync.may_create((m).mapping_id) THEN
+		RAISE EXCEPTION 'no record of mapping "%" is created in QuickBooks', (m).name
+			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = 'Its direction is pull: only columns whose own direction is another go out, of records that are linked.',
+				  HINT = format('To have records created: SELECT qbsync_set(mapping => %L, setting => ''direction'', value => ''two_way'');', (m).name);
 	END IF;
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.require_sending(qbsync.mapping) IS 'Raises an error with the way out when nothing of a mapping can be sent';
+COMMENT ON FUNCTION qbsync.require_sending(qbsync.mapping, boolean) IS 'Raises an error with the way out when nothing of a mapping can be sent, or no record be created';
 
 CREATE FUNCTION @extschema@.qbsync_push(
 	mapping text DEFAULT NULL,
@@ -33,8 +37,8 @@ DECLARE
 	its_id text;
 BEGIN
 	PERFORM qbsync.require_value('crm_key', qbsync_push.crm_key, 'Give the CRM record''s key as text, as in qbsync.matched and qbsync_plan.');
-	PERFORM qbsync.require_sending(m);
 	SELECT l.id INTO its_id FROM qbsync.link l WHERE l.mapping_id = m.mapping_id AND l.crm_key = qbsync_push.crm_key AND l.state <> 'alias';
+	PERFORM qbsync.require_sending(m, its_id IS NULL);
 	IF its_id IS NOT NULL THEN
 		PERFORM qbsync.retry_sends(m.mapping_id, ARRAY[qbsync_push.crm_key]);
 		INSERT INTO qbsync.arrival (mapping_id, id) VALUES (m.mapping_id, its_id);
@@ -59,7 +63,7 @@ AS $fn$
 DECLARE
 	m qbsync.mapping := qbsync.held_mapping(qbsync_backfill.mapping);
 BEGIN
-	PERFORM qbsync.require_sending(m);
+	PERFORM qbsync.require_sending(m, true);
 	UPDATE qbsync.mapping k SET backfill_asked_by = session_user, paused_lanes = array_remove(k.paused_lanes, 'backfill') WHERE k.mapping_id = m.mapping_id;
 	PERFORM qbsync.wake();
 	RETURN format('CRM records of mapping "%s" that QuickBooks does not have are created there', m.name);

@@ -111,6 +111,28 @@ begin_backfill(const Mapping *mapping)
 	sql_execute(&enter, values, NULL);
 }
 
+/* --- what is not to be sent any more ------------------------------------------------------------------------------- */
+
+/* Nothing is to be sent of these: not any more, if it was.  crm_keys: those linked now, which are not to be created either. */
+static void
+withdraw(const Mapping *mapping, const Batch *ids, const Batch *crm_keys)
+{
+	static SqlStatement requests = {
+		"DELETE FROM qbsync.request r WHERE r.mapping_id = $1 AND (r.id = ANY ($2) OR r.id IS NULL AND r.crm_key = ANY ($3))"
+		" AND r.state IN ('ready', 'stale', 'refused')",
+		3, {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
+	};
+	static SqlStatement errors = {
+		"DELETE FROM qbsync.send_error e WHERE e.mapping_id = $1 AND (e.id = ANY ($2) OR e.id IS NULL AND e.crm_key = ANY ($3))"
+		" AND NOT EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = $1 AND r.crm_key = e.crm_key)",
+		3, {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
+	};
+	Datum		values[] = {Int32GetDatum(mapping->mapping_id), batch_array(ids, TEXTOID), batch_array(crm_keys, TEXTOID)};
+
+	sql_execute(&requests, values, NULL);
+	sql_execute(&errors, values, NULL);
+}
+
 /* --- records that QuickBooks does not have ------------------------------------------------------------------------- */
 
 /* Requests were entered: the gateway looks at once, unless there are so many that a person has to. */
@@ -145,6 +167,7 @@ sends_push(const Mapping *mapping, const Claim *claim)
 	};
 	static SqlStatement parents = {"SELECT qbsync.want_parents($1, $2)", 2, {INT4OID, TEXTARRAYOID}};
 	const MappingSends *statements = mapping_sends(mapping);
+	Batch		none = {0};
 	Batch		crm_keys = {0};
 	Oid			types[] = {TEXTARRAYOID};
 	Datum		values[2];
@@ -156,6 +179,7 @@ sends_push(const Mapping *mapping, const Claim *claim)
 	values[1] = batch_array(&crm_keys, TEXTOID);
 	if (statements->push == NULL)
 	{
+		withdraw(mapping, &none, &crm_keys);
 		sql_execute(&forget, values, NULL);
 		return;
 	}
@@ -192,26 +216,6 @@ is_linked(const Deed *deed)
 
 	return !deed->gone && deed->crm_key != NULL &&
 		(decision->action == DECISION_NONE || decision->action == DECISION_UPDATE || decision->action == DECISION_LINK);
-}
-
-/* Nothing is to be sent of these: not any more, if it was.  crm_keys: those linked now, which are not to be created either. */
-static void
-withdraw(const Mapping *mapping, const Batch *ids, const Batch *crm_keys)
-{
-	static SqlStatement requests = {
-		"DELETE FROM qbsync.request r WHERE r.mapping_id = $1 AND (r.id = ANY ($2) OR r.id IS NULL AND r.crm_key = ANY ($3))"
-		" AND r.state IN ('ready', 'stale', 'refused')",
-		3, {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
-	};
-	static SqlStatement errors = {
-		"DELETE FROM qbsync.send_error e WHERE e.mapping_id = $1 AND (e.id = ANY ($2) OR e.id IS NULL AND e.crm_key = ANY ($3))"
-		" AND NOT EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = $1 AND r.crm_key = e.crm_key)",
-		3, {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
-	};
-	Datum		values[] = {Int32GetDatum(mapping->mapping_id), batch_array(ids, TEXTOID), batch_array(crm_keys, TEXTOID)};
-
-	sql_execute(&requests, values, NULL);
-	sql_execute(&errors, values, NULL);
 }
 
 /* An edit of a record that is gone is owed to nobody; what makes it inactive in QuickBooks is. */

@@ -229,6 +229,32 @@ $crm->app("INSERT INTO crm.contacts (id, name, phone) VALUES (60, 'Pulls Phones'
 $crm->sql("SELECT qbsync_push('contacts', '60')");
 idle();
 is($crm->sql("SELECT phone FROM crm.contacts WHERE id = 60") . (theirs(link_of(60))->{PrimaryPhone} // ''), '999', 'what only comes in is not sent, and nothing in QuickBooks takes nothing away');
-is_quiet($crm->{node}, 'nothing unexpected in the server log', qr/have no value for some columns/);
+
+# --- records come in, one column goes out ---------------------------------------------------------------------------------
+
+$crm->sql("SELECT qbsync_set(mapping => 'contacts', \"column\" => 'primary_phone', setting => 'direction', value => 'push')");
+set('push_new', 'scope');
+hold();
+$crm->app("INSERT INTO crm.contacts (id, name) VALUES (970, 'Not Any More'), (971, 'Nor This')");
+await('requests', sub { requests() eq '970|create|ready 971|create|ready' });
+set('direction', 'pull');
+idle();
+is(requests() . errors(), '', 'what waits to be created is withdrawn where records come in only');
+release();
+$crm->app("UPDATE crm.contacts SET phone = '555 0101', name = 'Only Here' WHERE id = 1; INSERT INTO crm.contacts (id, name) VALUES (972, 'Never There')");
+idle();
+is(theirs($linked)->{PrimaryPhone}{FreeFormNumber} . '|' . theirs($linked)->{DisplayName}, '555 0101|Linked One', 'CAP-34: a column of its own direction goes out, and nothing else');
+is(requests() . errors() . join('', map { scalar named($_) } 'Not Any More', 'Nor This', 'Never There'), '000', 'no record is created');
+my ($code, undef, $error) = $crm->{node}->psql('crm', "SELECT qbsync_push('contacts', '972')");
+like($error, qr/no record of mapping "contacts" is created in QuickBooks.*direction is pull.*qbsync_set\(mapping => 'contacts', setting => 'direction'/s, 'nor if somebody asks: he is told');
+($code, undef, $error) = $crm->{node}->psql('crm', "SELECT qbsync_backfill('contacts')");
+like($error, qr/no record of mapping "contacts" is created/, 'nor all of them');
+like($crm->sql("SELECT qbsync_push('contacts', '1')"), qr/what differs/, 'of what is linked the difference can be asked for');
+set('on_crm_delete', 'deactivate');
+$crm->app('DELETE FROM crm.contacts WHERE id = 1');
+idle();
+is(theirs($linked)->{active} // theirs($linked)->{Active}, JSON::PP::true, 'nor is one made inactive');
+set('direction', 'two_way');
+is_quiet($crm->{node}, 'nothing unexpected in the server log', qr/have no value for some columns|no record of mapping/);
 
 done_testing();
