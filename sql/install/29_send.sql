@@ -177,6 +177,15 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.request_statement_end(qbsync.mapping) IS 'The part of a statement that makes requests and errors of what was composed';
 
+CREATE FUNCTION qbsync.deactivation()
+RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT '{"active": false}'::jsonb;
+$fn$;
+COMMENT ON FUNCTION qbsync.deactivation() IS 'What is sent to make a record inactive in QuickBooks';
+
 /*
  * Records that are gone from the view and are to be made inactive in QuickBooks (on_crm_delete, X-13).  One that only left the
  * view's scope is still in its table, and stays as it is there.  Only what a trigger saw counts: TRUNCATE, a table that was
@@ -204,15 +213,15 @@ BEGIN
 	INTO key FROM unnest(w.key_columns) WITH ORDINALITY k(name, position);
 	gone_statements.still_there := format('SELECT %1$s AS crm_key FROM %2$s t WHERE %1$s OPERATOR(pg_catalog.=) ANY ($1)', key, qbsync.qualified(w.relation));
 	gone_statements.gone := format($sql$
-		SELECT l.id, l.crm_key FROM qbsync.link l
+		SELECT l.id, l.crm_key, qbsync.deactivation() FROM qbsync.link l
 		JOIN qbsync.%1$I c ON c.connection_id = l.connection_id AND c.id = l.id AND c.active IS NOT FALSE AND c.deleted_at IS NULL
 		LEFT JOIN qbsync.request r ON r.mapping_id = l.mapping_id AND r.crm_key = l.crm_key
 		WHERE l.connection_id = %2$s AND l.entity = %3$L AND l.family = %4$s AND l.mapping_id = %5$s AND l.id = ANY ($1)
-		  AND (l.state = 'linked' AND $2 OR r.sent_values = '{"active": false}')
+		  AND (l.state = 'linked' AND $2 OR r.sent_values = qbsync.deactivation())
 		$sql$, (m).entity, (m).connection_id, (m).entity, (m).family, (m).mapping_id);
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.gone_statements(qbsync.mapping) IS 'Statements about records that are gone from the view: gone (as the owner, $1 ids, $2 whether a change was captured): those to be made inactive unless (still_there, as the role, $1 crm_keys) they are in their table yet; null when nothing is';
+COMMENT ON FUNCTION qbsync.gone_statements(qbsync.mapping) IS 'Statements about records that are gone from the view: gone (as the owner, $1 ids, $2 whether a change was captured): id, crm_key and what is sent of those to be made inactive unless (still_there, as the role, $1 crm_keys) they are in their table yet; null when nothing is';
 
 CREATE FUNCTION qbsync.send_statements(mapping_id integer, OUT send text, OUT push text, OUT gone text, OUT still_there text)
 LANGUAGE plpgsql STABLE
@@ -244,7 +253,7 @@ BEGIN
 			CROSS JOIN LATERAL (SELECT u.send) s
 			JOIN qbsync.%4$I c ON c.connection_id = %5$s AND c.id = u.id
 		), composed AS MATERIALIZED (
-			SELECT g.*, CASE WHEN g.send = '{"active": false}' THEN 'rule' ELSE 'interactive' END AS lane, b.body, b.problem, b.column_name, b.detail
+			SELECT g.*, CASE WHEN g.send = qbsync.deactivation() THEN 'rule' ELSE 'interactive' END AS lane, b.body, b.problem, b.column_name, b.detail
 			FROM given g LEFT JOIN LATERAL qbsync.compose(%6$L, g.columns, g.raw, g.id, g.sync_token) b ON g.waits_for = '{}' AND g.unmapped = '{}'
 		)%7$s
 		SELECT count(*) FROM entered

@@ -47,7 +47,7 @@ typedef struct MappingSends
 {
 	char	   *send;			/* $1 ids, $2 crm_keys, $3 jsonb[] to be sent, $4 jsonb[] canonical rows, $5 names: how many requests were entered */
 	char	   *push;			/* $1 text[] of crm_keys; tuplestores crm_row, match_pair: the same */
-	char	   *gone;			/* $1 text[] of ids: id, crm_key of those that a record gone from the view makes inactive; NULL: none */
+	char	   *gone;			/* $1 text[] of ids, $2 captured: id, crm_key, jsonb to be sent of those that a record gone from the view makes inactive; NULL: none */
 	char	   *still_there;	/* as the role; $1 text[] of crm_keys: crm_key of those that are in their table */
 } MappingSends;
 

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
@@ -113,24 +114,48 @@ begin_backfill(const Mapping *mapping)
 
 /* --- what is not to be sent any more ------------------------------------------------------------------------------- */
 
+/* Requests were withdrawn: their errors go, too.  ids: linked records; crm_keys: others. */
+static void
+forget_errors(const Mapping *mapping, Datum ids, Datum crm_keys)
+{
+	static SqlStatement errors = {
+		"DELETE FROM qbsync.send_error e WHERE e.mapping_id = $1 AND (e.id = ANY ($2) OR e.id IS NULL AND e.crm_key = ANY ($3))"
+		" AND NOT EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = $1 AND r.crm_key = e.crm_key)",
+		3, {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
+	};
+	Datum		values[] = {Int32GetDatum(mapping->mapping_id), ids, crm_keys};
+
+	sql_execute(&errors, values, NULL);
+}
+
 /* Nothing is to be sent of these: not any more, if it was.  crm_keys: those linked now, which are not to be created either. */
 static void
-withdraw(const Mapping *mapping, const Batch *ids, const Batch *crm_keys)
+withdraw(const Mapping *mapping, Datum ids, Datum crm_keys)
 {
 	static SqlStatement requests = {
 		"DELETE FROM qbsync.request r WHERE r.mapping_id = $1 AND (r.id = ANY ($2) OR r.id IS NULL AND r.crm_key = ANY ($3))"
 		" AND r.state IN ('ready', 'stale', 'refused')",
 		3, {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
 	};
-	static SqlStatement errors = {
-		"DELETE FROM qbsync.send_error e WHERE e.mapping_id = $1 AND (e.id = ANY ($2) OR e.id IS NULL AND e.crm_key = ANY ($3))"
-		" AND NOT EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = $1 AND r.crm_key = e.crm_key)",
-		3, {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
-	};
-	Datum		values[] = {Int32GetDatum(mapping->mapping_id), batch_array(ids, TEXTOID), batch_array(crm_keys, TEXTOID)};
+	Datum		values[] = {Int32GetDatum(mapping->mapping_id), ids, crm_keys};
 
 	sql_execute(&requests, values, NULL);
-	sql_execute(&errors, values, NULL);
+	forget_errors(mapping, ids, crm_keys);
+}
+
+/* An edit of a record that is gone is owed to nobody; what makes it inactive in QuickBooks is. */
+static void
+withdraw_edits(const Mapping *mapping, Datum ids)
+{
+	static SqlStatement requests = {
+		"DELETE FROM qbsync.request r WHERE r.mapping_id = $1 AND r.id = ANY ($2) AND r.state IN ('ready', 'stale', 'refused')"
+		" AND r.sent_values <> qbsync.deactivation()",
+		2, {INT4OID, TEXTARRAYOID}
+	};
+	Datum		values[] = {Int32GetDatum(mapping->mapping_id), ids};
+
+	sql_execute(&requests, values, NULL);
+	forget_errors(mapping, ids, PointerGetDatum(construct_empty_array(TEXTOID)));
 }
 
 /* --- records that QuickBooks does not have ------------------------------------------------------------------------- */
@@ -167,7 +192,6 @@ sends_push(const Mapping *mapping, const Claim *claim)
 	};
 	static SqlStatement parents = {"SELECT qbsync.want_parents($1, $2)", 2, {INT4OID, TEXTARRAYOID}};
 	const MappingSends *statements = mapping_sends(mapping);
-	Batch		none = {0};
 	Batch		crm_keys = {0};
 	Oid			types[] = {TEXTARRAYOID};
 	Datum		values[2];
@@ -179,7 +203,7 @@ sends_push(const Mapping *mapping, const Claim *claim)
 	values[1] = batch_array(&crm_keys, TEXTOID);
 	if (statements->push == NULL)
 	{
-		withdraw(mapping, &none, &crm_keys);
+		withdraw(mapping, PointerGetDatum(construct_empty_array(TEXTOID)), values[1]);
 		sql_execute(&forget, values, NULL);
 		return;
 	}
@@ -216,26 +240,6 @@ is_linked(const Deed *deed)
 
 	return !deed->gone && deed->crm_key != NULL &&
 		(decision->action == DECISION_NONE || decision->action == DECISION_UPDATE || decision->action == DECISION_LINK);
-}
-
-/* An edit of a record that is gone is owed to nobody; what makes it inactive in QuickBooks is. */
-static void
-withdraw_edits(const Mapping *mapping, Datum ids)
-{
-	static SqlStatement requests = {
-		"DELETE FROM qbsync.request r WHERE r.mapping_id = $1 AND r.id = ANY ($2) AND r.state IN ('ready', 'stale', 'refused')"
-		" AND r.sent_values <> '{\"active\": false}'",
-		2, {INT4OID, TEXTARRAYOID}
-	};
-	static SqlStatement errors = {
-		"DELETE FROM qbsync.send_error e WHERE e.mapping_id = $1 AND e.id = ANY ($2)"
-		" AND NOT EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = $1 AND r.crm_key = e.crm_key)",
-		2, {INT4OID, TEXTARRAYOID}
-	};
-	Datum		values[] = {Int32GetDatum(mapping->mapping_id), ids};
-
-	sql_execute(&requests, values, NULL);
-	sql_execute(&errors, values, NULL);
 }
 
 /* CRM records that are linked are not wanted in QuickBooks any more; what may be there is looked at again before it is created. */
@@ -290,6 +294,7 @@ enter_gone(const Mapping *mapping, Datum ids, bool captured)
 	Datum		values[] = {ids, BoolGetDatum(captured)};
 	Batch		gone_ids = {0};
 	Batch		gone_keys = {0};
+	Batch		gone_sends = {0};
 	Batch		there = {0};
 	Batch		lists[5] = {{0}};
 	char	  **sorted;
@@ -307,6 +312,7 @@ enter_gone(const Mapping *mapping, Datum ids, bool captured)
 
 		batch_add(&gone_ids, PointerGetDatum(PG_DETOAST_DATUM_COPY(slot_getattr(slot, 1, &isnull))));
 		batch_add(&gone_keys, PointerGetDatum(PG_DETOAST_DATUM_COPY(slot_getattr(slot, 2, &isnull))));
+		batch_add(&gone_sends, PointerGetDatum(PG_DETOAST_DATUM_COPY(slot_getattr(slot, 3, &isnull))));
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	rows_free(rows);
@@ -321,7 +327,7 @@ enter_gone(const Mapping *mapping, Datum ids, bool captured)
 			continue;
 		batch_add(&lists[0], gone_ids.values[i]);
 		batch_add(&lists[1], gone_keys.values[i]);
-		batch_add(&lists[2], DirectFunctionCall1(jsonb_in, CStringGetDatum("{\"active\": false}")));
+		batch_add(&lists[2], gone_sends.values[i]);
 		batch_add(&lists[3], DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
 		batch_add(&lists[4], (Datum) 0);
 	}
@@ -332,7 +338,10 @@ enter_gone(const Mapping *mapping, Datum ids, bool captured)
 void
 sends_gone(const Mapping *mapping, Datum ids)
 {
-	withdraw_edits(mapping, ids);
+	if (mapping_sends(mapping)->gone == NULL)
+		withdraw(mapping, ids, PointerGetDatum(construct_empty_array(TEXTOID)));
+	else
+		withdraw_edits(mapping, ids);
 	enter_gone(mapping, ids, false);
 }
 
@@ -376,7 +385,7 @@ sends_settle(const Mapping *mapping, const MappingState *state, const Claim *cla
 		batch_add(&names, decision->record_name ? CStringGetTextDatum(decision->record_name) : (Datum) 0);
 	}
 	if (quiet.n > 0 && state->has_sends)
-		withdraw(mapping, &quiet, &quiet_keys);
+		withdraw(mapping, batch_array(&quiet, TEXTOID), batch_array(&quiet_keys, TEXTOID));
 	if (state->has_sends)
 		unwant(mapping, &linked_keys, &candidates);
 	if (ids.n > 0 && mapping_sends(mapping)->send != NULL)

@@ -31,6 +31,7 @@ SELECT qbsync_enable('contacts');
 SQL
 $crm->applied;
 
+sub all_theirs { return @{ decode_json($crm->{simulator}->store('Customer'))->{objects} } }
 sub theirs { my ($id) = @_; return (grep { $_->{Id} eq $id } @{ decode_json($crm->{simulator}->store('Customer'))->{objects} })[0] }
 sub named { my ($name) = @_; return grep { $_->{DisplayName} eq $name } @{ decode_json($crm->{simulator}->store('Customer'))->{objects} } }
 sub link_of { my ($key) = @_; return $crm->sql("SELECT coalesce(string_agg(id, ' '), '') FROM qbsync.link WHERE crm_key = '$key' AND state = 'linked'") }
@@ -204,6 +205,16 @@ is(theirs($full)->{PrimaryPhone}{FreeFormNumber}, '555-9', 'while edits go on');
 is($crm->sql("SELECT qbsync_confirm_lane('contacts')"), '30', 'who has seen it lets them go');
 idle();
 is(scalar(grep { $_->{DisplayName} =~ /^Import/ } @{ decode_json($crm->{simulator}->store('Customer'))->{objects} }), 30, 'and all are there, once');
+
+$crm->sql("UPDATE qbsync.mapping SET lane_confirmed_at = NULL");
+$crm->app("DELETE FROM crm.contacts WHERE name LIKE 'Import %'");
+await('the guard', sub { $crm->sql("SELECT paused_lanes FROM qbsync.mapping_status") eq '{rule}' });
+idle();
+is($crm->sql("SELECT count(*) FROM qbsync.pending WHERE paused"), '30', 'so does a deletion by accident');
+$crm->sql("SELECT qbsync_set(mapping => 'contacts', setting => 'on_crm_delete', value => 'tombstone')");
+idle();
+is($crm->sql("SELECT count(*) FROM qbsync.pending") . scalar(grep { $_->{DisplayName} =~ /^Import/ && $_->{Active} } all_theirs()), '030', 'who wants none of it says so by the policy');
+is($crm->sql("SELECT qbsync_confirm_lane('contacts')"), '0', 'and nothing is left to go');
 
 $crm->sql("SELECT qbsync_set(mapping => 'contacts', setting => 'push_new', value => 'on_demand')");
 $crm->app("INSERT INTO crm.contacts (id, name) SELECT i, 'Backfill ' || i FROM generate_series(201, 260) i");
