@@ -25,6 +25,15 @@ END
 $fn$;
 COMMENT ON FUNCTION qbsync.require_sending(qbsync.mapping, boolean) IS 'Raises an error with the way out when nothing of a mapping can be sent, or no record be created';
 
+CREATE FUNCTION qbsync.linked_id(mapping_id integer, crm_key text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT l.id FROM qbsync.link l WHERE l.mapping_id = linked_id.mapping_id AND l.crm_key = linked_id.crm_key AND l.state <> 'alias';
+$fn$;
+COMMENT ON FUNCTION qbsync.linked_id(integer, text) IS 'QuickBooks record that a CRM record is linked with; null when it is not';
+
 CREATE FUNCTION @extschema@.qbsync_push(
 	mapping text DEFAULT NULL,
 	crm_key text DEFAULT NULL)
@@ -34,10 +43,9 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE
 	m qbsync.mapping := qbsync.held_mapping(qbsync_push.mapping);
-	its_id text;
+	its_id text := qbsync.linked_id(m.mapping_id, qbsync_push.crm_key);
 BEGIN
 	PERFORM qbsync.require_value('crm_key', qbsync_push.crm_key, 'Give the CRM record''s key as text, as in qbsync.matched and qbsync_plan.');
-	SELECT l.id INTO its_id FROM qbsync.link l WHERE l.mapping_id = m.mapping_id AND l.crm_key = qbsync_push.crm_key AND l.state <> 'alias';
 	PERFORM qbsync.require_sending(m, its_id IS NULL);
 	IF its_id IS NOT NULL THEN
 		PERFORM qbsync.retry_sends(m.mapping_id, ARRAY[qbsync_push.crm_key]);
@@ -113,10 +121,9 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE
 	m qbsync.mapping := qbsync.held_mapping(qbsync_refresh.mapping);
-	its_id text;
+	its_id text := qbsync.linked_id(m.mapping_id, qbsync_refresh.crm_key);
 BEGIN
 	PERFORM qbsync.require_value('crm_key', qbsync_refresh.crm_key, 'Give the CRM record''s key as text: the column crm_key of qbsync.matched.');
-	SELECT l.id INTO its_id FROM qbsync.link l WHERE l.mapping_id = m.mapping_id AND l.crm_key = qbsync_refresh.crm_key AND l.state <> 'alias';
 	IF its_id IS NULL THEN
 		RAISE EXCEPTION '% "%" is not linked', m.crm_table, qbsync_refresh.crm_key
 			USING ERRCODE = 'undefined_object', DETAIL = format('Mapping "%s" has no link with this key.', m.name), HINT = 'See qbsync.matched.';
