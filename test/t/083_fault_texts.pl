@@ -152,7 +152,7 @@ is(open_errors(), '', 'KAR-65: or the vendor is renamed and it is tried again, u
 is($crm->sql("SELECT string_agg(c.display_name, ', ' ORDER BY l.crm_key) FROM qbsync.link l JOIN qbsync.customer c USING (connection_id, id) WHERE l.crm_key IN ('1', '2')"),
 	'papeterie du port (customer), Zoe', 'both are there, and linked');
 
-# A customer that the mirror learns of later: then the row says which, with the call that links the two.
+# A customer that the mirror learns of later: a question for qbsync.duplicate where names are compared.
 my $late = $crm->customer(DisplayName => 'Late One');
 $crm->app("INSERT INTO crm.contacts (id, name, phone) VALUES (4, 'LATE ONE', '555-4444')");
 $crm->sql("SELECT qbsync_push('contacts', '4')");
@@ -164,6 +164,25 @@ is(open_errors(), '4 send_may_exist', 'CAP-49: once it is read it is compared: t
 $crm->sql($crm->sql("SELECT resolve FROM qbsync.duplicate WHERE id = '$late' AND crm_key = '4'"));
 idle();
 is(open_errors() . phone($late), '555-4444', 'linked, the error leaves, and what differs is sent');
+
+# Where they are not, the row says which it is, with the call that links the two.
+$crm->sql("SELECT qbsync_set(mapping => 'contacts', setting => 'match_name_only', value => 'off')");
+$late = $crm->customer(DisplayName => 'Late Two');
+$crm->app("INSERT INTO crm.contacts (id, name, phone) VALUES (5, 'LATE TWO', '555-5555')");
+$crm->sql("SELECT qbsync_push('contacts', '5')");
+idle();
+is(open_errors(), '5 send_name_taken 6240', 'a customer has the name, as QuickBooks knows');
+$crm->sync;
+idle();
+my ($holder) = rows("SELECT * FROM qbsync.error_open WHERE crm_key = '5'");
+like($holder->{meaning} // '', qr/^Customer "Late Two" of QuickBooks \(number $late,/, 'CAP-49: once it is read the row says who');
+my ($call) = ($holder->{what_to_do} // '') =~ /(SELECT qbsync_link\(.*?\);)/;
+is($call, "SELECT qbsync_link(crm_key => '5', id => '$late', mapping => 'contacts');", 'and offers the call that links them');
+$crm->sql($call);
+idle();
+is(open_errors() . phone($late), '555-5555', 'linked, the error leaves, and what differs is sent');
+$crm->sql("SELECT qbsync_set(mapping => 'contacts', setting => 'match_name_only', value => NULL)");
+idle();
 
 # --- refused again and again, dismissed -----------------------------------------------------------------------------------
 
