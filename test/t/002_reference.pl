@@ -33,6 +33,11 @@ if ($ENV{QBSYNC_ACCEPT} && defined $said && $said ne $table)
 }
 is($said, $table, 'the reference shows the mirror tables as the catalogue has them (QBSYNC_ACCEPT=1 writes them)');
 
+# So does the table of policies.
+my %policies = $reference =~ /^\| `(\w+)`[^|]*\|[^|]*\|[^|]*\| (.*) \|$/mg;
+is(join("\n", grep { my ($name, $meaning) = split /\t/; ($policies{$name} // '') ne $meaning } split /\n/, $node->safe_psql('postgres', "SELECT name || E'\t' || meaning FROM qbsync.policy ORDER BY name")),
+	'', 'the reference says what each policy means as qbsync.policy does');
+
 my %named = (
 	functions => "SELECT DISTINCT proname FROM pg_proc WHERE proname ~ '^qbsync_' AND pronamespace = 'public'::regnamespace",
 	'tables and views' => "SELECT relname FROM pg_class WHERE relnamespace = 'qbsync'::regnamespace AND relkind IN ('r', 'v')",
