@@ -64,11 +64,12 @@ SELECT qbsync_set('acme', 'keep_visible', 'on');
 SELECT settings, qbsync.poll_interval(connection_id) FROM qbsync.connection;
 SELECT qbsync_set('acme', 'poll_interval', NULL), qbsync_set('acme', 'keep_visible', NULL);
 SELECT settings, qbsync.poll_interval(connection_id) FROM qbsync.connection;
--- the allowance of an app is shared by its live companies: 100 × 31 days ÷ 400,000 reads
+-- the allowance of an app is shared by its live companies (051_freshness)
 SAVEPOINT s;
 INSERT INTO qbsync.connection (name, app, realm_id, state) SELECT 'c' || n, 'my-app', 1000 + n, 'live' FROM generate_series(1, 99) n;
 INSERT INTO qbsync.connection (name, app, realm_id, state) SELECT 'p' || n, 'my-app', 2000 + n, 'paused' FROM generate_series(1, 99) n;
-SELECT qbsync.poll_interval(connection_id) FROM qbsync.connection WHERE name = 'acme';
+UPDATE qbsync.app SET monthly_reads = 1000;
+SELECT qbsync.poll_interval(connection_id) > '1 min' AS longer FROM qbsync.connection WHERE name = 'acme';
 SELECT qbsync_pause();
 ROLLBACK TO s;
 

@@ -29,9 +29,9 @@ FROM qbsync.status ORDER BY connection;
 SELECT connection, since AT TIME ZONE 'UTC' AS since FROM qbsync.status WHERE connection_id IN (-5, -6) ORDER BY 1;
 
 -- how fresh, how much it costs
-INSERT INTO qbsync.cursor (connection_id, entity, phase, checked_at, reads, reads_month)
-VALUES (-4, '*', 'loaded', now() - interval '2 min', 1234, date_trunc('month', now() AT TIME ZONE 'UTC')),
-	   (-12, '*', 'loaded', now() - interval '3 min', 99, date_trunc('month', now() AT TIME ZONE 'UTC') - interval '1 month');
+INSERT INTO qbsync.cursor (connection_id, entity, phase, checked_at, reads, reads_day)
+VALUES (-4, '*', 'loaded', now() - interval '2 min', 1234, (now() AT TIME ZONE 'UTC')::date),
+	   (-12, '*', 'loaded', now() - interval '3 min', 99, date_trunc('month', now() AT TIME ZONE 'UTC') - interval '1 day');
 INSERT INTO qbsync.error (connection_id, entity, id, problem, detail, record) VALUES
 	(-4, 'invoice', '8', 'bad_record', 'invalid JSON', '\x00'), (-4, 'customer', '9', 'altered_text', 'display_name', NULL),
 	(-11, 'customer', '9', 'altered_text', 'display_name', NULL);

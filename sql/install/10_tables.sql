@@ -173,9 +173,10 @@ CREATE TABLE qbsync.cursor (
 	catch_up_to		timestamptz,
 	checked_at		timestamptz,
 	last_request_at	timestamptz,
-	-- metered reads of this company in that month; on the row of entity '*'
+	changed_at		timestamptz,
+	-- metered reads of this company on that day (UTC); on the row of entity '*'
 	reads			bigint NOT NULL DEFAULT 0,
-	reads_month		date,
+	reads_day		date,
 	PRIMARY KEY (connection_id, entity)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE qbsync.cursor IS 'How far each company is read: one row per entity for loads, and one with entity ''*'' for change data capture';
@@ -184,15 +185,16 @@ COMMENT ON COLUMN qbsync.cursor.position IS 'records of the load settled so far,
 COMMENT ON COLUMN qbsync.cursor.changed_since IS 'Intuit''s clock: everything that changed before is in the tables';
 COMMENT ON COLUMN qbsync.cursor.catch_up_to IS 'Intuit''s clock: an answer of change data capture at that time was truncated; changes until then are being read by other means';
 COMMENT ON COLUMN qbsync.cursor.checked_at IS 'our clock: start of the newest request that found us complete';
+COMMENT ON COLUMN qbsync.cursor.changed_at IS 'our clock: the newest poll that brought something; decides how often the company is polled';
 COMMENT ON COLUMN qbsync.cursor.last_request_at IS 'start of the newest request settled; starts never go backwards, even when the clock does';
 
-CREATE TABLE qbsync.api_usage (
+CREATE TABLE qbsync.metered_read (
 	connection_id	integer NOT NULL,
-	month			date NOT NULL,
+	day				date NOT NULL,
 	reads			bigint NOT NULL,
-	PRIMARY KEY (connection_id, month)
+	PRIMARY KEY (connection_id, day)
 );
-COMMENT ON TABLE qbsync.api_usage IS 'Metered reads of past months per company; the current month is counted in qbsync.cursor';
+COMMENT ON TABLE qbsync.metered_read IS 'Metered reads of past days (UTC) per company, for 400 days; today''s are counted in qbsync.cursor. Read qbsync.api_usage';
 
 CREATE TABLE qbsync.problem (
 	code		text PRIMARY KEY,

@@ -246,26 +246,6 @@ END
 $fn$;
 COMMENT ON FUNCTION qbsync.queue_job(integer, text, jsonb) IS 'Ask the gateway for something at commit; returns the job, an equal one that still waits if there is one';
 
-/*
- * An app's allowance is shared by its companies, and Intuit counts per app: live companies × seconds of a month ÷ 80 %
- * of the reads, but never more often than once a minute.  A month counts 31 days, so that the sum holds in each.
- */
-CREATE FUNCTION qbsync.poll_interval(connection_id integer)
-RETURNS interval
-LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $fn$
-	SELECT coalesce((c.settings ->> 'poll_interval')::interval,
-					make_interval(secs => greatest(60.0, ceil(n.live * 31 * 86400 / (0.8 * a.monthly_reads)))))
-	FROM qbsync.connection c
-	JOIN qbsync.app a ON a.name = c.app
-	CROSS JOIN LATERAL (SELECT greatest(count(*), 1) AS live
-						FROM qbsync.connection o
-						WHERE o.app = c.app AND o.state IN ('loading', 'live')) n
-	WHERE c.connection_id = poll_interval.connection_id;
-$fn$;
-COMMENT ON FUNCTION qbsync.poll_interval(integer) IS 'Time between two polls of a company: its setting, or max(60 s, live companies of the app × month ÷ 80 % of monthly_reads). SECURITY DEFINER: qbsync.status calls it for readers, who may not read the tables';
-
 CREATE FUNCTION qbsync.purge_mirror(connection_id integer)
 RETURNS void
 LANGUAGE plpgsql

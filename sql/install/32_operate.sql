@@ -215,7 +215,7 @@ BEGIN
 	END LOOP;
 END
 $fn$;
-COMMENT ON FUNCTION @extschema@.qbsync_set(text, text, text, text, text) IS 'Change a setting of a connection: poll_interval (at least 10 s; null: automatic), keep_visible (stay in the views when disconnected); or a policy (see qbsync.policy) of a connection, a mapping or one of its columns. A null value takes back what was set there. Runs as the caller: what goes out, and locked records, need triggers on the CRM''s tables';
+COMMENT ON FUNCTION @extschema@.qbsync_set(text, text, text, text, text) IS 'Change a setting of a connection: poll_interval (at least 10 s; null: automatic), sync_window (when it is polled, such as mon-fri 07:00-19:00 in the company''s time zone; null: always), keep_visible (stay in the views when disconnected); or a policy (see qbsync.policy) of a connection, a mapping or one of its columns. A null value takes back what was set there. Runs as the caller: what goes out, and locked records, need triggers on the CRM''s tables';
 
 CREATE FUNCTION qbsync.setting_value(setting text, value text)
 RETURNS jsonb
@@ -229,6 +229,13 @@ BEGIN
 		RETURN NULL;
 	ELSIF setting_value.setting = 'keep_visible' THEN
 		RETURN to_jsonb(setting_value.value::boolean);
+	ELSIF setting_value.setting = 'sync_window' THEN
+		IF (qbsync.parse_window(setting_value.value)).days IS NULL THEN
+			RAISE EXCEPTION 'sync_window is not valid: "%"', setting_value.value
+				USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It is from when to when, if need be on which days, in the company''s time zone.',
+					  HINT = 'For example ''07:00-19:00'', ''mon-fri 06:30-20:00'' or ''sat,sun 22:00-02:00''.';
+		END IF;
+		RETURN to_jsonb(setting_value.value);
 	END IF;
 	pause := setting_value.value::interval;
 	IF pause < '10 s' OR pause > '7 days' THEN

@@ -41,8 +41,9 @@ SELECT c.name AS connection, c.connection_id, c.company_name, c.state,
 	c.attempts, c.next_attempt_at,
 	u.checked_at AS last_synced_at,
 	CASE WHEN c.state IN ('loading', 'live') THEN now() - u.checked_at END AS lag,
-	CASE WHEN c.state IN ('loading', 'live') THEN qbsync.poll_interval(c.connection_id) END AS poll_interval,
-	CASE WHEN u.reads_month = date_trunc('month', now() AT TIME ZONE 'UTC')::date THEN u.reads ELSE 0 END AS reads_this_month,
+	CASE WHEN c.state IN ('loading', 'live') THEN qbsync.poll_interval(c.connection_id, e.pace) END AS poll_interval,
+	CASE WHEN c.state IN ('loading', 'live') THEN greatest(u.checked_at + qbsync.poll_interval(c.connection_id, e.pace), qbsync.polls_held_until(c.connection_id)) END AS next_poll_at,
+	qbsync.reads_this_month(c.connection_id) AS reads_this_month,
 	a.monthly_reads, a.environment, c.app, c.realm_id, c.authorized_by, c.refresh_expires_at, c.grant_expires_at,
 	(SELECT count(*) FROM qbsync.error r WHERE r.connection_id = c.connection_id)
 		+ (SELECT count(*) FROM qbsync.crm_error r WHERE r.connection_id = c.connection_id AND r.dismissed_at IS NULL)
@@ -53,6 +54,7 @@ SELECT c.name AS connection, c.connection_id, c.company_name, c.state,
 	(SELECT count(*) FROM qbsync.mapping r WHERE r.connection_id = c.connection_id AND r.problem IS NOT NULL) AS broken_mapping_count
 FROM qbsync.connection c
 JOIN qbsync.app a ON a.name = c.app
+JOIN (SELECT o.name, qbsync.poll_pace(o.name) AS pace FROM qbsync.app o OFFSET 0) e ON e.name = c.app
 LEFT JOIN qbsync.cursor u ON u.connection_id = c.connection_id AND u.entity = '*'
 CROSS JOIN (
 	SELECT qbsync.worker_state() AS worker,
@@ -97,6 +99,7 @@ COMMENT ON COLUMN qbsync.status.next_attempt_at IS 'when qbsync tries again by i
 COMMENT ON COLUMN qbsync.status.last_synced_at IS 'everything that changed in QuickBooks before is in the tables';
 COMMENT ON COLUMN qbsync.status.lag IS 'time since last_synced_at';
 COMMENT ON COLUMN qbsync.status.poll_interval IS 'time between two polls now in force';
+COMMENT ON COLUMN qbsync.status.next_poll_at IS 'when it is polled next, unless somebody asks for it before: by poll_interval, and when the sync window opens';
 COMMENT ON COLUMN qbsync.status.reads_this_month IS 'metered reads of this company this month (UTC)';
 COMMENT ON COLUMN qbsync.status.monthly_reads IS 'metered reads a month the app has for all its companies';
 COMMENT ON COLUMN qbsync.status.authorized_by IS 'database role that connected it last';

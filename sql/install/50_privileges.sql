@@ -50,7 +50,7 @@ GRANT USAGE ON SCHEMA qbsync TO qbsync_reader, qbsync_vendor_reader;
 
 -- Views run the functions they use as the one who asks.
 GRANT EXECUTE ON FUNCTION
-	qbsync.worker_state(), qbsync.key_status(), qbsync.today(text), qbsync.poll_interval(integer),
+	qbsync.worker_state(), qbsync.key_status(), qbsync.today(text), qbsync.poll_interval(integer, interval), qbsync.poll_pace(text), qbsync.polls_held_until(integer), qbsync.reads_this_month(integer),
 	qbsync.way_out(text, text, text), qbsync.catalogue_entities(), qbsync.catalogue_lines(), qbsync.catalogue_columns()
 TO qbsync_reader, qbsync_vendor_reader;
 -- qbsync_wait looks through this one.
@@ -59,7 +59,7 @@ GRANT EXECUTE ON FUNCTION qbsync.wait_state(text, text, bigint) TO qbsync_operat
 GRANT SELECT ON
 	qbsync.customer_summary, qbsync.invoice_status, qbsync.invoice_payment, qbsync.estimate_status,
 	qbsync.pipeline, qbsync.stage, qbsync.label,
-	qbsync.status, qbsync.progress,
+	qbsync.status, qbsync.progress, qbsync.api_usage,
 	qbsync.error_open, qbsync.problem, qbsync.problem_text, qbsync.fault_text, qbsync.catalogue, qbsync.catalogue_line, qbsync.catalogue_column,
 	qbsync.matched, qbsync.duplicate, qbsync.unlinked, qbsync.pending, qbsync.conflict_open, qbsync.timeline, qbsync.mapping_status
 TO qbsync_reader;
@@ -69,7 +69,7 @@ GRANT EXECUTE ON FUNCTION
 	qbsync.fill_text(text, bigint, text, text, text, text, text), qbsync.view_columns(regclass), qbsync.qualified(regclass)
 TO qbsync_reader;
 GRANT SELECT ON
-	qbsync.job, qbsync.cursor, qbsync.api_usage, qbsync.error, qbsync.http_log,
+	qbsync.job, qbsync.cursor, qbsync.metered_read, qbsync.error, qbsync.http_log,
 	qbsync.decision, qbsync.standing_decision, qbsync.rejected_pair, qbsync.crm_error, qbsync.send_error, qbsync.history, qbsync.activity
 TO qbsync_operator;
 GRANT SELECT ON

@@ -124,16 +124,16 @@ void
 cursor_count_reads(Company *company)
 {
 	static SqlStatement statement = {
-		"WITH month AS (SELECT date_trunc('month', now() AT TIME ZONE 'UTC')::date AS this),"
-		" past AS (INSERT INTO qbsync.api_usage AS u (connection_id, month, reads)"
-		"  SELECT connection_id, reads_month, reads FROM qbsync.cursor, month"
-		"  WHERE connection_id = $1 AND entity = '*' AND reads_month < this"
-		"  ON CONFLICT (connection_id, month) DO UPDATE SET reads = u.reads + excluded.reads)"
-		" INSERT INTO qbsync.cursor AS c (connection_id, entity, reads, reads_month, last_request_at)"
-		"  SELECT $1, '*', $2, this, $3 FROM month"
+		"WITH day AS (SELECT (now() AT TIME ZONE 'UTC')::date AS this),"
+		" past AS (INSERT INTO qbsync.metered_read AS u (connection_id, day, reads)"
+		"  SELECT connection_id, reads_day, reads FROM qbsync.cursor, day"
+		"  WHERE connection_id = $1 AND entity = '*' AND reads_day <> this"
+		"  ON CONFLICT (connection_id, day) DO UPDATE SET reads = u.reads + excluded.reads)"
+		" INSERT INTO qbsync.cursor AS c (connection_id, entity, reads, reads_day, last_request_at)"
+		"  SELECT $1, '*', $2, this, $3 FROM day"
 		" ON CONFLICT (connection_id, entity) DO UPDATE SET"
-		"  reads = CASE WHEN c.reads_month = excluded.reads_month THEN c.reads ELSE 0 END + excluded.reads,"
-		"  reads_month = excluded.reads_month, last_request_at = excluded.last_request_at",
+		"  reads = CASE WHEN c.reads_day = excluded.reads_day THEN c.reads ELSE 0 END + excluded.reads,"
+		"  reads_day = excluded.reads_day, last_request_at = excluded.last_request_at",
 		3, {INT4OID, INT8OID, TIMESTAMPTZOID}
 	};
 	Datum		values[3] = {

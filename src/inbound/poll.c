@@ -92,25 +92,27 @@ is_truncated(const Envelope *envelope)
 /*
  * In the unit: move the cursor, or note that it cannot move yet.  It moves as far as Intuit's clock says, but not much
  * further than ours went since the last poll, and never beyond the overlap: an answer with a time in the future would
- * make us pass over changes.
+ * make us pass over changes.  changed: something came.
  */
 static void
-advance_cursor(PollFlow *poll)
+advance_cursor(PollFlow *poll, bool changed)
 {
 	static SqlStatement advance = {
 		"UPDATE qbsync.cursor SET checked_at = $3, changed_since = greatest(changed_since,"
-		"  least($2, changed_since + ($3 - checked_at) + interval '2 minutes'))"
+		"  least($2, changed_since + ($3 - checked_at) + interval '2 minutes')),"
+		" changed_at = CASE WHEN $4 THEN now() ELSE changed_at END"
 		" WHERE connection_id = $1 AND entity = '*'",
-		3, {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+		4, {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID}
 	};
 	static SqlStatement hold = {
 		"UPDATE qbsync.cursor SET catch_up_to = CASE WHEN entity = '*' THEN $2 END,"
+		" changed_at = CASE WHEN entity = '*' THEN now() END,"
 		" phase = CASE WHEN entity = '*' THEN phase ELSE 'verifying' END"
 		" WHERE connection_id = $1 AND (entity = '*' OR entity = ANY (string_to_array($3, ',')))",
 		3, {INT4OID, TIMESTAMPTZOID, TEXTOID}
 	};
 	Company    *company = poll->company;
-	Datum		values[3] = {Int32GetDatum(company->id), TimestampTzGetDatum(poll->time)};
+	Datum		values[4] = {Int32GetDatum(company->id), TimestampTzGetDatum(poll->time)};
 
 	if (poll->truncated)
 	{
@@ -120,6 +122,7 @@ advance_cursor(PollFlow *poll)
 	else
 	{
 		values[2] = TimestampTzGetDatum(poll->started);
+		values[3] = BoolGetDatum(changed);
 		sql_execute(&advance, values, NULL);
 	}
 }
@@ -170,7 +173,7 @@ settle_poll(void *arg)
 						 company->loaded_once, &counts);
 	}
 	cursor_count_reads(company);
-	advance_cursor(poll);
+	advance_cursor(poll, counts.inserted + counts.updated + counts.deleted > 0);
 	finish_jobs(poll);
 }
 

@@ -114,6 +114,7 @@ typedef struct Company
 	int			failures;		/* failed flows in a row */
 	int64		poll_interval;	/* microseconds */
 	TimestampTz next_poll;
+	TimestampTz polls_held_until;	/* polls that nobody asked for wait until then: the sync window opens */
 	bool		poll_asked;		/* a sync job waits */
 	int64		connect_job;	/* open job of that kind, 0 if none */
 	int64		disconnect_job;

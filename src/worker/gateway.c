@@ -167,6 +167,8 @@ begin_poll(Company *company, TimestampTz now)
 		next_look = now;
 		return now;
 	}
+	if (!company->poll_asked && company->polls_held_until > now)
+		return company->polls_held_until;
 	company->next_poll = now + company->poll_interval;
 	poll_start(company);
 	return now;

@@ -44,6 +44,9 @@ clean_up(void *arg)
 		"DELETE FROM qbsync.capture c WHERE NOT EXISTS (SELECT FROM qbsync.watch w JOIN qbsync.mapping m ON m.mapping_id = w.mapping_id"
 		" WHERE w.watch_id = c.watch_id AND m.state = 'enabled')", 0
 	};
+	static SqlStatement reads = {
+		"DELETE FROM qbsync.metered_read WHERE day < (now() AT TIME ZONE 'UTC')::date - 400", 0
+	};
 	bool	   *some_left = arg;
 	Datum		values[2] = {Float8GetDatum((double) qbsync_log_retention)};
 
@@ -51,6 +54,7 @@ clean_up(void *arg)
 	for (int i = 0; i < lengthof(logs); i++)
 		sql_execute(&logs[i], values, NULL);
 	sql_execute(&captures, NULL, NULL);
+	sql_execute(&reads, NULL, NULL);
 	values[0] = Float8GetDatum((double) qbsync_history_retention);
 	values[1] = Int64GetDatum(ROWS_AT_ONCE);
 	for (int i = 0; i < lengthof(histories); i++)

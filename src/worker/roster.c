@@ -31,6 +31,7 @@ typedef struct Entry
 	CompanySettings settings;
 	char	   *settings_text;
 	int64		poll_interval;
+	TimestampTz polls_held_until;
 	int64		connect_job;
 	int64		disconnect_job;
 	bool		sync_asked;
@@ -97,7 +98,7 @@ static SqlStatement look_statement = {
 	" c.app, a.client_id, a.redirect_uri, e.api_url, e.token_url, e.revoke_url, e.requests_per_second,"
 	" e.requests_per_minute, e.concurrency, (extract(epoch FROM e.limit_window) * 1000000)::bigint,"
 	" (extract(epoch FROM e.throttle_wait) * 1000000)::bigint,"
-	" (extract(epoch FROM qbsync.poll_interval(c.connection_id)) * 1000000)::bigint,"
+	" (extract(epoch FROM qbsync.poll_interval(c.connection_id, p.pace)) * 1000000)::bigint,"
 	" j.connect, j.disconnect, coalesce(j.sync OR (j.catching_up AND NOT k.window_open AND NOT k.verify), false), k.load, k.catch_up, k.window_open, k.verify, k.last_request,"
 	" k.checked, row(c.app, c.realm_id, a.*, e.*)::text, c.problem IS NOT NULL AND c.next_attempt_at IS NULL,"
 	" k.loaded_once,"
@@ -106,8 +107,10 @@ static SqlStatement look_statement = {
 	" EXISTS (SELECT FROM qbsync.request r WHERE r.connection_id = c.connection_id AND r.state IN ('ready', 'sent', 'check', 'stale')),"
 	" EXISTS (SELECT FROM qbsync.lookup l WHERE l.connection_id = c.connection_id),"
 	" c.recheck_since IS NOT NULL, coalesce(k.checked > c.recheck_since, false),"
-	" c.state NOT IN ('authorizing', 'clone', 'disconnected') AND (c.system_identifier, c.database_id, c.timeline) IS DISTINCT FROM ($1, $2, $3)"
+	" c.state NOT IN ('authorizing', 'clone', 'disconnected') AND (c.system_identifier, c.database_id, c.timeline) IS DISTINCT FROM ($1, $2, $3),"
+	" qbsync.polls_held_until(c.connection_id)"
 	" FROM qbsync.connection c JOIN qbsync.app a ON a.name = c.app JOIN qbsync.environment e ON e.name = a.environment"
+	" JOIN (SELECT o.name, qbsync.poll_pace(o.name) AS pace FROM qbsync.app o OFFSET 0) p ON p.name = c.app"
 	" LEFT JOIN LATERAL (SELECT max(job_id) FILTER (WHERE kind = 'connect') AS connect,"
 	"   max(job_id) FILTER (WHERE kind = 'disconnect') AS disconnect,"
 	"   bool_or(kind = 'sync' AND state = 'queued') AS sync, bool_or(kind = 'sync' AND state = 'running') AS catching_up"
@@ -182,6 +185,7 @@ read_entry(uint64 row, Entry *entry, MemoryContext context)
 	entry->must_recheck = DatumGetBool(sql_datum(row, 35, NULL));
 	entry->rechecked = DatumGetBool(sql_datum(row, 36, NULL));
 	entry->unmarked = DatumGetBool(sql_datum(row, 37, NULL));
+	entry->polls_held_until = bigint_or_zero(row, 38);
 	if (entry->unmarked)
 		entry->state = COMPANY_CLONE;	/* the state in which least is done */
 }
@@ -267,6 +271,7 @@ adjust(Company *company, const Entry *entry)
 	company->must_recheck = entry->must_recheck;
 	company->rechecked = entry->rechecked;
 	company->poll_interval = entry->poll_interval;
+	company->polls_held_until = entry->polls_held_until;
 	company->connect_job = entry->connect_job;
 	company->disconnect_job = entry->disconnect_job;
 	company->poll_asked = entry->sync_asked;

@@ -120,42 +120,57 @@ is(crm('SELECT reads_this_month FROM qbsync.status'), counted(), 'status shows t
 my $month = crm("SELECT date_trunc('month', now() AT TIME ZONE 'UTC')::date");
 my $last_month = crm("SELECT ('$month'::date - interval '1 month')::date");
 my $reads = counted();
-crm("UPDATE qbsync.cursor SET reads_month = '$last_month' WHERE entity = '*'");
+crm("UPDATE qbsync.cursor SET reads_day = '$last_month' WHERE entity = '*'");
 is(crm('SELECT reads_this_month FROM qbsync.status'), '0', 'a new month begins with no read');
 wait_synced($node, database => 'crm', sync => 1);
 wait_synced($node, database => 'crm', sync => 1);
-is(crm("SELECT reads, reads_month FROM qbsync.cursor WHERE entity = '*'"), "2|$month", 'reads of the new month are counted anew');
-is(crm('SELECT month, reads FROM qbsync.api_usage'), "$last_month|$reads", 'and those of the old one are kept');
+is(crm("SELECT reads, reads_day = (now() AT TIME ZONE 'UTC')::date FROM qbsync.cursor WHERE entity = '*'"), '2|t', 'reads of the new month are counted anew');
+is(crm('SELECT day, reads FROM qbsync.metered_read'), "$last_month|$reads", 'and those of the old one are kept');
 # that month once more, as after a clock that was set back
-crm("UPDATE qbsync.cursor SET reads_month = '$last_month' WHERE entity = '*'");
+crm("UPDATE qbsync.cursor SET reads_day = '$last_month' WHERE entity = '*'");
 wait_synced($node, database => 'crm', sync => 1);
-is(crm('SELECT month, reads FROM qbsync.api_usage'), "$last_month|" . ($reads + 2), 'reads of one month add up');
+is(crm('SELECT day, reads FROM qbsync.metered_read'), "$last_month|" . ($reads + 2), 'reads of one day add up');
+is(crm("SELECT connection, reads FROM qbsync.api_usage WHERE month = '$last_month'"), "acme|" . ($reads + 2) . "\n|" . ($reads + 2), 'EXT-17: api_usage shows them by company and app');
 
 # --- the interval ---------------------------------------------------------------------------------------------------------------
 
-# live companies of the app, monthly reads, setting → interval; 31 days × live ÷ 80 %
-my @cases = (
-	[ 1, 500000, undef, '00:01:00' ], [ 2, 500000, undef, '00:01:00' ], [ 8, 500000, undef, '00:01:00' ],
-	[ 9, 500000, undef, '00:01:01' ], [ 10, 500000, undef, '00:01:07' ], [ 100, 500000, undef, '00:11:10' ],
-	[ 1, 55800, undef, '00:01:00' ], [ 1, 55799, undef, '00:01:01' ], [ 3, 1000, undef, '02:47:24' ],
-	[ 1, 1, undef, '930:00:00' ], [ 100, 500000, '5 min', '00:05:00' ], [ 1, 500000, '10 s', '00:00:10' ]);
-foreach my $case (@cases)
-{
-	my ($live, $reads, $setting, $expected) = @$case;
-	my $settings = $setting ? "{\"poll_interval\": \"$setting\"}" : '{}';
-	# another app's companies and those that are not live do not count; nothing of this is committed
-	is($node->safe_psql('crm', <<"SQL"), $expected, "interval of $live live companies with $reads reads a month" . ($setting ? ", set to $setting" : ''));
+# the allowance is shared by the live companies of the app; those of another app, and those that are not live, do not count
+my $live = <<'SQL';
 BEGIN;
-INSERT INTO qbsync.app (name, environment, client_id, redirect_uri, monthly_reads) VALUES ('case', 'simulator', 'x', 'https://x', $reads);
-INSERT INTO qbsync.connection (connection_id, name, app, realm_id, state, settings)
-	SELECT 1000 + n, 'case ' || n, 'case', 'r' || n, CASE WHEN n = 2 THEN 'loading' ELSE 'live' END, CASE WHEN n = 1 THEN '$settings'::jsonb ELSE '{}' END
-	FROM generate_series(1, $live) AS n;
+INSERT INTO qbsync.app (name, environment, client_id, redirect_uri, monthly_reads) VALUES ('case', 'simulator', 'x', 'https://x', 1000);
+INSERT INTO qbsync.connection (connection_id, name, app, realm_id, state)
+	SELECT 1000 + n, 'case ' || n, 'case', 'r' || n, CASE WHEN n = 2 THEN 'loading' ELSE 'live' END FROM generate_series(1, 3) AS n;
 INSERT INTO qbsync.connection (connection_id, name, app, realm_id, state)
 	SELECT 2000 + n, 'not live ' || n, 'case', 's' || n, (ARRAY['paused', 'reauthorize', 'disconnected', 'clone', 'unconfirmed'])[n] FROM generate_series(1, 5) AS n;
-SELECT make_interval(secs => extract(epoch FROM poll_interval)) FROM qbsync.status WHERE connection_id = 1001;
+SELECT s.poll_interval = qbsync.shared_pace(3, 1000, 0, m.seconds, m.seconds_left)
+FROM qbsync.status s, LATERAL (SELECT extract(epoch FROM date_trunc('month', t.utc) + interval '1 month' - t.utc) AS seconds_left,
+	extract(epoch FROM date_trunc('month', t.utc) + interval '1 month' - date_trunc('month', t.utc)) AS seconds FROM (SELECT now() AT TIME ZONE 'UTC' AS utc) t) m
+WHERE connection_id = 1001;
 ROLLBACK;
 SQL
-}
+is(crm($live), 't', 'EXT-17: polls of three live companies share 1,000 reads');
+crm("UPDATE qbsync.connection SET settings = settings - 'poll_interval'");
+is(crm("SELECT count(*) FROM qbsync.cursor c JOIN qbsync.status s USING (connection_id) WHERE entity = '*' AND s.poll_interval BETWEEN greatest('60 s', (now() - c.changed_at) / 10 - interval '10 s') AND '15 min'"), '1', 'X-17: the longer nothing came, the seldomer');
+crm("UPDATE qbsync.cursor SET changed_at = now() - interval '1 day'");
+is(crm('SELECT poll_interval FROM qbsync.status'), '00:15:00', 'X-17: but at least every 15 minutes');
+$simulator->control('POST', 'act', { act => 'edit', entity => 'Customer', id => crm("SELECT min(id) FROM qbsync.customer WHERE active"), set => { Notes => 'again' } });
+wait_synced($node, database => 'crm', sync => 1);
+is(crm('SELECT poll_interval FROM qbsync.status'), '00:01:00', 'X-17: and every minute when something came');
+
+# --- the sync window ----------------------------------------------------------------------------------------------------------
+
+# it is closed now: it opened the day before yesterday and opens in some days again
+my $closed = crm("SELECT lower(to_char(now() AT TIME ZONE default_time_zone + interval '3 days', 'dy')) || ' 07:00-19:00' FROM qbsync.company_info");
+crm("SELECT qbsync_set(setting => 'poll_interval', value => '10 s'), qbsync_set(setting => 'sync_window', value => '$closed')");
+my $before = polls();
+is(crm("SELECT next_poll_at > now() + interval '1 day' FROM qbsync.status"), 't', 'X-17: status says when the window opens');
+crm("UPDATE qbsync.cursor SET checked_at = checked_at - interval '1 hour'; SELECT qbsync_worker_restart()");
+$node->poll_query_until('crm', "SELECT qbsync.worker_state() = 'running'");
+wait_synced($node, database => 'crm', sync => 1);
+is(polls(), $before + 1, 'X-17: polled when somebody asks, though an hour was overdue');
+crm("SELECT qbsync_set(setting => 'sync_window', value => NULL)");
+$node->poll_query_until('crm', "SELECT checked_at > now() - interval '10 s' FROM qbsync.cursor WHERE entity = '*' AND checked_at > (SELECT max(finished_at) FROM qbsync.job)") or die;
+cmp_ok(polls(), '>=', $before + 2, 'X-17: and by itself once there is no window');
 
 $node->stop;
 is_quiet($node, 'nothing unexpected in the server log');
