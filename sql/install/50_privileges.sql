@@ -59,7 +59,7 @@ GRANT EXECUTE ON FUNCTION qbsync.wait_state(text, text, bigint) TO qbsync_operat
 GRANT SELECT ON
 	qbsync.customer_summary, qbsync.invoice_status, qbsync.invoice_payment, qbsync.estimate_status,
 	qbsync.pipeline, qbsync.stage, qbsync.label,
-	qbsync.status, qbsync.progress, qbsync.api_usage,
+	qbsync.status, qbsync.progress, qbsync.api_usage, qbsync.setup_todo,
 	qbsync.error_open, qbsync.problem, qbsync.problem_text, qbsync.fault_text, qbsync.catalogue, qbsync.catalogue_line, qbsync.catalogue_column,
 	qbsync.matched, qbsync.duplicate, qbsync.unlinked, qbsync.pending, qbsync.conflict_open, qbsync.timeline, qbsync.mapping_status
 TO qbsync_reader;
