@@ -35,7 +35,7 @@ SELECT qbsync_map_table('crm.client', 'customer', columns => '{"display_name": "
 SELECT * FROM pg_temp.todo();
 UPDATE qbsync.mapping SET state = 'enabled';
 SELECT * FROM pg_temp.todo();
-INSERT INTO qbsync.crm_error (connection_id, mapping_id, entity, id, problem) SELECT -1, mapping_id, 'customer', n::text, 'value_not_mapped' FROM qbsync.mapping, generate_series(1, 3) n;
+INSERT INTO qbsync.crm_error (connection_id, mapping_id, entity, id, problem, next_attempt_at) SELECT -1, mapping_id, 'customer', n::text, 'value_not_mapped', now() FROM qbsync.mapping, generate_series(1, 3) n;
 UPDATE qbsync.mapping SET paused_lanes = '{rule,backfill}';
 SELECT * FROM pg_temp.todo();
 SELECT what_to_do FROM qbsync.setup_todo;
