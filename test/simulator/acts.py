@@ -143,6 +143,7 @@ def _merge(sim, company, spec):
     company.losing.add(("Customer", loser.id))
     sim.merges.append({"realm": company.realm, "entity": "Customer", "id": loser.id,
                        "at": change.now + sim.settings["merge_delay"]})
+    change.notes.append({"lost": loser.id})
     sim.commit(change, "merge", "Customer", survivor.id)
     return {"survivor": copy(company.record("Customer", survivor.id).obj),
             "loser": copy(company.record("Customer", loser.id).obj)}

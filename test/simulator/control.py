@@ -36,6 +36,7 @@ class Control:
             ("GET", "settings"): self.settings, ("POST", "settings"): self.settings,
             ("GET", "faults"): self.list_faults, ("POST", "faults"): self.add_faults,
             ("DELETE", "faults"): self.clear_faults, ("POST", "release"): self.release,
+            ("GET", "webhooks"): self.webhooks, ("POST", "webhooks"): self.webhooks,
             ("GET", "tokens"): self.tokens, ("POST", "grant"): self.grant}
 
     def handle(self, request: Request) -> Answer:
@@ -191,6 +192,11 @@ class Control:
                     if not record.raw:
                         record.data = dumps(record.parse(), style).encode()
         self.sim.save_all()
+
+    def webhooks(self, asked, body):
+        """Set some settings; all of them, with what was delivered."""
+        self.sim.webhooks.configure(body)
+        return self.sim.webhooks.report(int(asked.get("after", 0)))
 
     # -- faults ----------------------------------------------------------
 

@@ -12,6 +12,7 @@ from oauth import OAuth
 from persist import File
 from replies import Replies, Reply
 from store import Change, Company
+from webhooks import Webhooks
 
 # The switches (doc/simulator.md explains each).  Points that nobody outside
 # Intuit can confirm are switches; defaults are the alternative that is harder
@@ -51,6 +52,7 @@ class Simulator:
         self.random = random.Random(seed)
         self.merges: list[dict] = []                        # losers still to disappear
         self.base_url = ""
+        self.webhooks = Webhooks(self)
 
     def load(self) -> None:
         """State of an earlier run. Settings of the command line are applied after this."""
@@ -129,6 +131,7 @@ class Simulator:
                                entry, versions, [(key, reply)] if key else ())
             self.ledger.append(entry)
             self.versions[entry["seq"]] = versions
+            self.webhooks.changed(change, entry)
             for note in change.notes:
                 self.limits.stats["masks_sent_back"] += "masked" in note
             if key:
