@@ -26,6 +26,7 @@ bool		qbsync_paused = false;
 int			qbsync_connect_timeout = 10000;
 int			qbsync_request_timeout = 130000;
 int			qbsync_max_response_size = 65536;
+int			qbsync_max_webhook_size = 1024;
 int			qbsync_log_retention = 30 * 24 * 60;
 int			qbsync_history_retention = 365 * 24 * 60;
 int			qbsync_apply_time_box = 100;
@@ -104,6 +105,11 @@ define_settings(void)
 							"Largest answer accepted from Intuit.",
 							"Bigger ones are asked for again in smaller pages.",
 							&qbsync_max_response_size, 65536, 64, 1024 * 1024,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("qbsync.max_webhook_size",
+							"Largest webhook delivery that qbsync_webhook takes.",
+							"Bigger ones are refused unread.",
+							&qbsync_max_webhook_size, 1024, 16, 64 * 1024,
 							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomBoolVariable("qbsync.paused",
 							 "Keeps all gateways of this server from talking to Intuit, and apply workers from writing CRM tables.",

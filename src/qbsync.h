@@ -18,6 +18,7 @@ extern bool qbsync_paused;
 extern int	qbsync_connect_timeout;		/* ms */
 extern int	qbsync_request_timeout;		/* ms */
 extern int	qbsync_max_response_size;	/* kB */
+extern int	qbsync_max_webhook_size;	/* kB */
 extern int	qbsync_log_retention;		/* minutes */
 extern int	qbsync_history_retention;	/* minutes */
 extern int	qbsync_apply_time_box;		/* ms */

@@ -19,7 +19,7 @@ DO $do$
 DECLARE
 	r text;
 BEGIN
-	FOREACH r IN ARRAY ARRAY['qbsync_admin', 'qbsync_operator', 'qbsync_reader', 'qbsync_vendor_reader'] LOOP
+	FOREACH r IN ARRAY ARRAY['qbsync_admin', 'qbsync_operator', 'qbsync_reader', 'qbsync_vendor_reader', 'qbsync_webhook'] LOOP
 		IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) r) THEN
 			EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', r);
 		ELSIF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) r AND rolcanlogin) THEN

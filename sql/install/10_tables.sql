@@ -177,6 +177,10 @@ CREATE TABLE qbsync.cursor (
 	-- metered reads of this company on that day (UTC); on the row of entity '*'
 	reads			bigint NOT NULL DEFAULT 0,
 	reads_day		date,
+	-- webhooks; on the row of entity '*'
+	webhook_at		timestamptz,
+	webhook_first	boolean,
+	missed_at		timestamptz,
 	PRIMARY KEY (connection_id, entity)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE qbsync.cursor IS 'How far each company is read: one row per entity for loads, and one with entity ''*'' for change data capture';
@@ -187,6 +191,9 @@ COMMENT ON COLUMN qbsync.cursor.catch_up_to IS 'Intuit''s clock: an answer of ch
 COMMENT ON COLUMN qbsync.cursor.checked_at IS 'our clock: start of the newest request that found us complete';
 COMMENT ON COLUMN qbsync.cursor.changed_at IS 'our clock: the newest poll that brought something; decides how often the company is polled';
 COMMENT ON COLUMN qbsync.cursor.last_request_at IS 'start of the newest request settled; starts never go backwards, even when the clock does';
+COMMENT ON COLUMN qbsync.cursor.webhook_at IS 'when the newest event came that the gateway has looked at';
+COMMENT ON COLUMN qbsync.cursor.webhook_first IS 'what was last heard was news; false: polling, or a write of our own, had brought it before';
+COMMENT ON COLUMN qbsync.cursor.missed_at IS 'start of the last poll that found changes of which no webhook had told';
 
 CREATE TABLE qbsync.metered_read (
 	connection_id	integer NOT NULL,

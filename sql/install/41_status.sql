@@ -44,6 +44,8 @@ SELECT c.name AS connection, c.connection_id, c.company_name, c.state,
 	CASE WHEN c.state IN ('loading', 'live') THEN qbsync.poll_interval(c.connection_id, e.pace) END AS poll_interval,
 	CASE WHEN c.state IN ('loading', 'live') THEN greatest(u.checked_at + qbsync.poll_interval(c.connection_id, e.pace), qbsync.polls_held_until(c.connection_id)) END AS next_poll_at,
 	qbsync.reads_this_month(c.connection_id) AS reads_this_month,
+	greatest(u.webhook_at, h.noted_at) AS last_webhook_at,
+	greatest(u.webhook_at, h.noted_at) > coalesce(u.missed_at, '-infinity') AS webhooks_alive,
 	a.monthly_reads, a.environment, c.app, c.realm_id, c.authorized_by, c.refresh_expires_at, c.grant_expires_at,
 	(SELECT count(*) FROM qbsync.error r WHERE r.connection_id = c.connection_id)
 		+ (SELECT count(*) FROM qbsync.crm_error r WHERE r.connection_id = c.connection_id AND r.dismissed_at IS NULL)
@@ -56,6 +58,7 @@ FROM qbsync.connection c
 JOIN qbsync.app a ON a.name = c.app
 JOIN (SELECT o.name, qbsync.poll_pace(o.name) AS pace FROM qbsync.app o OFFSET 0) e ON e.name = c.app
 LEFT JOIN qbsync.cursor u ON u.connection_id = c.connection_id AND u.entity = '*'
+LEFT JOIN LATERAL (SELECT max(w.noted_at) AS noted_at FROM qbsync.webhook_event w WHERE w.connection_id = c.connection_id) h ON true
 CROSS JOIN (
 	SELECT qbsync.worker_state() AS worker,
 		-- without secrets there is nothing to open, and the file is made when the first one is stored
@@ -101,6 +104,8 @@ COMMENT ON COLUMN qbsync.status.lag IS 'time since last_synced_at';
 COMMENT ON COLUMN qbsync.status.poll_interval IS 'time between two polls now in force';
 COMMENT ON COLUMN qbsync.status.next_poll_at IS 'when it is polled next, unless somebody asks for it before: by poll_interval, and when the sync window opens';
 COMMENT ON COLUMN qbsync.status.reads_this_month IS 'metered reads of this company this month (UTC)';
+COMMENT ON COLUMN qbsync.status.last_webhook_at IS 'when the last webhook came that told of a record of this company; null: none ever';
+COMMENT ON COLUMN qbsync.status.webhooks_alive IS 'false: polling has found changes since then of which no webhook told; null: there never was one';
 COMMENT ON COLUMN qbsync.status.monthly_reads IS 'metered reads a month the app has for all its companies';
 COMMENT ON COLUMN qbsync.status.authorized_by IS 'database role that connected it last';
 COMMENT ON COLUMN qbsync.status.refresh_expires_at IS 'the grant ends then if it is not used';

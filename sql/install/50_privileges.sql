@@ -1,7 +1,8 @@
 /*
- * Who may do what.  Four roles: qbsync_reader reads data and status; qbsync_operator is a reader who also runs it
+ * Who may do what.  Five roles: qbsync_reader reads data and status; qbsync_operator is a reader who also runs it
  * (pause, resume, sync, wait); qbsync_admin is an operator who also decides which companies are connected;
- * qbsync_vendor_reader reads suppliers, once they are mirrored.  Nobody writes tables directly but superusers.
+ * qbsync_vendor_reader reads suppliers, once they are mirrored; qbsync_webhook hands in webhook
+ * deliveries.  Nobody writes tables directly but superusers.
  */
 
 /*
@@ -69,6 +70,7 @@ GRANT EXECUTE ON FUNCTION
 	qbsync.fill_text(text, bigint, text, text, text, text, text), qbsync.view_columns(regclass), qbsync.qualified(regclass)
 TO qbsync_reader;
 GRANT SELECT ON
+	qbsync.webhook_event, qbsync.merged,
 	qbsync.job, qbsync.cursor, qbsync.metered_read, qbsync.error, qbsync.http_log,
 	qbsync.decision, qbsync.standing_decision, qbsync.rejected_pair, qbsync.crm_error, qbsync.send_error, qbsync.history, qbsync.activity
 TO qbsync_operator;
@@ -125,7 +127,10 @@ GRANT EXECUTE ON FUNCTION
 	qbsync.wake()
 TO qbsync_operator;
 
-GRANT EXECUTE ON FUNCTION @extschema@.qbsync_open_url(text, text, text) TO qbsync_reader;
+GRANT EXECUTE ON FUNCTION @extschema@.qbsync_open_url(text, text, text), @extschema@.qbsync_resolve_id(text, text, text) TO qbsync_reader;
+
+-- What faces the internet may hand deliveries in, and nothing else: not even the schema is open to it.
+GRANT EXECUTE ON FUNCTION @extschema@.qbsync_webhook(bytea, text) TO qbsync_webhook;
 
 -- Whoever declares a mapping has its view checked as the mapping's role.
 GRANT EXECUTE ON FUNCTION qbsync.query_as_role(name, text, jsonb, text) TO qbsync_admin;

@@ -33,3 +33,4 @@ SELECT pg_extension_config_dump('qbsync.request', '');
 SELECT pg_extension_config_dump('qbsync.request_request_id_seq', '');
 SELECT pg_extension_config_dump('qbsync.outgoing', '');
 SELECT pg_extension_config_dump('qbsync.create_generation', '');
+SELECT pg_extension_config_dump('qbsync.merged', '');

@@ -15,6 +15,7 @@
 
 #include "common/unit.h"
 #include "inbound/answer.h"
+#include "inbound/heard.h"
 #include "inbound/load.h"
 #include "inbound/mirror.h"
 #include "inbound/poll.h"
@@ -48,6 +49,7 @@ typedef struct PollFlow
 	TimestampTz started;
 	bool		truncated;
 	Fault		refusal;		/* why the time is asked for */
+	bool		look_up;		/* webhooks told of records that it did not show */
 	bool		still_asked;	/* somebody asked for a sync after this poll began */
 } PollFlow;
 
@@ -162,6 +164,7 @@ settle_poll(void *arg)
 	PollFlow   *poll = arg;
 	Company    *company = poll->company;
 	MirrorCounts counts = {0};
+	int64		changes;
 
 	for (int i = 0; i < poll->envelope.ngroups; i++)
 	{
@@ -173,7 +176,10 @@ settle_poll(void *arg)
 						 company->loaded_once, &counts);
 	}
 	cursor_count_reads(company);
-	advance_cursor(poll, counts.inserted + counts.updated + counts.deleted > 0);
+	changes = counts.inserted + counts.updated + counts.deleted;
+	advance_cursor(poll, changes > 0);
+	if (!poll->truncated)
+		poll->look_up = heard_settle_poll(company, poll->started, changes);
 	finish_jobs(poll);
 }
 
@@ -184,6 +190,9 @@ poll_settled(PollFlow *poll)
 
 	company->must_catch_up = false;
 	company->look_again |= company->must_recheck;
+	company->must_lookup |= poll->look_up;
+	company->must_merge |= company->merging;
+	company->poll_heard = false;
 	company->poll_asked = poll->still_asked;
 	if (poll->truncated)
 	{

@@ -108,6 +108,16 @@ typedef struct Company
 	bool		rechecked;		/* it was read */
 	bool		must_lookup;	/* records wait to be fetched by id */
 
+	/* webhooks */
+	bool		hears;			/* there were some */
+	bool		must_hear;		/* some wait to be sorted */
+	bool		merging;		/* merges are under way, as the last look found */
+	bool		must_merge;		/* and may have come further */
+	bool		poll_heard;		/* the next poll is what a webhook asked for */
+	int			heard_reads;	/* reads that may be spent on webhooks now */
+	TimestampTz heard_refilled_at;
+	TimestampTz heard_not_before;
+
 	/* work */
 	struct Flow *flow;			/* what is being done, or NULL */
 	TimestampTz not_before;		/* no new flow before: back-off after a failed one */

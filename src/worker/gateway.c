@@ -29,6 +29,7 @@
 #include "common/unit.h"
 #include "compat.h"
 #include "http/http.h"
+#include "inbound/heard.h"
 #include "inbound/load.h"
 #include "inbound/lookup.h"
 #include "inbound/poll.h"
@@ -200,12 +201,22 @@ begin_work(Company *company)
 		connect_start(company);
 	else if (company->state != COMPANY_LOADING && company->state != COMPANY_LIVE)
 		return 0;
-	else if (!begin_catching_up(company))
+	else
 	{
-		TimestampTz when = begin_poll(company, now);
+		TimestampTz heard = 0;
 
-		if (when > now)
-			return when;
+		if (company->state == COMPANY_LIVE)
+		{
+			heard = heard_sort(company);
+			heard_settle_merges(company);
+		}
+		if (!begin_catching_up(company))
+		{
+			TimestampTz when = appointment_earlier(begin_poll(company, now), heard);
+
+			if (company->flow == NULL && when > now)
+				return when;
+		}
 	}
 	/* the flow may have ended or failed already: come back at once to see */
 	return company->flow ? 0 : now;

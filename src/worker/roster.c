@@ -45,6 +45,9 @@ typedef struct Entry
 	bool		mapped;			/* a mapping of it is enabled */
 	bool		requests;		/* something is to be sent, or its outcome is not known */
 	bool		must_lookup;
+	bool		hears;
+	bool		must_hear;
+	bool		merging;
 	bool		must_recheck;
 	bool		rechecked;
 	bool		unmarked;		/* the row's mark is not this database's, and somebody holds the row */
@@ -108,7 +111,9 @@ static SqlStatement look_statement = {
 	" EXISTS (SELECT FROM qbsync.lookup l WHERE l.connection_id = c.connection_id),"
 	" c.recheck_since IS NOT NULL, coalesce(k.checked > c.recheck_since, false),"
 	" c.state NOT IN ('authorizing', 'clone', 'disconnected') AND (c.system_identifier, c.database_id, c.timeline) IS DISTINCT FROM ($1, $2, $3),"
-	" qbsync.polls_held_until(c.connection_id)"
+	" qbsync.polls_held_until(c.connection_id),"
+	" k.webhook_at IS NOT NULL, EXISTS (SELECT FROM qbsync.webhook_event w WHERE w.connection_id = c.connection_id),"
+	" EXISTS (SELECT FROM qbsync.merged g WHERE g.connection_id = c.connection_id AND (g.noted_at IS NULL OR g.referrers_at IS NULL))"
 	" FROM qbsync.connection c JOIN qbsync.app a ON a.name = c.app JOIN qbsync.environment e ON e.name = a.environment"
 	" JOIN (SELECT o.name, qbsync.poll_pace(o.name) AS pace FROM qbsync.app o OFFSET 0) p ON p.name = c.app"
 	" LEFT JOIN LATERAL (SELECT max(job_id) FILTER (WHERE kind = 'connect') AS connect,"
@@ -123,6 +128,7 @@ static SqlStatement look_statement = {
 	"   coalesce(bool_or(catch_up_to IS NOT NULL), false) AS window_open,"
 	"   coalesce(bool_or(phase = 'verifying'), false) AS verify,"
 	"   max(last_request_at) AS last_request, max(checked_at) FILTER (WHERE entity = '*') AS checked,"
+	"   max(webhook_at) FILTER (WHERE entity = '*') AS webhook_at,"
 	"   coalesce(bool_or(finished_at IS NOT NULL) FILTER (WHERE entity = '*'), false) AS loaded_once"
 	"   FROM qbsync.cursor WHERE connection_id = c.connection_id) k ON true"
 	" ORDER BY c.connection_id",
@@ -186,6 +192,9 @@ read_entry(uint64 row, Entry *entry, MemoryContext context)
 	entry->rechecked = DatumGetBool(sql_datum(row, 36, NULL));
 	entry->unmarked = DatumGetBool(sql_datum(row, 37, NULL));
 	entry->polls_held_until = bigint_or_zero(row, 38);
+	entry->must_hear = DatumGetBool(sql_datum(row, 40, NULL));
+	entry->hears = entry->must_hear || DatumGetBool(sql_datum(row, 39, NULL));
+	entry->merging = DatumGetBool(sql_datum(row, 41, NULL));
 	if (entry->unmarked)
 		entry->state = COMPANY_CLONE;	/* the state in which least is done */
 }
@@ -277,6 +286,10 @@ adjust(Company *company, const Entry *entry)
 	company->poll_asked = entry->sync_asked;
 	company->loaded_once = entry->loaded_once;
 	company->last_start = Max(company->last_start, entry->last_request);
+	company->hears = entry->hears;
+	company->must_hear |= entry->must_hear;
+	company->merging = entry->merging;
+	company->must_merge |= entry->merging;
 	if (company->flow == NULL)
 	{
 		company->must_load = entry->must_load;
