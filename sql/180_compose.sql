@@ -21,6 +21,12 @@ SELECT pg_temp.body('{"bill_city": "Paris"}', '{"Id": "42", "BillAddr": {"Id": "
 SELECT pg_temp.body('{"notes": null, "emails": [], "mobile": "", "bill_line2": null}', '{"Notes": "o", "PrimaryEmailAddr": {"Address": "a@b.example"}, "Mobile": {"FreeFormNumber": "1"}, "BillAddr": {"Id": "7", "Line1": "x", "Line2": "y"}}');
 -- a reference, number or date: the whole record without it, and without what QuickBooks computes
 SELECT pg_temp.body('{"term_id": null, "notes": "n"}', '{"Id": "42", "SyncToken": "3", "domain": "QBO", "sparse": false, "DisplayName": "A", "Notes": "o", "SalesTermRef": {"value": "3"}, "Balance": 10.50, "MetaData": {}, "FullyQualifiedName": "A", "CurrencyRef": {"value": "USD"}, "BillAddr": {"Id": "7"}, "Taxable": false}');
+-- asked for, texts too are left out of the whole record: an object of which nothing stays with them, one of which something stays without them
+SELECT coalesce(body, problem) FROM qbsync.compose('customer', '{"notes": "", "mobile": null, "emails": [], "bill_line2": null, "ship_line1": "", "company_name": "New", "term_id": null}',
+	'{"DisplayName": "A", "Notes": "o", "CompanyName": "Old", "PrimaryEmailAddr": {"Address": "a@b.example"}, "Mobile": {"FreeFormNumber": "1"}, "BillAddr": {"Id": "7", "Line1": "x", "Line2": "y"}, "ShipAddr": {"Id": "8", "Line1": "z"}, "SalesTermRef": {"value": "3"}, "Balance": 7}',
+	'42', '3', leave_out => true);
+-- nothing is emptied: sparse as ever
+SELECT coalesce(body, problem) FROM qbsync.compose('customer', '{"notes": "n"}', '{"DisplayName": "A", "Notes": "o"}', '42', '3', true);
 -- no longer a sub-customer
 SELECT pg_temp.body('{"parent_id": null}', '{"DisplayName": "A", "Job": true, "ParentRef": {"value": "9"}}');
 -- but not when that would write a mask into the tax number

@@ -26,6 +26,7 @@ CREATE TABLE qbsync.request (
 	first_sent_at	timestamptz,
 	sent_at			timestamptz,
 	attempts		integer NOT NULL DEFAULT 0,
+	leave_out		boolean NOT NULL DEFAULT false,
 	UNIQUE (mapping_id, crm_key),
 	CHECK ((operation = 'create') = (id IS NULL))
 ) WITH (fillfactor = 80);
@@ -41,6 +42,7 @@ COMMENT ON COLUMN qbsync.request.sync_token IS 'of the mirrored record from whic
 COMMENT ON COLUMN qbsync.request.sent_values IS 'columns of the mirror that are sent, null for one that is emptied';
 COMMENT ON COLUMN qbsync.request.crm_values IS 'canonical row as the CRM showed it when the body was made; goes into link.crm_base for what QuickBooks shows otherwise';
 COMMENT ON COLUMN qbsync.request.batch_requestid IS 'requestid of the batch it was sent in, null: alone; a repetition goes in the same batch with the same bid, or QuickBooks would not know it again';
+COMMENT ON COLUMN qbsync.request.leave_out IS 'QuickBooks took no notice of an empty text: the whole record is sent, without what is to be emptied';
 COMMENT ON COLUMN qbsync.request.first_sent_at IS 'of this body and requestid';
 
 CREATE TABLE qbsync.outgoing (
@@ -109,11 +111,11 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.derive_requestid(text[]) IS 'requestid of a write: of a create (connection.origin, ''create'', mapping_id, crm_key, generation), of an update (origin, ''update'', mapping_id, crm_key, generation, id, sync_token, body), of a batch (origin, ''batch'', requestids of its items in order)';
 
-CREATE FUNCTION qbsync.compose(entity text, columns jsonb, raw jsonb DEFAULT NULL, id text DEFAULT NULL, sync_token text DEFAULT NULL,
+CREATE FUNCTION qbsync.compose(entity text, columns jsonb, raw jsonb DEFAULT NULL, id text DEFAULT NULL, sync_token text DEFAULT NULL, leave_out boolean DEFAULT false,
 	OUT body text, OUT problem text, OUT column_name text, OUT detail text)
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'qbsync_compose';
-COMMENT ON FUNCTION qbsync.compose(text, jsonb, jsonb, text, text) IS 'JSON that QuickBooks is sent: columns of the mirror with their new values (null: to be emptied), for an update with the record as it is, its id and SyncToken. When QuickBooks would refuse it: no body, but the problem, the column and the particulars (QuickBooks API, Customer and limits of its fields)';
+COMMENT ON FUNCTION qbsync.compose(text, jsonb, jsonb, text, text, boolean) IS 'JSON that QuickBooks is sent: columns of the mirror with their new values (null: to be emptied), for an update with the record as it is, its id and SyncToken. leave_out: texts, too, are emptied by sending the whole record without them. When QuickBooks would refuse it: no body, but the problem, the column and the particulars (QuickBooks API, Customer and limits of its fields)';
 
 INSERT INTO qbsync.problem (code, needs_person, meaning, remedy) VALUES
 	('send_too_long', true, 'A field of the CRM is longer than QuickBooks takes. Nothing was sent.', 'Shorten it in the CRM; the record then goes by itself.'),

@@ -254,10 +254,11 @@ BEGIN
 			JOIN qbsync.%4$I c ON c.connection_id = %5$s AND c.id = u.id
 		), composed AS MATERIALIZED (
 			SELECT g.*, CASE WHEN g.send = qbsync.deactivation() THEN 'rule' ELSE 'interactive' END AS lane, b.body, b.problem, b.column_name, b.detail
-			FROM given g LEFT JOIN LATERAL qbsync.compose(%6$L, g.columns, g.raw, g.id, g.sync_token) b ON g.waits_for = '{}' AND g.unmapped = '{}'
+			FROM given g LEFT JOIN LATERAL qbsync.compose(%6$L, g.columns, g.raw, g.id, g.sync_token,
+				EXISTS (SELECT FROM qbsync.request o WHERE o.mapping_id = %8$s AND o.crm_key = g.crm_key AND o.leave_out)) b ON g.waits_for = '{}' AND g.unmapped = '{}'
 		)%7$s
 		SELECT count(*) FROM entered
-		$sql$, them.columns, them.waits_for, them.unmapped, m.entity, m.connection_id, m.entity, finish);
+		$sql$, them.columns, them.waits_for, them.unmapped, m.entity, m.connection_id, m.entity, finish, m.mapping_id);
 
 	IF NOT qbsync.may_create(m.mapping_id) THEN
 		RETURN;

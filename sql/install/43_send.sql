@@ -86,7 +86,7 @@ BEGIN
 	FROM qbsync.mapping_columns(m.mapping_id) c WHERE c.role IN ('canonical', 'reference');
 	RETURN format($sql$
 WITH answered AS (
-	SELECT r.operation, r.crm_key, r.sent_values, r.crm_values, a.id, %1$s AS theirs,
+	SELECT r.operation, r.crm_key, r.sent_values, r.crm_values, a.id, %1$s AS theirs, r.state = 'ready' AS once_more,
 		CASE WHEN c.sync_token IS DISTINCT FROM a.sync_token THEN coalesce(to_jsonb(c), '{}') END AS later
 	FROM unnest($1::bigint[], $2::text[], $3::text[]) AS a(request_id, id, sync_token)
 	JOIN qbsync.request r ON r.request_id = a.request_id AND r.mapping_id = %2$s
@@ -102,7 +102,8 @@ WITH answered AS (
 				CASE WHEN s.later IS NULL OR coalesce(s.later -> v.sent_as, 'null') = coalesce(s.sent_values -> v.sent_as, 'null')
 					THEN s.theirs -> v.name ELSE s.crm_values -> v.name END AS theirs
 			  FROM (VALUES %5$s) AS v(name, sent_as, unit, goes_out)
-			  WHERE s.sent_values ? v.sent_as OR s.operation = 'create' AND v.goes_out) v) k
+			  WHERE (s.sent_values ? v.sent_as OR s.operation = 'create' AND v.goes_out)
+				AND NOT (s.once_more AND qbsync.is_empty(s.sent_values -> v.sent_as) AND s.theirs ? v.name)) v) k
 )
 SELECT a.operation = 'create', %4$s, %6$L::text, a.id, %7$s, %2$s, a.crm_key, a.names, a.units, a.base, a.crm_base FROM agreed a
 $sql$, (SELECT t.value FROM qbsync.their_row(m.mapping_id, 'c', false) t), m.mapping_id, m.entity, m.connection_id,
@@ -110,6 +111,55 @@ $sql$, (SELECT t.value FROM qbsync.their_row(m.mapping_id, 'c', false) t), m.map
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.sent_statement(integer) IS 'Statement that gives what is agreed on for requests that QuickBooks has carried out for a mapping: is it a creation, key of the link, mapping, crm_key, columns and units agreed on, base and crm_base';
+
+CREATE FUNCTION qbsync.is_empty(value jsonb)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT coalesce(is_empty.value, 'null') IN ('null', '""', '[]');
+$fn$;
+COMMENT ON FUNCTION qbsync.is_empty(jsonb) IS 'Is a value missing, null, an empty text or an empty list?';
+
+/*
+ * A text is emptied by an empty text, which Intuit does not promise.  Where the answer still has something, the whole record is
+ * sent without it, which is documented to empty it; what that one's answer shows is agreed on.
+ */
+CREATE FUNCTION qbsync.send_whole(requests bigint[], sync_tokens text[])
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	its_entity text;
+	made bigint;
+	n bigint := 0;
+BEGIN
+	FOR its_entity IN SELECT DISTINCT r.entity FROM qbsync.request r WHERE r.request_id = ANY (send_whole.requests) AND r.operation = 'update' AND NOT r.leave_out LOOP
+		EXECUTE format($sql$
+			UPDATE qbsync.request r SET state = 'ready', leave_out = true, body = x.body, sync_token = x.sync_token, batch_requestid = NULL, bid = NULL,
+				composed_at = clock_timestamp(), first_sent_at = NULL, sent_at = NULL,
+				requestid = qbsync.derive_requestid(x.origin, 'update', r.mapping_id::text, r.crm_key, r.generation::text, r.id, x.sync_token, x.body)
+			FROM (
+				SELECT q.request_id, c.sync_token, b.body, k.origin::text AS origin
+				FROM unnest($1, $2) AS a(request_id, sync_token)
+				JOIN qbsync.request q ON q.request_id = a.request_id AND q.entity = %1$L AND q.operation = 'update' AND NOT q.leave_out
+				JOIN qbsync.connection k ON k.connection_id = q.connection_id
+				-- an edit that came in since is looked at first
+				JOIN qbsync.%1$I c ON c.connection_id = q.connection_id AND c.id = q.id AND c.sync_token = a.sync_token
+				CROSS JOIN LATERAL qbsync.compose(q.entity, q.sent_values, c.raw, c.id, c.sync_token, true) b
+				WHERE b.body IS NOT NULL AND EXISTS (SELECT FROM jsonb_each(q.sent_values) v WHERE qbsync.is_empty(v.value) AND NOT qbsync.is_empty(to_jsonb(c) -> v.key))
+				  -- else that was no empty text, but the whole record already
+				  AND q.body::jsonb -> 'sparse' = 'true') x
+			WHERE r.request_id = x.request_id
+		$sql$, its_entity) USING send_whole.requests, send_whole.sync_tokens;
+		GET DIAGNOSTICS made = ROW_COUNT;
+		n := n + made;
+	END LOOP;
+	RETURN n;
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.send_whole(bigint[], text[]) IS 'Updates that were carried out, with the SyncTokens of the answers: those whose empty texts QuickBooks took no notice of are made anew, to be sent whole. How many';
 
 /* With the rows of the requests goes whatever said that something was still to be done. */
 CREATE FUNCTION qbsync.finish_requests(requests bigint[], ids text[])
@@ -125,7 +175,7 @@ BEGIN
 
 	WITH gone AS (
 		DELETE FROM qbsync.request r USING unnest(finish_requests.requests, finish_requests.ids) AS a(request_id, id)
-		WHERE r.request_id = a.request_id
+		WHERE r.request_id = a.request_id AND r.state <> 'ready'	-- that one is sent once more
 		RETURNING r.connection_id, r.mapping_id, r.entity, r.crm_key, r.operation, r.generation, r.sent_values, a.id
 	), counted AS (
 		-- however the link ends, whatever is made after it is another creation
@@ -143,7 +193,7 @@ BEGIN
 	FROM gone g;
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.finish_requests(bigint[], text[]) IS 'Requests were carried out: their rows go, with errors about them; ids: the records, in the same order';
+COMMENT ON FUNCTION qbsync.finish_requests(bigint[], text[]) IS 'Requests were carried out: their rows go, with errors about them, unless they are sent once more; ids: the records, in the same order';
 
 /* What only an edit can cure is not tried again before one. */
 CREATE FUNCTION qbsync.send_retry_at(problem text, attempts integer)

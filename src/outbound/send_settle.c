@@ -119,13 +119,22 @@ judge_check(SendCall *call)
 
 /* --- the unit ----------------------------------------------------------------------------------------------------- */
 
+/* Was a text to be emptied? */
+static bool
+empties_text(const SendItem *item)
+{
+	return !item->create && strstr(item->body, "\"\"") != NULL;
+}
+
 /* Requests that were carried out. */
 static void
 record_done(Settlement *settlement)
 {
+	static SqlStatement whole = {"SELECT qbsync.send_whole($1, $2)", 2, {INT8ARRAYOID, TEXTARRAYOID}};
 	static SqlStatement finish = {"SELECT qbsync.finish_requests($1, $2)", 2, {INT8ARRAYOID, TEXTARRAYOID}};
 	Datum	   *columns[3] = {NULL};
 	Datum		values[3];
+	bool		emptied = false;
 	int			n = 0;
 
 	for (int c = 0; c < settlement->ncalls; c++)
@@ -143,12 +152,20 @@ record_done(Settlement *settlement)
 			columns[0][n] = Int64GetDatum(item->request_id);
 			columns[1][n] = CStringGetTextDatum(item->record.id);
 			columns[2][n++] = CStringGetTextDatum(item->record.sync_token);
+			emptied |= empties_text(item);
 		}
 	if (n == 0)
 		return;
 	values[0] = PointerGetDatum(construct_array(columns[0], n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	values[1] = PointerGetDatum(construct_array(columns[1], n, TEXTOID, -1, false, TYPALIGN_INT));
 	values[2] = PointerGetDatum(construct_array(columns[2], n, TEXTOID, -1, false, TYPALIGN_INT));
+	if (emptied)
+	{
+		Datum		given[] = {values[0], values[2]};
+
+		sql_execute(&whole, given, NULL);
+		settlement->again |= DatumGetInt64(sql_datum(0, 1, NULL)) > 0;
+	}
 	send_links_record(values[0], values[1], values[2]);
 	sql_execute(&finish, values, NULL);
 }

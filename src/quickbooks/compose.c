@@ -6,7 +6,7 @@
  * QuickBooks replaces it as a whole; so what of it has no column is taken along from the record.  A text is emptied by an empty
  * text.  References, numbers and dates cannot be emptied by a sparse update: then the whole record is sent, without the member,
  * which QuickBooks documents as emptying it; a record whose tax number is shown masked cannot be sent whole, since the mask
- * would become the number.
+ * would become the number.  The same is asked for (leave_out) when QuickBooks took no notice of an empty text.
  *
  * Pure: what goes out follows from the arguments alone, so that the plan shows what the worker does, and a body made again from
  * the same record is the same body.
@@ -78,9 +78,9 @@ is_reference(const CatalogueColumn *column)
 
 /* Does an empty text empty it? */
 static bool
-empties_by_text(const CatalogueColumn *column)
+empties_by_text(const Compose *compose, const CatalogueColumn *column)
 {
-	return (column->type == COLUMN_TEXT || column->type == COLUMN_EMAILS) && !is_reference(column);
+	return (column->type == COLUMN_TEXT || column->type == COLUMN_EMAILS) && !is_reference(column) && !compose->leave_out;
 }
 
 /* May it be written here? */
@@ -207,8 +207,11 @@ was_altered(const JsonbValue *value)
 	return false;
 }
 
-/* What the record has at a top member beside the columns that are given; places on a map, which move with the address, are left out. */
-static void
+/*
+ * What the record has at a top member beside the columns that are given; places on a map, which move with the address, are left
+ * out.  Returns whether there is any, the address' own id not counted.
+ */
+static bool
 push_kept_members(Compose *compose, const CatalogueColumn *first, JsonbParseState **state)
 {
 	JsonbValue	object;
@@ -216,14 +219,16 @@ push_kept_members(Compose *compose, const CatalogueColumn *first, JsonbParseStat
 	JsonbValue	value;
 	JsonbIterator *iterator;
 	JsonbIteratorToken token;
+	bool		any = false;
 
 	if (compose->raw == NULL || getKeyJsonValueFromContainer(&compose->raw->root, first->path, top_length(first), &object) == NULL ||
 		object.type != jbvBinary || !JsonContainerIsObject(object.val.binary.data))
-		return;
+		return false;
 	iterator = JsonbIteratorInit(object.val.binary.data);
 	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
 	{
 		static const char *const places[] = {"Lat", "Long"};
+		static const char *const own[] = {"Id"};
 
 		if (token != WJB_KEY)
 			continue;
@@ -233,8 +238,42 @@ push_kept_members(Compose *compose, const CatalogueColumn *first, JsonbParseStat
 		if (was_altered(&value))
 			compose_refuse(compose, "send_bad_characters", first->name,
 						   "QuickBooks has characters beside it (%.*s) that PostgreSQL cannot keep; change it there.", key.val.string.len, key.val.string.val);
-		push_member(state, key.val.string.val, key.val.string.len, &value);
+		if (state)
+			push_member(state, key.val.string.val, key.val.string.len, &value);
+		any |= !is_listed(&key, own, lengthof(own));
 	}
+	return any;
+}
+
+/* Is a column that is given left out of the whole record, to be emptied? */
+static bool
+is_left_out(const Compose *compose, int column)
+{
+	return compose->whole && compose->columns[column].cleared && !empties_by_text(compose, &compose->entity->columns[column]);
+}
+
+/* Is a column that is given part of the same top member as another? */
+static bool
+is_beside(const Compose *compose, int column, const CatalogueColumn *other)
+{
+	const CatalogueColumn *it = &compose->entity->columns[column];
+
+	return compose->columns[column].given && inner_member(it) != NULL && top_length(it) == top_length(other) &&
+		strncmp(it->path, other->path, top_length(other)) == 0;
+}
+
+/* Does nothing stay of a top member in the whole record? */
+static bool
+is_emptied(Compose *compose, int first)
+{
+	const CatalogueColumn *column = &compose->entity->columns[first];
+
+	if (inner_member(column) == NULL)
+		return is_left_out(compose, first);
+	for (int i = first; i < compose->ncolumns; i++)
+		if (is_beside(compose, i, column) && !is_left_out(compose, i))
+			return false;
+	return is_reference(column) || !push_kept_members(compose, column, NULL);
 }
 
 /* A top member with all columns in it that are given; first is the first of them. */
@@ -245,6 +284,8 @@ push_top(Compose *compose, int first, JsonbParseState **state)
 	JsonbValue	value = sent_value(column, &compose->columns[first]);
 	JsonbValue	key = string_value(column->path, top_length(column));
 
+	if (is_emptied(compose, first))
+		return;
 	if (inner_member(column) == NULL)
 	{
 		push_member(state, column->path, top_length(column), &value);
@@ -253,13 +294,12 @@ push_top(Compose *compose, int first, JsonbParseState **state)
 	pushJsonbValue(state, WJB_KEY, &key);
 	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
 	if (!is_reference(column))
-		push_kept_members(compose, column, state);
+		(void) push_kept_members(compose, column, state);
 	for (int i = first; i < compose->ncolumns; i++)
 	{
 		const CatalogueColumn *other = &compose->entity->columns[i];
 
-		if (!compose->columns[i].given || inner_member(other) == NULL || top_length(other) != top_length(column) ||
-			strncmp(other->path, column->path, top_length(column)) != 0)
+		if (!is_beside(compose, i, column) || is_left_out(compose, i))
 			continue;
 		value = sent_value(other, &compose->columns[i]);
 		push_member(state, inner_member(other), strlen(inner_member(other)), &value);
@@ -323,7 +363,7 @@ static const CatalogueColumn *
 needs_whole(const Compose *compose)
 {
 	for (int i = 0; i < compose->ncolumns; i++)
-		if (compose->columns[i].given && compose->columns[i].cleared && !empties_by_text(&compose->entity->columns[i]))
+		if (compose->columns[i].given && compose->columns[i].cleared && !empties_by_text(compose, &compose->entity->columns[i]))
 			return &compose->entity->columns[i];
 	return NULL;
 }
@@ -351,6 +391,7 @@ build(Compose *compose)
 	JsonbValue *result;
 	Jsonb	   *body;
 
+	compose->whole = whole != NULL;
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	if (whole)
 		push_rest(compose, &state);
@@ -358,12 +399,8 @@ build(Compose *compose)
 	{
 		const ComposeColumn *given = &compose->columns[i];
 
-		if (!given->given || is_pushed(compose, i))
-			continue;
-		/* left out of a whole record it is emptied */
-		if (whole && given->cleared && !empties_by_text(&compose->entity->columns[i]))
-			continue;
-		push_top(compose, i, &state);
+		if (given->given && !is_pushed(compose, i))
+			push_top(compose, i, &state);
 	}
 	push_job(compose, &state);
 	if (compose->id)
@@ -400,7 +437,7 @@ object_argument(FunctionCallInfo fcinfo, int argument, const char *name)
 }
 
 /*
- * qbsync.compose(entity, columns, raw, id, sync_token): see compose.h.  Raises an error for an unknown entity, columns it does
+ * qbsync.compose(entity, columns, raw, id, sync_token, leave_out): see compose.h.  Raises an error for an unknown entity, columns it does
  * not have, and an update without record and SyncToken; what QuickBooks would refuse is in the result.
  */
 Datum
@@ -421,6 +458,7 @@ qbsync_compose(PG_FUNCTION_ARGS)
 	compose.raw = object_argument(fcinfo, 2, "raw");
 	compose.id = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
 	compose.sync_token = PG_ARGISNULL(4) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(4));
+	compose.leave_out = !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
 	if (columns == NULL || (compose.id == NULL) != (compose.raw == NULL) || (compose.id == NULL) != (compose.sync_token == NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

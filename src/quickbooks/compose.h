@@ -26,6 +26,8 @@ typedef struct Compose
 	Jsonb	   *raw;			/* the record as it is in QuickBooks, NULL: it is to be created */
 	const char *id;				/* NULL with raw */
 	const char *sync_token;
+	bool		leave_out;		/* texts, too, are emptied by leaving them out of the whole record */
+	bool		whole;			/* the whole record is sent */
 
 	/* why it cannot be sent; problem NULL: it can */
 	const char *problem;		/* code of qbsync.problem */

@@ -155,6 +155,22 @@ SQL
 is(join('|', (split /\|/, $agreed)[9, 10]), '{"emails": ["first@example.com"], "primary_phone": "776"}|{"emails": ["first@example.com", "second@example.com"]}',
 	'X-3: nothing of the CRM is taken for old by that, and what somebody changed is his edit');
 
+# --- an empty text that QuickBooks takes no notice of ----------------------------------------------------------------------
+
+$crm->{simulator}->control('POST', 'settings', { sparse_empty => 'ignore' });
+$crm->app("INSERT INTO crm.contacts (id, name, emails, phone, note) VALUES (65, 'Empties', '{e\@example.com}', '65', 'a note')");
+$crm->sql("SELECT qbsync_push('contacts', '65')");
+idle();
+writes();
+$crm->app("UPDATE crm.contacts SET phone = NULL, note = '', name = 'Empties Now' WHERE id = 65");
+idle();
+my $emptied = theirs(link_of(65));
+is(join('|', $emptied->{DisplayName}, $emptied->{PrimaryEmailAddr}{Address}, map { exists $emptied->{$_} ? 'there' : 'gone' } 'PrimaryPhone', 'Notes'), 'Empties Now|e@example.com|gone|gone',
+	'CAP-34: it is left out of the whole record');
+is(writes(), 2, 'which is sent once');
+is(requests() . errors() . $crm->sql("SELECT count(*) FROM qbsync.link WHERE crm_key = '65' AND (base ?| '{notes,primary_phone}' OR crm_base IS NOT NULL)"), '0', 'both sides agree');
+$crm->{simulator}->control('POST', 'settings', { sparse_empty => 'clear' });
+
 # --- values that are not mapped -----------------------------------------------------------------------------------------
 
 $crm->sql("SELECT qbsync_set(mapping => 'contacts', \"column\" => 'notes', setting => 'value_map', value => 'moods')");
