@@ -45,7 +45,11 @@ SELECT p.oid::regprocedure AS function,
 	has_function_privilege('regress_operator', p.oid, 'EXECUTE') AS operator
 FROM pg_proc p
 WHERE p.pronamespace = 'qbsync'::regnamespace AND has_function_privilege('regress_admin', p.oid, 'EXECUTE')
+  AND p.proname NOT IN (SELECT t.name || '_as_of' FROM (SELECT entity AS name FROM qbsync.catalogue UNION ALL SELECT "table" FROM qbsync.catalogue_line) t)
 ORDER BY p.proname;
+-- and those of the mirror, as it was: for readers
+SELECT DISTINCT has_function_privilege('regress_nobody', p.oid, 'EXECUTE') AS nobody, has_function_privilege('regress_reader', p.oid, 'EXECUTE') AS reader
+FROM pg_proc p WHERE p.pronamespace = 'qbsync'::regnamespace AND p.proname LIKE '%\_as\_of';
 
 SELECT qbsync_app('my-app', environment => 'sandbox', client_id => 'id', redirect_uri => 'https://crm.example/cb');
 INSERT INTO qbsync.connection (connection_id, name, app, realm_id, state) VALUES (-1, 'acme', 'my-app', '1', 'live');

@@ -168,6 +168,7 @@ CREATE TABLE qbsync.cursor (
 	total			bigint,
 	started_at		timestamptz,
 	finished_at		timestamptz,
+	known_since		timestamptz,
 	-- change data capture; on the row of entity '*'
 	changed_since	timestamptz,
 	catch_up_to		timestamptz,
@@ -186,6 +187,7 @@ CREATE TABLE qbsync.cursor (
 COMMENT ON TABLE qbsync.cursor IS 'How far each company is read: one row per entity for loads, and one with entity ''*'' for change data capture';
 COMMENT ON COLUMN qbsync.cursor.phase IS 'waiting, loading (pages arrive), verifying (counts are compared), loaded';
 COMMENT ON COLUMN qbsync.cursor.position IS 'records of the load settled so far, in order; the load goes on behind them';
+COMMENT ON COLUMN qbsync.cursor.known_since IS 'since when every superseded version of the entity''s records is kept (see qbsync.record_version), apart from what is too old; null: they are not';
 COMMENT ON COLUMN qbsync.cursor.changed_since IS 'Intuit''s clock: everything that changed before is in the tables';
 COMMENT ON COLUMN qbsync.cursor.catch_up_to IS 'Intuit''s clock: an answer of change data capture at that time was truncated; changes until then are being read by other means';
 COMMENT ON COLUMN qbsync.cursor.checked_at IS 'our clock: start of the newest request that found us complete';

@@ -257,6 +257,7 @@ BEGIN
 	FOR mirror IN SELECT k."table" FROM qbsync.catalogue_line k UNION ALL SELECT k.entity FROM qbsync.catalogue k LOOP
 		EXECUTE format('DELETE FROM qbsync.%I WHERE connection_id = $1', mirror) USING purge_mirror.connection_id;
 	END LOOP;
+	DELETE FROM qbsync.record_version v WHERE v.connection_id = purge_mirror.connection_id;
 	DELETE FROM qbsync.cursor r WHERE r.connection_id = purge_mirror.connection_id;
 	DELETE FROM qbsync.error e WHERE e.connection_id = purge_mirror.connection_id;
 	DELETE FROM qbsync.lookup l WHERE l.connection_id = purge_mirror.connection_id;
@@ -264,4 +265,4 @@ BEGIN
 	DELETE FROM qbsync.merged g WHERE g.connection_id = purge_mirror.connection_id;
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.purge_mirror(integer) IS 'Remove everything mirrored of a company, with cursors and errors';
+COMMENT ON FUNCTION qbsync.purge_mirror(integer) IS 'Remove everything mirrored of a company, with its past, cursors and errors';

@@ -215,7 +215,7 @@ BEGIN
 	END LOOP;
 END
 $fn$;
-COMMENT ON FUNCTION @extschema@.qbsync_set(text, text, text, text, text) IS 'Change a setting of a connection: poll_interval (at least 10 s; null: automatic), sync_window (when it is polled, such as mon-fri 07:00-19:00 in the company''s time zone; null: always), keep_visible (stay in the views when disconnected); or a policy (see qbsync.policy) of a connection, a mapping or one of its columns. A null value takes back what was set there. Runs as the caller: what goes out, and locked records, need triggers on the CRM''s tables';
+COMMENT ON FUNCTION @extschema@.qbsync_set(text, text, text, text, text) IS 'Change a setting of a connection: poll_interval (at least 10 s; null: automatic), sync_window (when it is polled, such as mon-fri 07:00-19:00 in the company''s time zone; null: always), keep_visible (stay in the views when disconnected), version_days (days for which superseded versions of records are kept; 0: none are); or a policy (see qbsync.policy) of a connection, a mapping or one of its columns. A null value takes back what was set there. Runs as the caller: what goes out, and locked records, need triggers on the CRM''s tables';
 
 CREATE FUNCTION qbsync.setting_value(setting text, value text)
 RETURNS jsonb
@@ -224,6 +224,7 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE
 	pause interval;
+	days integer;
 BEGIN
 	IF setting_value.value IS NULL THEN
 		RETURN NULL;
@@ -236,6 +237,13 @@ BEGIN
 					  HINT = 'For example ''07:00-19:00'', ''mon-fri 06:30-20:00'' or ''sat,sun 22:00-02:00''.';
 		END IF;
 		RETURN to_jsonb(setting_value.value);
+	ELSIF setting_value.setting = 'version_days' THEN
+		days := setting_value.value::integer;
+		IF days NOT BETWEEN 0 AND 36525 THEN
+			RAISE EXCEPTION 'version_days is not valid: "%"', setting_value.value
+				USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It lies between 0 and 36525.', HINT = '0: no versions are kept.';
+		END IF;
+		RETURN to_jsonb(days);
 	END IF;
 	pause := setting_value.value::interval;
 	IF pause < '10 s' OR pause > '7 days' THEN
@@ -245,10 +253,11 @@ BEGIN
 	END IF;
 	RETURN to_jsonb(pause::text);
 EXCEPTION
-	WHEN invalid_text_representation OR invalid_datetime_format OR datetime_field_overflow OR interval_field_overflow THEN
+	WHEN invalid_text_representation OR numeric_value_out_of_range OR invalid_datetime_format OR datetime_field_overflow OR interval_field_overflow THEN
 		RAISE EXCEPTION '% is not valid: "%"', setting_value.setting, setting_value.value
 			USING ERRCODE = 'invalid_parameter_value',
-				  HINT = CASE setting_value.setting WHEN 'keep_visible' THEN 'It is true or false.' ELSE 'It is an interval, such as ''90 seconds''.' END;
+				  HINT = CASE setting_value.setting WHEN 'keep_visible' THEN 'It is true or false.'
+					  WHEN 'version_days' THEN 'It is a number of days.' ELSE 'It is an interval, such as ''90 seconds''.' END;
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.setting_value(text, text) IS 'Value of a connection''s setting as it is stored; an error if it is not valid';

@@ -45,6 +45,9 @@ DO $do$
 BEGIN
 	EXECUTE (SELECT string_agg(format('GRANT SELECT ON qbsync.%I TO qbsync_reader', t.name), ';')
 			 FROM (SELECT entity AS name FROM qbsync.catalogue UNION ALL SELECT "table" FROM qbsync.catalogue_line) t);
+	-- the same tables as they were; whoever may not read a table may not read its past either
+	EXECUTE (SELECT string_agg(format('GRANT EXECUTE ON FUNCTION qbsync.%I(timestamptz, text) TO qbsync_reader, qbsync_vendor_reader', t.name || '_as_of'), ';')
+			 FROM (SELECT entity AS name FROM qbsync.catalogue UNION ALL SELECT "table" FROM qbsync.catalogue_line) t);
 END
 $do$;
 GRANT USAGE ON SCHEMA qbsync TO qbsync_reader, qbsync_vendor_reader;
@@ -52,11 +55,15 @@ GRANT USAGE ON SCHEMA qbsync TO qbsync_reader, qbsync_vendor_reader;
 -- Views run the functions they use as the one who asks.
 GRANT EXECUTE ON FUNCTION
 	qbsync.worker_state(), qbsync.key_status(), qbsync.today(text), qbsync.poll_interval(integer, interval), qbsync.poll_pace(text), qbsync.polls_held_until(integer), qbsync.reads_this_month(integer),
+	qbsync.readable_entities(), qbsync.version_days(integer), qbsync.known_since(integer, text), qbsync.as_of_scope(text, text, timestamptz),
+	qbsync.version_row(anyelement, qbsync.record_version),
+	qbsync.version_lines(anyelement, integer, text, jsonb), @extschema@.qbsync_as_of(text, text, text, timestamptz),
 	qbsync.way_out(text, text, text), qbsync.catalogue_entities(), qbsync.catalogue_lines(), qbsync.catalogue_columns()
 TO qbsync_reader, qbsync_vendor_reader;
 -- qbsync_wait looks through this one.
 GRANT EXECUTE ON FUNCTION qbsync.wait_state(text, text, bigint) TO qbsync_operator;
 
+GRANT SELECT ON qbsync.record_version, qbsync.version_status, qbsync.catalogue, qbsync.catalogue_line TO qbsync_reader, qbsync_vendor_reader;
 GRANT SELECT ON
 	qbsync.customer_summary, qbsync.invoice_status, qbsync.invoice_payment, qbsync.estimate_status,
 	qbsync.pipeline, qbsync.stage, qbsync.label,

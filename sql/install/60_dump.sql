@@ -1,6 +1,6 @@
 /*
- * What pg_dump carries besides CREATE EXTENSION: what people made.  Never secrets, sign-ins, the mirror, cursors, jobs
- * or logs: a restored database starts as a clone without tokens and reads its companies anew.  Nor work under way on the
+ * What pg_dump carries besides CREATE EXTENSION: what people made.  Never secrets, sign-ins, the mirror and its past,
+ * cursors, jobs or logs: a restored database starts as a clone without tokens and reads its companies anew.  Nor work under way on the
  * CRM side (arrival, crm_error, send_error) and what happened (history, activity).
  *
  * The sequences belong to it, or the first connection made after a restore would get a number that is taken.  Views are

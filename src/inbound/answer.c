@@ -150,7 +150,8 @@ void
 cursor_set_phase(Company *company, const CatalogueEntity *entity, const char *phase)
 {
 	static SqlStatement statement = {
-		"UPDATE qbsync.cursor SET phase = $3, finished_at = CASE WHEN $3 = 'loaded' THEN now() ELSE finished_at END"
+		"UPDATE qbsync.cursor SET phase = $3, finished_at = CASE WHEN $3 = 'loaded' THEN now() ELSE finished_at END,"
+		" known_since = CASE WHEN $3 <> 'loaded' OR known_since IS NOT NULL THEN known_since WHEN qbsync.version_days($1) > 0 THEN now() END"
 		" WHERE connection_id = $1 AND entity = $2",
 		3, {INT4OID, TEXTOID, TEXTOID}
 	};

@@ -17,6 +17,9 @@
  *   next, so a record with our token and time but another fingerprint is compared as jsonb.
  * A deletion is a version like any other.  Of a record that we only know by its deletion a row without content is kept,
  * so that a page on its way does not bring it back.
+ *
+ * seen_at of a record never goes backwards, also where a version asked for earlier wins: the later request had seen the
+ * record, too, only not that far.  What is replaced is kept (mirror_version.c).
  */
 #include "postgres.h"
 
@@ -36,6 +39,7 @@
 #include "inbound/mirror_notify.h"
 #include "inbound/mirror_row.h"
 #include "inbound/mirror_value.h"
+#include "inbound/mirror_version.h"
 
 /* What became of a record. */
 typedef enum Outcome
@@ -68,6 +72,10 @@ typedef struct Attempt
 	Batch	   *batch;
 	MirrorTable *table;
 	MirrorTable *lines[MIRROR_LINE_TABLES];	/* as many as the plan has */
+	Snapshot	snapshot;
+	MemoryContext context;		/* of the attempt */
+	bool		versions_asked;	/* was it looked whether versions are kept? */
+	MirrorTable *versions;		/* NULL if they are not, or nothing was replaced yet */
 	StringInfoData bad;			/* bad fields of the current record */
 } Attempt;
 
@@ -123,14 +131,14 @@ compare_version(MirrorTable *table, const Record *record)
 	return AGE_UNKNOWN;
 }
 
-/* Is the row found of a later request? */
-static bool
-seen_later(MirrorTable *table, TimestampTz started)
+/* Start of the request that brought the row found. */
+static TimestampTz
+found_seen_at(MirrorTable *table)
 {
 	bool		isnull;
 	Datum		seen_at = mirror_table_found(table, ROW_SEEN_AT, &isnull);
 
-	return !isnull && DatumGetTimestampTz(seen_at) > started;
+	return isnull ? DT_NOBEGIN : DatumGetTimestampTz(seen_at);
 }
 
 static bool
@@ -161,6 +169,25 @@ same_content(MirrorTable *table, Jsonb *json)
 	return !isnull && compareJsonbContainers(&DatumGetJsonbP(raw)->root, &json->root) == 0;
 }
 
+/* The row found is about to be replaced by a version seen at that time: keep it, if versions are kept. */
+static void
+keep_version(Attempt *attempt, TimestampTz replaced_at)
+{
+	Batch	   *batch = attempt->batch;
+
+	if (!attempt->versions_asked)
+	{
+		MemoryContext record = MemoryContextSwitchTo(attempt->context);
+
+		if (mirror_versions_wanted(batch->connection_id))
+			attempt->versions = mirror_versions_open(attempt->snapshot);
+		attempt->versions_asked = true;
+		MemoryContextSwitchTo(record);
+	}
+	if (attempt->versions)
+		mirror_version_keep(attempt->versions, attempt->table, batch->plan->entity, replaced_at);
+}
+
 /* A record was deleted: note it on its row, or make a row that says so. */
 static Outcome
 apply_deletion(Attempt *attempt, const Record *record, bool found)
@@ -173,6 +200,8 @@ apply_deletion(Attempt *attempt, const Record *record, bool found)
 		return OUTCOME_UNCHANGED;
 	if (!mirror_parse_timestamp(record->last_updated, strlen(record->last_updated), &deleted_at))
 		deleted_at = GetCurrentTransactionStartTimestamp();
+	if (found)
+		keep_version(attempt, batch->started);
 	slot = found ? mirror_table_new_version(attempt->table, true) : mirror_table_new_row(attempt->table);
 	mirror_row_fill_deleted(attempt->table, slot, batch->connection_id, record, deleted_at, batch->started);
 	if (found)
@@ -187,9 +216,13 @@ static void
 write_version(Attempt *attempt, const Record *record, Jsonb *json, bool found)
 {
 	Batch	   *batch = attempt->batch;
-	TupleTableSlot *slot = found ? mirror_table_new_version(attempt->table, false) : mirror_table_new_row(attempt->table);
+	TimestampTz seen_at = found ? Max(batch->started, found_seen_at(attempt->table)) : batch->started;
+	TupleTableSlot *slot;
 
-	mirror_row_fill(batch->plan, attempt->table, slot, batch->connection_id, record, json, batch->started, &attempt->bad);
+	if (found)
+		keep_version(attempt, seen_at);
+	slot = found ? mirror_table_new_version(attempt->table, false) : mirror_table_new_row(attempt->table);
+	mirror_row_fill(batch->plan, attempt->table, slot, batch->connection_id, record, json, seen_at, &attempt->bad);
 	if (found)
 		mirror_table_update(attempt->table, slot);
 	else
@@ -212,7 +245,7 @@ apply_record(Attempt *attempt, const Record *record)
 	Age			age = found && !record->deleted && !is_deleted(table) ? compare_version(table, record) : AGE_UNKNOWN;
 	Jsonb	   *json;
 
-	if (found && seen_later(table, batch->started) && age != AGE_NEWER)
+	if (found && found_seen_at(table) > batch->started && age != AGE_NEWER)
 		return OUTCOME_STALE;
 	if (record->deleted)
 		return apply_deletion(attempt, record, found);
@@ -235,16 +268,16 @@ static void
 apply_records(Batch *batch, int first, int count)
 {
 	Attempt		attempt = {batch};
-	Snapshot	snapshot;
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext record_context = AllocSetContextCreate(caller, "qbsync record", ALLOCSET_DEFAULT_SIZES);
 
 	/* see what earlier pages of this transaction wrote */
 	CommandCounterIncrement();
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	attempt.table = mirror_row_open(batch->plan, snapshot);
+	attempt.snapshot = RegisterSnapshot(GetLatestSnapshot());
+	attempt.context = caller;
+	attempt.table = mirror_row_open(batch->plan, attempt.snapshot);
 	for (int i = 0; i < batch->plan->nlines; i++)
-		attempt.lines[i] = mirror_lines_open(batch->plan, i, snapshot);
+		attempt.lines[i] = mirror_lines_open(batch->plan, i, attempt.snapshot);
 	initStringInfo(&attempt.bad);
 
 	for (int i = first; i < first + count; i++)
@@ -263,7 +296,9 @@ apply_records(Batch *batch, int first, int count)
 	mirror_table_close(attempt.table);
 	for (int i = 0; i < batch->plan->nlines; i++)
 		mirror_table_close(attempt.lines[i]);
-	UnregisterSnapshot(snapshot);
+	if (attempt.versions)
+		mirror_table_close(attempt.versions);
+	UnregisterSnapshot(attempt.snapshot);
 }
 
 /* Can a record have caused this error? */

@@ -20,15 +20,6 @@
 /* Names of bad fields are listed up to this length; one is enough to find the record. */
 #define BAD_FIELDS_LENGTH 400
 
-/* The fixed columns of a table of lines. */
-typedef enum LineColumn
-{
-	LINE_CONNECTION_ID,
-	LINE_RECORD_ID,
-	LINE_POSITION,
-	LINE_FIXED_COLUMNS
-} LineColumn;
-
 static const MirrorColumn row_columns[ROW_FIXED_COLUMNS] = {
 	[ROW_CONNECTION_ID] = {"connection_id", INT4OID},
 	[ROW_ID] = {"id", TEXTOID},
@@ -81,18 +72,39 @@ mirror_row_open(const MirrorPlan *plan, Snapshot snapshot)
 	return mirror_table_open(plan->entity->name, row_columns, ROW_FIXED_COLUMNS, plan->entity->columns, snapshot);
 }
 
+/* The fixed columns of the entity's lines. */
+static void
+line_columns(const MirrorPlan *plan, MirrorColumn *columns)
+{
+	columns[LINE_CONNECTION_ID] = (MirrorColumn) {"connection_id", INT4OID};
+	columns[LINE_RECORD_ID] = (MirrorColumn) {psprintf("%s_id", plan->entity->name), TEXTOID};
+	columns[LINE_POSITION] = (MirrorColumn) {"position", INT4OID};
+}
+
 MirrorTable *
 mirror_lines_open(const MirrorPlan *plan, int table, Snapshot snapshot)
 {
 	const CatalogueLines *lines = plan->lines[table].of;
-	MirrorColumn columns[LINE_FIXED_COLUMNS] = {
-		[LINE_CONNECTION_ID] = {"connection_id", INT4OID},
-		[LINE_POSITION] = {"position", INT4OID},
-	};
+	MirrorColumn columns[LINE_FIXED_COLUMNS];
 
-	columns[LINE_RECORD_ID].name = psprintf("%s_id", plan->entity->name);
-	columns[LINE_RECORD_ID].type = TEXTOID;
+	line_columns(plan, columns);
 	return mirror_table_open(lines->table, columns, LINE_FIXED_COLUMNS, lines->columns, snapshot);
+}
+
+AttrNumber *
+mirror_row_columns(const MirrorPlan *plan, TupleDesc desc)
+{
+	return mirror_table_columns(desc, plan->entity->name, row_columns, ROW_FIXED_COLUMNS, plan->entity->columns);
+}
+
+AttrNumber *
+mirror_lines_columns(const MirrorPlan *plan, int table, TupleDesc desc)
+{
+	const CatalogueLines *lines = plan->lines[table].of;
+	MirrorColumn columns[LINE_FIXED_COLUMNS];
+
+	line_columns(plan, columns);
+	return mirror_table_columns(desc, lines->table, columns, LINE_FIXED_COLUMNS, lines->columns);
 }
 
 Jsonb *
@@ -121,10 +133,16 @@ note_bad(StringInfo bad, const char *name, int line)
 		appendStringInfo(bad, " of line %d", line);
 }
 
-/* Set the catalogue's columns from the values found. */
+/* A row that is built in a slot of the table. */
+static MirrorRow
+row_of_slot(MirrorTable *table, TupleTableSlot *slot)
+{
+	return (MirrorRow) {table->attnums, slot->tts_values, slot->tts_isnull};
+}
+
+/* Set the catalogue's columns from the values found; bad: NULL if nobody wants to know. */
 static void
-fill_columns(const ColumnPaths *paths, FoundValue *found, MirrorTable *table, TupleTableSlot *slot, int first,
-			 int line, StringInfo bad)
+fill_columns(const ColumnPaths *paths, FoundValue *found, const MirrorRow *row, int first, int line, StringInfo bad)
 {
 	for (int i = 0; i < paths->ncolumns; i++)
 	{
@@ -133,23 +151,42 @@ fill_columns(const ColumnPaths *paths, FoundValue *found, MirrorTable *table, Tu
 
 		if (found[i].rank == 0)
 			continue;
-		if (!mirror_value(&paths->columns[i], &found[i].value, &datum, &isnull))
+		if (!mirror_value(&paths->columns[i], &found[i].value, &datum, &isnull) && bad)
 			note_bad(bad, paths->columns[i].name, line);
 		if (!isnull)
-			mirror_row_set(table, slot, first + i, datum);
+			mirror_row_set(row, first + i, datum);
 	}
+}
+
+void
+mirror_row_find(MirrorPlan *plan, JsonbContainer *record)
+{
+	column_paths_find(plan->paths, record, plan->found);
+}
+
+void
+mirror_row_fill_columns(MirrorPlan *plan, const MirrorRow *row)
+{
+	fill_columns(plan->paths, plan->found, row, ROW_FIXED_COLUMNS, 0, NULL);
+}
+
+void
+mirror_lines_fill_columns(LinePlan *plan, JsonbContainer *line, const MirrorRow *row)
+{
+	column_paths_find(plan->paths, line, plan->found);
+	fill_columns(plan->paths, plan->found, row, LINE_FIXED_COLUMNS, 0, NULL);
 }
 
 /* Set a column from a timestamp the scan of the page has found. */
 static void
-fill_timestamp(MirrorTable *table, TupleTableSlot *slot, int place, const char *string, StringInfo bad)
+fill_timestamp(const MirrorRow *row, int place, const char *string, StringInfo bad)
 {
 	TimestampTz timestamp;
 
 	if (string[0] == '\0')
 		return;
 	if (mirror_parse_timestamp(string, strlen(string), &timestamp))
-		mirror_row_set(table, slot, place, TimestampTzGetDatum(timestamp));
+		mirror_row_set(row, place, TimestampTzGetDatum(timestamp));
 	else
 		note_bad(bad, row_columns[place].name, 0);
 }
@@ -181,30 +218,34 @@ void
 mirror_row_fill(MirrorPlan *plan, MirrorTable *table, TupleTableSlot *slot, int connection_id, const Record *record,
 				Jsonb *json, TimestampTz started, StringInfo bad)
 {
-	column_paths_find(plan->paths, &json->root, plan->found);
-	fill_columns(plan->paths, plan->found, table, slot, ROW_FIXED_COLUMNS, 0, bad);
+	MirrorRow	row = row_of_slot(table, slot);
 
-	mirror_row_set(table, slot, ROW_CONNECTION_ID, Int32GetDatum(connection_id));
-	mirror_row_set(table, slot, ROW_ID, CStringGetTextDatum(record->id));
+	mirror_row_find(plan, &json->root);
+	fill_columns(plan->paths, plan->found, &row, ROW_FIXED_COLUMNS, 0, bad);
+
+	mirror_row_set(&row, ROW_CONNECTION_ID, Int32GetDatum(connection_id));
+	mirror_row_set(&row, ROW_ID, CStringGetTextDatum(record->id));
 	if (record->sync_token[0] != '\0')
-		mirror_row_set(table, slot, ROW_SYNC_TOKEN, CStringGetTextDatum(record->sync_token));
-	fill_timestamp(table, slot, ROW_CREATE_TIME, record->create_time, bad);
-	fill_timestamp(table, slot, ROW_LAST_UPDATED_TIME, record->last_updated, bad);
-	mirror_row_set(table, slot, ROW_RAW, JsonbPGetDatum(json));
-	mirror_row_set(table, slot, ROW_SEEN_AT, TimestampTzGetDatum(started));
-	mirror_row_set(table, slot, ROW_FINGERPRINT, Int64GetDatum((int64) record->fingerprint));
+		mirror_row_set(&row, ROW_SYNC_TOKEN, CStringGetTextDatum(record->sync_token));
+	fill_timestamp(&row, ROW_CREATE_TIME, record->create_time, bad);
+	fill_timestamp(&row, ROW_LAST_UPDATED_TIME, record->last_updated, bad);
+	mirror_row_set(&row, ROW_RAW, JsonbPGetDatum(json));
+	mirror_row_set(&row, ROW_SEEN_AT, TimestampTzGetDatum(started));
+	mirror_row_set(&row, ROW_FINGERPRINT, Int64GetDatum((int64) record->fingerprint));
 	if (record->alterations != 0)
-		mirror_row_set(table, slot, ROW_ALTERED, altered_words(record->alterations));
+		mirror_row_set(&row, ROW_ALTERED, altered_words(record->alterations));
 }
 
 void
 mirror_row_fill_deleted(MirrorTable *table, TupleTableSlot *slot, int connection_id, const Record *record,
 						TimestampTz deleted_at, TimestampTz started)
 {
-	mirror_row_set(table, slot, ROW_CONNECTION_ID, Int32GetDatum(connection_id));
-	mirror_row_set(table, slot, ROW_ID, CStringGetTextDatum(record->id));
-	mirror_row_set(table, slot, ROW_DELETED_AT, TimestampTzGetDatum(deleted_at));
-	mirror_row_set(table, slot, ROW_SEEN_AT, TimestampTzGetDatum(started));
+	MirrorRow	row = row_of_slot(table, slot);
+
+	mirror_row_set(&row, ROW_CONNECTION_ID, Int32GetDatum(connection_id));
+	mirror_row_set(&row, ROW_ID, CStringGetTextDatum(record->id));
+	mirror_row_set(&row, ROW_DELETED_AT, TimestampTzGetDatum(deleted_at));
+	mirror_row_set(&row, ROW_SEEN_AT, TimestampTzGetDatum(started));
 }
 
 /* Insert one line. */
@@ -213,13 +254,37 @@ insert_line(LinePlan *plan, MirrorTable *lines, int connection_id, const Record 
 			int position, StringInfo bad)
 {
 	TupleTableSlot *slot = mirror_table_new_row(lines);
+	MirrorRow	row = row_of_slot(lines, slot);
 
 	column_paths_find(plan->paths, line, plan->found);
-	fill_columns(plan->paths, plan->found, lines, slot, LINE_FIXED_COLUMNS, position, bad);
-	mirror_row_set(lines, slot, LINE_CONNECTION_ID, Int32GetDatum(connection_id));
-	mirror_row_set(lines, slot, LINE_RECORD_ID, CStringGetTextDatum(record->id));
-	mirror_row_set(lines, slot, LINE_POSITION, Int32GetDatum(position));
+	fill_columns(plan->paths, plan->found, &row, LINE_FIXED_COLUMNS, position, bad);
+	mirror_row_set(&row, LINE_CONNECTION_ID, Int32GetDatum(connection_id));
+	mirror_row_set(&row, LINE_RECORD_ID, CStringGetTextDatum(record->id));
+	mirror_row_set(&row, LINE_POSITION, Int32GetDatum(position));
 	mirror_table_insert(lines, slot);
+}
+
+int
+mirror_lines_count(const MirrorPlan *plan, int table)
+{
+	FoundValue *all = &plan->found[plan->paths->ncolumns + table];
+
+	if (all->rank == 0 || all->value.type != jbvBinary)
+		return 0;
+	/* one element may come with its array collapsed by some converter */
+	return JsonContainerIsObject(all->value.val.binary.data) ? 1 : JsonContainerSize(all->value.val.binary.data);
+}
+
+JsonbContainer *
+mirror_lines_get(const MirrorPlan *plan, int table, int n)
+{
+	JsonbContainer *all = plan->found[plan->paths->ncolumns + table].value.val.binary.data;
+	JsonbValue *line;
+
+	if (JsonContainerIsObject(all))
+		return all;
+	line = getIthJsonbValueFromContainer(all, n);
+	return line->type == jbvBinary && JsonContainerIsObject(line->val.binary.data) ? line->val.binary.data : NULL;
 }
 
 void
@@ -228,28 +293,16 @@ mirror_lines_insert(MirrorPlan *plan, int table, MirrorTable *lines, int connect
 {
 	LinePlan   *line_plan = &plan->lines[table];
 	FoundValue *all = &plan->found[plan->paths->ncolumns + table];
-	JsonbContainer *container;
+	int			count = mirror_lines_count(plan, table);
 
-	if (all->rank == 0)
-		return;
-	if (all->value.type != jbvBinary)
-	{
+	if (all->rank != 0 && all->value.type != jbvBinary)
 		note_bad(bad, line_plan->of->path, 0);
-		return;
-	}
-	container = all->value.val.binary.data;
-	if (JsonContainerIsObject(container))
+	for (int i = 0; i < count; i++)
 	{
-		/* one element, its array collapsed by some converter */
-		insert_line(line_plan, lines, connection_id, record, container, 1, bad);
-		return;
-	}
-	for (int i = 0; i < JsonContainerSize(container); i++)
-	{
-		JsonbValue *line = getIthJsonbValueFromContainer(container, i);
+		JsonbContainer *line = mirror_lines_get(plan, table, i);
 
-		if (line->type == jbvBinary && JsonContainerIsObject(line->val.binary.data))
-			insert_line(line_plan, lines, connection_id, record, line->val.binary.data, i + 1, bad);
+		if (line)
+			insert_line(line_plan, lines, connection_id, record, line, i + 1, bad);
 		else
 			note_bad(bad, line_plan->of->path, i + 1);
 	}

@@ -34,6 +34,23 @@ typedef enum RowColumn
 	ROW_FIXED_COLUMNS
 } RowColumn;
 
+/* The fixed columns of a table of lines; the catalogue's follow. */
+typedef enum LineColumn
+{
+	LINE_CONNECTION_ID,
+	LINE_RECORD_ID,
+	LINE_POSITION,
+	LINE_FIXED_COLUMNS
+} LineColumn;
+
+/* A row being built: the numbers of its columns, and its values by number. */
+typedef struct MirrorRow
+{
+	const AttrNumber *attnums;
+	Datum	   *values;
+	bool	   *isnull;
+} MirrorRow;
+
 /* What is needed to write one table of lines. */
 typedef struct LinePlan
 {
@@ -54,6 +71,10 @@ typedef struct MirrorPlan
 } MirrorPlan;
 
 extern MirrorPlan *mirror_plan(const CatalogueEntity *entity);
+
+/* The numbers of the columns of the entity's table, or of one of its tables of lines, in a row type; in the current context. */
+extern AttrNumber *mirror_row_columns(const MirrorPlan *plan, TupleDesc desc);
+extern AttrNumber *mirror_lines_columns(const MirrorPlan *plan, int table, TupleDesc desc);
 
 /* Open the entity's table, or one of its tables of lines. */
 extern MirrorTable *mirror_row_open(const MirrorPlan *plan, Snapshot snapshot);
@@ -77,14 +98,26 @@ extern void mirror_row_fill_deleted(MirrorTable *table, TupleTableSlot *slot, in
 extern void mirror_lines_insert(MirrorPlan *plan, int table, MirrorTable *lines, int connection_id, const Record *record,
 								StringInfo bad);
 
-/* Set a column of a slot. */
-static inline void
-mirror_row_set(MirrorTable *table, TupleTableSlot *slot, int place, Datum datum)
-{
-	AttrNumber	attnum = table->attnums[place];
+/*
+ * The same in parts, for rows of versions that are not written: look at a record; then the catalogue's columns of its row, and
+ * those of one of its lines.  What is bad is not noted.
+ */
+extern void mirror_row_find(MirrorPlan *plan, JsonbContainer *record);
+extern void mirror_row_fill_columns(MirrorPlan *plan, const MirrorRow *row);
+extern void mirror_lines_fill_columns(LinePlan *plan, JsonbContainer *line, const MirrorRow *row);
 
-	slot->tts_values[attnum - 1] = datum;
-	slot->tts_isnull[attnum - 1] = false;
+/* How many lines has the record that was last looked at, and which is the nth, from 0?  NULL: it is no object. */
+extern int	mirror_lines_count(const MirrorPlan *plan, int table);
+extern JsonbContainer *mirror_lines_get(const MirrorPlan *plan, int table, int n);
+
+/* Set a column of a row. */
+static inline void
+mirror_row_set(const MirrorRow *row, int place, Datum datum)
+{
+	AttrNumber	attnum = row->attnums[place];
+
+	row->values[attnum - 1] = datum;
+	row->isnull[attnum - 1] = false;
 }
 
 #endif							/* QBSYNC_MIRROR_ROW_H */

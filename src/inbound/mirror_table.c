@@ -64,10 +64,8 @@ column_type_oid(ColumnType type)
  * column found: the catalogue and the table mostly have the same order.
  */
 static AttrNumber
-find_column(Relation rel, const char *name, Oid type, AttrNumber after)
+find_column(TupleDesc desc, const char *table, const char *name, Oid type, AttrNumber after)
 {
-	TupleDesc	desc = RelationGetDescr(rel);
-
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, (after + i) % desc->natts);
@@ -78,31 +76,33 @@ find_column(Relation rel, const char *name, Oid type, AttrNumber after)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("column \"%s\" of mirror table \"%s\" has type %s instead of %s", name,
-							RelationGetRelationName(rel), format_type_be(attribute->atttypid), format_type_be(type)),
+							table, format_type_be(attribute->atttypid), format_type_be(type)),
 					 errhint("Mirror tables belong to the extension; give the column its type back.")));
 		return attribute->attnum;
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("mirror table \"%s\" has no column \"%s\"", RelationGetRelationName(rel), name),
+			 errmsg("mirror table \"%s\" has no column \"%s\"", table, name),
 			 errhint("Mirror tables belong to the extension; SELECT qbsync.create_mirror() makes what is missing.")));
 	return InvalidAttrNumber;	/* keep compilers quiet */
 }
 
-static void
-map_columns(MirrorTable *table, const MirrorColumn *fixed, int nfixed, const CatalogueColumn *columns)
+AttrNumber *
+mirror_table_columns(TupleDesc desc, const char *name, const MirrorColumn *fixed, int nfixed, const CatalogueColumn *columns)
 {
 	int			ncolumns = 0;
 	AttrNumber	last = 0;
+	AttrNumber *attnums;
 
-	while (columns[ncolumns].name)
+	while (columns && columns[ncolumns].name)
 		ncolumns++;
-	table->attnums = palloc(sizeof(AttrNumber) * (nfixed + ncolumns));
+	attnums = palloc(sizeof(AttrNumber) * (nfixed + ncolumns));
 	for (int i = 0; i < nfixed; i++)
-		table->attnums[i] = last = find_column(table->rel, fixed[i].name, fixed[i].type, last);
+		attnums[i] = last = find_column(desc, name, fixed[i].name, fixed[i].type, last);
 	for (int i = 0; i < ncolumns; i++)
-		table->attnums[nfixed + i] = last =
-			find_column(table->rel, columns[i].name, column_type_oid(columns[i].type), last);
+		attnums[nfixed + i] = last =
+			find_column(desc, name, columns[i].name, column_type_oid(columns[i].type), last);
+	return attnums;
 }
 
 /* Open the scan of the primary key that finds rows. */
@@ -124,9 +124,9 @@ open_key(MirrorTable *table)
 	table->scan = qbsync_index_beginscan(table->rel, table->key, table->snapshot, 2);
 }
 
-MirrorTable *
-mirror_table_open(const char *name, const MirrorColumn *fixed, int nfixed, const CatalogueColumn *columns,
-				  Snapshot snapshot)
+/* Open a table, without the scan of its key. */
+static MirrorTable *
+open_table(const char *name, const MirrorColumn *fixed, int nfixed, const CatalogueColumn *columns, Snapshot snapshot)
 {
 	MirrorTable *table = palloc0(sizeof(MirrorTable));
 	Oid			relid = get_relname_relid(name, get_namespace_oid("qbsync", false));
@@ -138,16 +138,31 @@ mirror_table_open(const char *name, const MirrorColumn *fixed, int nfixed, const
 				 errhint("SELECT qbsync.create_mirror() makes what is missing.")));
 	table->snapshot = snapshot;
 	table->rel = table_open(relid, RowExclusiveLock);
-	map_columns(table, fixed, nfixed, columns);
+	table->attnums = mirror_table_columns(RelationGetDescr(table->rel), name, fixed, nfixed, columns);
 	table->estate = CreateExecutorState();
 	table->result = makeNode(ResultRelInfo);
 	InitResultRelInfo(table->result, table->rel, 0, NULL, 0);
 	ExecOpenIndices(table->result, false);
 	table->bulk = GetBulkInsertState();
+	return table;
+}
+
+MirrorTable *
+mirror_table_open(const char *name, const MirrorColumn *fixed, int nfixed, const CatalogueColumn *columns,
+				  Snapshot snapshot)
+{
+	MirrorTable *table = open_table(name, fixed, nfixed, columns, snapshot);
+
 	table->found = table_slot_create(table->rel, NULL);
 	table->changed = table_slot_create(table->rel, NULL);
 	open_key(table);
 	return table;
+}
+
+MirrorTable *
+mirror_table_open_append(const char *name, const MirrorColumn *fixed, int nfixed, Snapshot snapshot)
+{
+	return open_table(name, fixed, nfixed, NULL, snapshot);
 }
 
 /* Write the rows that wait, and their index entries. */
@@ -171,9 +186,12 @@ void
 mirror_table_close(MirrorTable *table)
 {
 	flush_batch(table);
-	index_endscan(table->scan);
-	ExecDropSingleTupleTableSlot(table->found);
-	ExecDropSingleTupleTableSlot(table->changed);
+	if (table->key)
+	{
+		index_endscan(table->scan);
+		ExecDropSingleTupleTableSlot(table->found);
+		ExecDropSingleTupleTableSlot(table->changed);
+	}
 	for (int i = 0; i < table->nslots; i++)
 		ExecDropSingleTupleTableSlot(table->batch[i]);
 	FreeBulkInsertState(table->bulk);

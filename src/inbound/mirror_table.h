@@ -28,7 +28,7 @@ typedef struct MirrorColumn
 typedef struct MirrorTable
 {
 	Relation	rel;
-	Relation	key;			/* index of the primary key */
+	Relation	key;			/* index of the primary key; NULL if rows are only added */
 	Snapshot	snapshot;
 	EState	   *estate;
 	ResultRelInfo *result;
@@ -52,6 +52,16 @@ typedef struct MirrorTable
  */
 extern MirrorTable *mirror_table_open(const char *name, const MirrorColumn *fixed, int nfixed,
 									  const CatalogueColumn *columns, Snapshot snapshot);
+
+/* The same for a table that rows are only added to: without find, update and delete, and without a key. */
+extern MirrorTable *mirror_table_open_append(const char *name, const MirrorColumn *fixed, int nfixed, Snapshot snapshot);
+
+/*
+ * The numbers of the fixed columns, then of the catalogue's, in rows of a type; in the current context.  Raises an error if
+ * one is missing or of another type; name is what it then says.
+ */
+extern AttrNumber *mirror_table_columns(TupleDesc desc, const char *name, const MirrorColumn *fixed, int nfixed,
+										const CatalogueColumn *columns);
 
 /* Write what waits, and close. */
 extern void mirror_table_close(MirrorTable *table);

@@ -254,7 +254,7 @@ serve(Company *company)
 static TimestampTz
 serve_all(void)
 {
-	TimestampTz again = next_look;
+	TimestampTz again = appointment_earlier(next_look, housekeeping_due());
 	dlist_iter	iter;
 
 	if (qbsync_paused)
@@ -270,7 +270,7 @@ serve_all(void)
 			next_look = again = GetCurrentTimestamp();
 		}
 	}
-	return appointment_earlier(again, housekeeping_due());
+	return again;
 }
 
 /* What was written is recorded, whatever else is not to be done; when to come back. */

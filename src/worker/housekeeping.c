@@ -24,6 +24,30 @@
 
 static TimestampTz next_clean_up = 0;
 
+/*
+ * Superseded versions that are too old go, and those of companies that keep none.  What is known of the past begins later
+ * before its rows go, so that nobody is told a past with holes, also if the setting is made longer again.
+ */
+static bool
+clean_up_versions(void)
+{
+	static SqlStatement shorten = {
+		"UPDATE qbsync.cursor r SET known_since = now() - d.days * interval '1 day'"
+		" FROM qbsync.connection c CROSS JOIN LATERAL qbsync.version_days(c.connection_id) AS d(days)"
+		" WHERE c.connection_id = r.connection_id AND d.days > 0 AND r.known_since < now() - d.days * interval '1 day'", 0
+	};
+	static SqlStatement purge = {
+		"DELETE FROM qbsync.record_version WHERE ctid = ANY (ARRAY("
+		" SELECT v.ctid FROM qbsync.connection c CROSS JOIN LATERAL qbsync.version_days(c.connection_id) AS d(days)"
+		" JOIN qbsync.record_version v ON v.connection_id = c.connection_id AND v.valid_to < now() - d.days * interval '1 day'"
+		" LIMIT $1))", 1, {INT8OID}
+	};
+	Datum		values[1] = {Int64GetDatum(ROWS_AT_ONCE)};
+
+	sql_execute(&shorten, NULL, NULL);
+	return sql_execute(&purge, values, NULL) >= ROWS_AT_ONCE;
+}
+
 /* Unit: old rows go.  *arg: some are left. */
 static void
 clean_up(void *arg)
@@ -50,7 +74,7 @@ clean_up(void *arg)
 	bool	   *some_left = arg;
 	Datum		values[2] = {Float8GetDatum((double) qbsync_log_retention)};
 
-	*some_left = false;
+	*some_left = clean_up_versions();
 	for (int i = 0; i < lengthof(logs); i++)
 		sql_execute(&logs[i], values, NULL);
 	sql_execute(&captures, NULL, NULL);
@@ -70,6 +94,12 @@ housekeeping_due(void)
 	if (next_clean_up == 0)
 		next_clean_up = GetCurrentTimestamp() + CLEAN_UP_FIRST_US;
 	return next_clean_up;
+}
+
+void
+housekeeping_soon(void)
+{
+	next_clean_up = GetCurrentTimestamp();
 }
 
 void

@@ -12,7 +12,10 @@
 /* When the next clean-up is due. */
 extern TimestampTz housekeeping_due(void);
 
-/* Clean up if it is due: rows older than qbsync.log_retention and qbsync.history_retention. */
+/* The next clean-up is to begin at once: a company's setting made rows superfluous. */
+extern void housekeeping_soon(void);
+
+/* Clean up if it is due: rows older than qbsync.log_retention and qbsync.history_retention, versions older than version_days. */
 extern void housekeeping_run(void);
 
 /* Import what is new in the credentials file; what is wrong with it goes to the log, once. */

@@ -14,6 +14,7 @@
 
 #include "common/lease.h"
 #include "quickbooks/company.h"
+#include "worker/housekeeping.h"
 #include "worker/identity.h"
 #include "worker/roster.h"
 
@@ -51,6 +52,7 @@ typedef struct Entry
 	bool		must_recheck;
 	bool		rechecked;
 	bool		unmarked;		/* the row's mark is not this database's, and somebody holds the row */
+	bool		versions_switched;	/* superseded versions are kept from now on, or no longer */
 	bool		try_again;		/* a person took the next attempt's time away (qbsync.try_again) */
 } Entry;
 
@@ -59,6 +61,7 @@ typedef struct Look
 	MemoryContext context;
 	Entry	   *entries;
 	int			nentries;
+	bool		versions_switched;	/* at any of them */
 } Look;
 
 /*
@@ -113,7 +116,8 @@ static SqlStatement look_statement = {
 	" c.state NOT IN ('authorizing', 'clone', 'disconnected') AND (c.system_identifier, c.database_id, c.timeline) IS DISTINCT FROM ($1, $2, $3),"
 	" qbsync.polls_held_until(c.connection_id),"
 	" k.webhook_at IS NOT NULL, EXISTS (SELECT FROM qbsync.webhook_event w WHERE w.connection_id = c.connection_id),"
-	" EXISTS (SELECT FROM qbsync.merged g WHERE g.connection_id = c.connection_id AND (g.noted_at IS NULL OR g.referrers_at IS NULL))"
+	" EXISTS (SELECT FROM qbsync.merged g WHERE g.connection_id = c.connection_id AND (g.noted_at IS NULL OR g.referrers_at IS NULL)),"
+	" CASE WHEN qbsync.version_days(c.connection_id) > 0 THEN k.past_unknown ELSE k.past_known END"
 	" FROM qbsync.connection c JOIN qbsync.app a ON a.name = c.app JOIN qbsync.environment e ON e.name = a.environment"
 	" JOIN (SELECT o.name, qbsync.poll_pace(o.name) AS pace FROM qbsync.app o OFFSET 0) p ON p.name = c.app"
 	" LEFT JOIN LATERAL (SELECT max(job_id) FILTER (WHERE kind = 'connect') AS connect,"
@@ -129,7 +133,9 @@ static SqlStatement look_statement = {
 	"   coalesce(bool_or(phase = 'verifying'), false) AS verify,"
 	"   max(last_request_at) AS last_request, max(checked_at) FILTER (WHERE entity = '*') AS checked,"
 	"   max(webhook_at) FILTER (WHERE entity = '*') AS webhook_at,"
-	"   coalesce(bool_or(finished_at IS NOT NULL) FILTER (WHERE entity = '*'), false) AS loaded_once"
+	"   coalesce(bool_or(finished_at IS NOT NULL) FILTER (WHERE entity = '*'), false) AS loaded_once,"
+	"   coalesce(bool_or(phase = 'loaded' AND known_since IS NULL) FILTER (WHERE entity <> '*'), false) AS past_unknown,"
+	"   coalesce(bool_or(known_since IS NOT NULL), false) AS past_known"
 	"   FROM qbsync.cursor WHERE connection_id = c.connection_id) k ON true"
 	" ORDER BY c.connection_id",
 	3, {TEXTOID, INT8OID, INT4OID}
@@ -195,8 +201,27 @@ read_entry(uint64 row, Entry *entry, MemoryContext context)
 	entry->must_hear = DatumGetBool(sql_datum(row, 40, NULL));
 	entry->hears = entry->must_hear || DatumGetBool(sql_datum(row, 39, NULL));
 	entry->merging = DatumGetBool(sql_datum(row, 41, NULL));
+	entry->versions_switched = DatumGetBool(sql_datum(row, 42, NULL));
 	if (entry->unmarked)
 		entry->state = COMPANY_CLONE;	/* the state in which least is done */
+}
+
+/*
+ * Somebody switched the keeping of versions on or off: from the next page on it is done, so since this moment the past is known,
+ * or not any more.
+ */
+static void
+settle_versions(void)
+{
+	static SqlStatement settle = {
+		"UPDATE qbsync.cursor r SET known_since = CASE WHEN d.days > 0 THEN now() END"
+		" FROM qbsync.connection c CROSS JOIN LATERAL qbsync.version_days(c.connection_id) AS d(days)"
+		" WHERE c.connection_id = r.connection_id AND r.entity <> '*'"
+		" AND CASE WHEN d.days > 0 THEN r.known_since IS NULL AND r.phase = 'loaded' ELSE r.known_since IS NOT NULL END",
+		0
+	};
+
+	sql_execute(&settle, NULL, NULL);
 }
 
 /* Unit: marks first, then read all. */
@@ -216,6 +241,10 @@ look(void *arg)
 	result->entries = MemoryContextAllocZero(result->context, sizeof(Entry) * Max(result->nentries, 1));
 	for (int i = 0; i < result->nentries; i++)
 		read_entry(i, &result->entries[i], result->context);
+	for (int i = 0; i < result->nentries && !result->versions_switched; i++)
+		result->versions_switched = result->entries[i].versions_switched;
+	if (result->versions_switched)
+		settle_versions();
 }
 
 static Company *
@@ -373,7 +402,11 @@ roster_look(RosterResult *found, UnitError *error)
 	UnitResult	outcome = unit_run("qbsync: looking at connections", look, &result, error);
 
 	if (outcome == UNIT_DONE)
+	{
 		take_over(&result, found);
+		if (result.versions_switched)
+			housekeeping_soon();
+	}
 	MemoryContextDelete(result.context);
 	return outcome;
 }
