@@ -117,18 +117,21 @@ CREATE TABLE qbsync.crm_error (
 	detail			text,
 	sqlstate		text,
 	waits_for		text[],
+	watch_id		integer NOT NULL DEFAULT 0,
 	first_seen		timestamptz NOT NULL DEFAULT clock_timestamp(),
 	last_seen		timestamptz NOT NULL DEFAULT clock_timestamp(),
 	occurrences		integer NOT NULL DEFAULT 1,
 	next_attempt_at	timestamptz NOT NULL,
 	dismissed_at	timestamptz,
 	dismissed_by	name,
-	UNIQUE (mapping_id, id, crm_key)
+	UNIQUE (mapping_id, id, crm_key, watch_id)
 );
+CREATE INDEX crm_error_watch_idx ON qbsync.crm_error (mapping_id) WHERE watch_id <> 0;
 CREATE INDEX crm_error_waits_for_idx ON qbsync.crm_error USING gin (waits_for) WHERE waits_for IS NOT NULL;
 CREATE INDEX crm_error_due_idx ON qbsync.crm_error (mapping_id, next_attempt_at);
 COMMENT ON TABLE qbsync.crm_error IS 'Records that the CRM would not take, or that wait for another; tried again at next_attempt_at, gone when it works. Read qbsync.error_open instead';
 COMMENT ON COLUMN qbsync.crm_error.waits_for IS 'records whose link it waits for, as entity:id; tried at once when one of them is linked';
+COMMENT ON COLUMN qbsync.crm_error.watch_id IS 'the watched table of which crm_key is the key, whose query fails for it; 0: crm_key is that of the view';
 COMMENT ON COLUMN qbsync.crm_error.dismissed_at IS 'a person does not want to see it; it is looked at again when the record changes';
 
 CREATE TABLE qbsync.history (

@@ -382,6 +382,7 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT EXISTS (SELECT FROM qbsync.capture c WHERE c.watch_id IN (SELECT w.watch_id FROM qbsync.watch w WHERE w.mapping_id = has_news.mapping_id))
+		OR EXISTS (SELECT FROM qbsync.crm_error e WHERE e.mapping_id = has_news.mapping_id AND e.watch_id <> 0 AND e.next_attempt_at <= clock_timestamp() AND e.dismissed_at IS NULL)
 		OR EXISTS (SELECT FROM qbsync.send_error e WHERE e.mapping_id = has_news.mapping_id AND e.next_attempt_at <= clock_timestamp() AND e.dismissed_at IS NULL)
 		OR EXISTS (SELECT FROM qbsync.mapping m WHERE m.mapping_id = has_news.mapping_id AND (m.backfill_asked_by IS NOT NULL OR m.scan_at <= clock_timestamp()));
 $fn$;

@@ -335,9 +335,15 @@ RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	DELETE FROM qbsync.watch w
-	WHERE w.mapping_id = set_watches.mapping_id
-	  AND w.relation NOT IN (SELECT (n.n ->> 'relation')::regclass FROM jsonb_array_elements(set_watches.watches) n(n));
+	WITH gone AS (
+		DELETE FROM qbsync.watch w
+		WHERE w.mapping_id = set_watches.mapping_id
+		  AND w.relation NOT IN (SELECT (n.n ->> 'relation')::regclass FROM jsonb_array_elements(set_watches.watches) n(n))
+		RETURNING w.watch_id
+	)
+	DELETE FROM qbsync.crm_error e USING gone g WHERE e.mapping_id = set_watches.mapping_id AND e.watch_id = g.watch_id;
+	-- another query may work
+	UPDATE qbsync.crm_error e SET next_attempt_at = now() WHERE e.mapping_id = set_watches.mapping_id AND e.watch_id <> 0;
 	INSERT INTO qbsync.watch AS w (mapping_id, relation, relation_name, columns, key_columns, key_query)
 	SELECT set_watches.mapping_id, r.relation, qbsync.qualified(r.relation),
 		(SELECT array_agg(c) FROM jsonb_array_elements_text(nullif(n.n -> 'columns', 'null')) c),

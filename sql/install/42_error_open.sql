@@ -72,7 +72,7 @@ SELECT e.error_id, c.name AS connection, e.connection_id, e.entity, e.id, e.prob
 	qbsync.fill_text(coalesce(f.remedy, t.remedy, p.remedy), e.error_id, e.record_name, (SELECT h.display_name FROM qbsync.customer h WHERE h.connection_id = e.connection_id AND h.id = k.holder_id), k.holder_id, k.free_name,
 		CASE WHEN k.holder_id IS NOT NULL THEN format('SELECT qbsync_link(crm_key => %L, id => %L, mapping => %L);', e.crm_key, k.holder_id, m.name) END) AS what_to_do,
 	e.first_seen, e.last_seen, now() - e.first_seen AS age, e.occurrences, e.has_record,
-	m.name AS mapping, m.crm_table, e.crm_key, e.column_name, e.waits_for, e.next_attempt_at, e.code, e.message, e.intuit_tid,
+	m.name AS mapping, coalesce((SELECT k.relation_name FROM qbsync.watch k WHERE k.watch_id = nullif(e.watch_id, 0)), m.crm_table) AS crm_table, e.crm_key, e.column_name, e.waits_for, e.next_attempt_at, e.code, e.message, e.intuit_tid,
 	coalesce(e.record_name, (SELECT r.name FROM qbsync.record r WHERE r.connection_id = e.connection_id AND r.entity = e.entity AND r.id = e.id)) AS record_name,
 	CASE WHEN e.column_name IS NOT NULL THEN (
 		SELECT qbsync.qualified(v.relation) || '.' || quote_ident(v.base_column)
@@ -84,16 +84,19 @@ SELECT e.error_id, c.name AS connection, e.connection_id, e.entity, e.id, e.prob
 FROM (
 	SELECT r.error_id, r.connection_id, r.entity, r.id, r.problem, r.detail, r.first_seen, r.last_seen, r.occurrences,
 		r.record IS NOT NULL AS has_record, NULL::integer AS mapping_id, NULL::text COLLATE "C" AS crm_key, NULL::text AS record_name, NULL::text AS column_name,
-		NULL::text[] AS waits_for, NULL::timestamptz AS next_attempt_at, NULL::integer AS code, NULL::text AS message, NULL::text AS intuit_tid
+		NULL::text[] AS waits_for, NULL::timestamptz AS next_attempt_at, NULL::integer AS code, NULL::text AS message, NULL::text AS intuit_tid,
+		NULL::integer AS watch_id
 	FROM qbsync.error r
 	UNION ALL
 	SELECT r.error_id, r.connection_id, r.entity, nullif(r.id, ''), r.problem, r.detail, r.first_seen, r.last_seen, r.occurrences,
-		false, r.mapping_id, nullif(r.crm_key, ''), NULL, r.column_name, r.waits_for, r.next_attempt_at, NULL, NULL, NULL
+		false, r.mapping_id, nullif(r.crm_key, ''), NULL, r.column_name, r.waits_for, r.next_attempt_at, NULL, NULL, NULL,
+		r.watch_id
 	FROM qbsync.crm_error r
 	WHERE r.dismissed_at IS NULL
 	UNION ALL
 	SELECT r.error_id, r.connection_id, r.entity, r.id, r.problem, r.detail, r.first_seen, r.last_seen, r.attempts,
-		false, r.mapping_id, r.crm_key, r.record_name, r.column_name, r.waits_for, nullif(r.next_attempt_at, 'infinity'), r.code, r.message, r.intuit_tid
+		false, r.mapping_id, r.crm_key, r.record_name, r.column_name, r.waits_for, nullif(r.next_attempt_at, 'infinity'), r.code, r.message, r.intuit_tid,
+		NULL
 	FROM qbsync.send_error r
 	WHERE r.dismissed_at IS NULL
 ) e
@@ -122,7 +125,7 @@ COMMENT ON COLUMN qbsync.error_open.age IS 'time since it was first seen';
 COMMENT ON COLUMN qbsync.error_open.occurrences IS 'how often it was tried, or came from QuickBooks';
 COMMENT ON COLUMN qbsync.error_open.has_record IS 'the bytes as they came are kept in qbsync.error.record';
 COMMENT ON COLUMN qbsync.error_open.mapping IS 'name of the mapping that the record goes through; null: it failed on the way from QuickBooks';
-COMMENT ON COLUMN qbsync.error_open.crm_table IS 'table of the CRM record';
+COMMENT ON COLUMN qbsync.error_open.crm_table IS 'table of the CRM record; where a query of the watch list fails, the watched table';
 COMMENT ON COLUMN qbsync.error_open.crm_key IS 'key of the CRM record, as text, where there is one';
 COMMENT ON COLUMN qbsync.error_open.column_name IS 'column of the mapped view that the CRM or QuickBooks objects to, where they say so';
 COMMENT ON COLUMN qbsync.error_open.waits_for IS 'records whose link it waits for: of QuickBooks as entity:id, on the way out of the CRM as mapping_id:crm_key; tried at once when one is linked';

@@ -49,6 +49,15 @@ failure_add(ErrorRows *rows, const char *id, const char *crm_key, const char *pr
 	else
 		batch_add(&rows->waits_for, (Datum) 0);
 	batch_add(&rows->backoffs, CStringGetTextDatum(psprintf("%g %g", backoff->first, backoff->longest)));
+	batch_add(&rows->watches, CStringGetTextDatum("0"));
+}
+
+void
+failure_add_watched(ErrorRows *rows, int32 watch_id, const char *key, const char *problem, const char *detail,
+					const char *sqlstate, const Backoff *backoff)
+{
+	failure_add(rows, "", key, problem, NULL, detail, sqlstate, (Datum) 0, backoff);
+	rows->watches.values[rows->watches.n - 1] = CStringGetTextDatum(psprintf("%d", watch_id));
 }
 
 void
@@ -62,18 +71,18 @@ failure_write(int32 mapping_id, const ErrorRows *rows)
 	static SqlStatement upsert = {
 		"WITH given AS (SELECT m.mapping_id, m.connection_id, m.entity, u.id, coalesce(u.crm_key, l.crm_key, '') AS crm_key,"
 		" u.problem, u.column_name, u.detail, u.sqlstate, u.waits_for::text[] AS waits_for,"
-		" split_part(u.backoff, ' ', 1)::float8 AS first, split_part(u.backoff, ' ', 2)::float8 AS longest"
+		" split_part(u.backoff, ' ', 1)::float8 AS first, split_part(u.backoff, ' ', 2)::float8 AS longest, u.watch_id::integer AS watch_id"
 		" FROM qbsync.mapping m CROSS JOIN unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],"
-		" $8::text[], $9::text[]) AS u(id, crm_key, problem, column_name, detail, sqlstate, waits_for, backoff)"
+		" $8::text[], $9::text[], $10::text[]) AS u(id, crm_key, problem, column_name, detail, sqlstate, waits_for, backoff, watch_id)"
 		" LEFT JOIN qbsync.link l ON l.connection_id = m.connection_id AND l.entity = m.entity AND l.id = u.id AND l.family = m.family"
 		" WHERE m.mapping_id = $1),"
 		" stale AS (DELETE FROM qbsync.crm_error e USING given g"
 		" WHERE e.mapping_id = g.mapping_id AND e.id = g.id AND g.id <> '' AND e.crm_key <> g.crm_key)"
 		" INSERT INTO qbsync.crm_error AS e (mapping_id, connection_id, entity, id, crm_key, problem, column_name, detail,"
-		" sqlstate, waits_for, next_attempt_at)"
+		" sqlstate, waits_for, watch_id, next_attempt_at)"
 		" SELECT g.mapping_id, g.connection_id, g.entity, g.id, g.crm_key, g.problem, g.column_name, g.detail, g.sqlstate,"
-		" g.waits_for, clock_timestamp() + make_interval(secs => g.first) FROM given g"
-		" ON CONFLICT (mapping_id, id, crm_key) DO UPDATE SET problem = excluded.problem, column_name = excluded.column_name,"
+		" g.waits_for, g.watch_id, clock_timestamp() + make_interval(secs => g.first) FROM given g"
+		" ON CONFLICT (mapping_id, id, crm_key, watch_id) DO UPDATE SET problem = excluded.problem, column_name = excluded.column_name,"
 		" detail = excluded.detail, sqlstate = excluded.sqlstate, waits_for = excluded.waits_for, last_seen = clock_timestamp(),"
 		" occurrences = CASE WHEN e.problem = excluded.problem THEN e.occurrences + 1 ELSE 1 END,"
 		" first_seen = CASE WHEN e.problem = excluded.problem THEN e.first_seen ELSE clock_timestamp() END,"
@@ -81,10 +90,10 @@ failure_write(int32 mapping_id, const ErrorRows *rows)
 		" dismissed_by = CASE WHEN e.problem = excluded.problem THEN e.dismissed_by END,"
 		" next_attempt_at = clock_timestamp() + make_interval(secs => (SELECT least(g.first * power(2,"
 		" CASE WHEN e.problem = excluded.problem THEN least(e.occurrences, 20) ELSE 0 END), g.longest)"
-		" FROM given g WHERE g.id = excluded.id AND g.crm_key = excluded.crm_key LIMIT 1))",
-		9, {INT4OID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
+		" FROM given g WHERE g.id = excluded.id AND g.crm_key = excluded.crm_key AND g.watch_id = excluded.watch_id LIMIT 1))",
+		10, {INT4OID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
 	};
-	Datum		values[9];
+	Datum		values[10];
 
 	if (rows->ids.n == 0)
 		return;
@@ -97,6 +106,7 @@ failure_write(int32 mapping_id, const ErrorRows *rows)
 	values[6] = batch_array(&rows->sqlstates, TEXTOID);
 	values[7] = batch_array(&rows->waits_for, TEXTOID);
 	values[8] = batch_array(&rows->backoffs, TEXTOID);
+	values[9] = batch_array(&rows->watches, TEXTOID);
 	sql_execute(&upsert, values, NULL);
 }
 

@@ -34,11 +34,16 @@ typedef struct ErrorRows
 	Batch		sqlstates;
 	Batch		waits_for;		/* text[] as text */
 	Batch		backoffs;		/* as text, two numbers with a space between */
+	Batch		watches;		/* as text: the watched table that crm_key is of; 0: the view */
 } ErrorRows;
 
 /* Append a row; texts may be NULL, waits_for (a text[]) may be 0. */
 extern void failure_add(ErrorRows *rows, const char *id, const char *crm_key, const char *problem, const char *column,
 						const char *detail, const char *sqlstate, Datum waits_for, const Backoff *backoff);
+
+/* The same for a key of a watched table, of which it is not known what records it leads to. */
+extern void failure_add_watched(ErrorRows *rows, int32 watch_id, const char *key, const char *problem, const char *detail,
+								const char *sqlstate, const Backoff *backoff);
 
 /* Write them, in a unit; what a record had before is replaced, its first time and its count go on. */
 extern void failure_write(int32 mapping_id, const ErrorRows *rows);

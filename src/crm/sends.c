@@ -16,86 +16,19 @@
 
 #include "common/unit.h"
 #include "crm/batch.h"
+#include "crm/captured.h"
 #include "crm/decide.h"
 #include "crm/decide_parts.h"
 #include "crm/sends.h"
 #include "crm/statement.h"
 
-/* Captures taken at a time. */
-#define CAPTURES_MAX 10000
-
 /* --- what is new -------------------------------------------------------------------------------------------------- */
-
-/* Add the first column of the rows, a text, and give them up. */
-static void
-add_first_column(Rows *rows, Batch *crm_keys)
-{
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(rows->tupdesc, &TTSOpsMinimalTuple);
-
-	while (tuplestore_gettupleslot(rows->store, true, false, slot))
-	{
-		bool		isnull;
-		Datum		crm_key = slot_getattr(slot, 1, &isnull);
-
-		if (!isnull)
-			batch_add(crm_keys, PointerGetDatum(PG_DETOAST_DATUM_COPY(crm_key)));
-	}
-	ExecDropSingleTupleTableSlot(slot);
-	rows_free(rows);
-}
-
-/* Add the view's keys that a watched table's row leads to. */
-static void
-add_keys_of(const Mapping *mapping, const char *query, const char *key, Batch *crm_keys)
-{
-	Oid			types[] = {TEXTOID};
-	Datum		values[] = {CStringGetTextDatum(key)};
-
-	add_first_column(statement_read_as_role(mapping, psprintf("SELECT q.crm_key::pg_catalog.text FROM (%s) AS q(crm_key)", query),
-											1, types, values, NULL), crm_keys);
-}
-
-/* Take captures, oldest pages first; the view's keys they lead to.  True: of some it is not known. */
-static bool
-take_captures(const Mapping *mapping, Batch *crm_keys)
-{
-	static SqlStatement take = {
-		"WITH taken AS MATERIALIZED (SELECT c.ctid AS place, c.watch_id, c.key FROM qbsync.capture c"
-		" WHERE c.watch_id IN (SELECT w.watch_id FROM qbsync.watch w WHERE w.mapping_id = $1) LIMIT $2),"
-		" done AS (DELETE FROM qbsync.capture d USING taken t WHERE d.ctid = t.place)"
-		" SELECT DISTINCT t.key, w.key_query FROM taken t JOIN qbsync.watch w ON w.watch_id = t.watch_id",
-		2, {INT4OID, INT4OID}
-	};
-	Datum		values[] = {Int32GetDatum(mapping->mapping_id), Int32GetDatum(CAPTURES_MAX)};
-	MemoryContext context = CurrentMemoryContext;
-	uint64		n = sql_execute(&take, values, NULL);
-	SPITupleTable *taken = SPI_tuptable;
-	bool		any = false;
-
-	for (uint64 i = 0; i < n; i++)
-	{
-		char	   *key;
-		char	   *query;
-
-		SPI_tuptable = taken;
-		key = sql_text(i, 1, context);
-		query = sql_text(i, 2, context);
-		if (key == NULL)
-			any = true;
-		else if (query)
-			add_keys_of(mapping, query, key, crm_keys);
-		else
-			batch_add(crm_keys, CStringGetTextDatum(key));
-	}
-	SPI_freetuptable(taken);
-	return any;
-}
 
 /* All keys that the view shows. */
 static void
 add_all_keys(const Mapping *mapping, Batch *crm_keys)
 {
-	add_first_column(statement_read_as_role(mapping, mapping->statements.read_match, 0, NULL, NULL, NULL), crm_keys);
+	captured_add(statement_read_as_role(mapping, mapping->statements.read_match, 0, NULL, NULL, NULL), crm_keys);
 }
 
 /* A person, or the policy initial_push, wants all records of the view in QuickBooks. */
@@ -319,7 +252,7 @@ enter_gone(const Mapping *mapping, Datum ids, bool captured)
 	if (gone_ids.n == 0)
 		return;
 	keys = batch_array(&gone_keys, TEXTOID);
-	add_first_column(statement_read_as_role(mapping, statements->still_there, 1, types, &keys, NULL), &there);
+	captured_add(statement_read_as_role(mapping, statements->still_there, 1, types, &keys, NULL), &there);
 	sorted = decide_sorted_texts(&there);
 	for (int i = 0; i < gone_ids.n; i++)
 	{
@@ -440,7 +373,7 @@ sends_take_news(const Mapping *mapping)
 	Datum		values[2];
 
 	values[0] = Int32GetDatum(mapping->mapping_id);
-	if (take_captures(mapping, &crm_keys))
+	if (captured_take(mapping, &crm_keys))
 	{
 		/* what is linked, and not shown any more, is found by the sweep */
 		sql_execute(&all, values, NULL);

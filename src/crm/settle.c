@@ -534,7 +534,7 @@ settle_undo(const Mapping *mapping, const Claim *claim, Deed *deeds, int ndeeds)
 		5, {INT4OID, TEXTOID, JSONBOID, TEXTARRAYOID, JSONBARRAYOID}
 	};
 	static SqlStatement over = {
-		"DELETE FROM qbsync.crm_error e WHERE e.mapping_id = $1 AND e.id = '' AND e.crm_key IN"
+		"DELETE FROM qbsync.crm_error e WHERE e.mapping_id = $1 AND e.id = '' AND e.watch_id = 0 AND e.crm_key IN"
 		" (SELECT w.crm_key FROM qbsync.undo_work($1, $2) w)", 2, {INT4OID, JSONBOID}
 	};
 	Columns		before = {0};
