@@ -165,7 +165,7 @@ AS $fn$
 		), over AS (
 			-- seen here, and it is no more
 			DELETE FROM qbsync.send_error e USING composed k
-			WHERE k.body IS NOT NULL AND e.mapping_id = %2$s AND e.crm_key = k.crm_key AND e.code IS NULL AND e.problem <> 'send_refused'
+			WHERE k.body IS NOT NULL AND e.mapping_id = %2$s AND e.crm_key = k.crm_key AND e.code IS NULL AND e.problem NOT IN ('send_refused', 'settle_fails')
 			  -- unless it is why a request waits, and that waits on
 			  AND (e.crm_key IN (SELECT t.crm_key FROM entered t)
 				   OR NOT EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = %2$s AND r.crm_key = e.crm_key AND r.state = 'refused'))
@@ -359,13 +359,18 @@ LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	WITH given AS (
-		SELECT e.crm_key, e.id FROM qbsync.send_error e WHERE e.mapping_id = retry_sends.mapping_id AND e.crm_key = ANY (retry_sends.crm_keys)
+		SELECT e.crm_key, e.id FROM qbsync.send_error e
+		WHERE e.mapping_id = retry_sends.mapping_id AND e.crm_key = ANY (retry_sends.crm_keys) AND e.problem <> 'settle_fails'
 	), again AS (
 		UPDATE qbsync.request r SET state = 'stale', sync_token = NULL, generation = CASE WHEN r.operation = 'update' THEN r.generation + 1 ELSE r.generation END
 		FROM given g WHERE r.mapping_id = retry_sends.mapping_id AND r.crm_key = g.crm_key AND r.state = 'refused'
 	), waits AS (
 		UPDATE qbsync.send_error e SET next_attempt_at = 'infinity', dismissed_at = NULL, dismissed_by = NULL
 		FROM given g WHERE e.mapping_id = retry_sends.mapping_id AND e.crm_key = g.crm_key
+	), unsettled AS (
+		-- QuickBooks has it; the gateway records what it answered
+		UPDATE qbsync.send_error e SET next_attempt_at = clock_timestamp(), dismissed_at = NULL, dismissed_by = NULL
+		WHERE e.mapping_id = retry_sends.mapping_id AND e.crm_key = ANY (retry_sends.crm_keys) AND e.problem = 'settle_fails'
 	), linked AS (
 		INSERT INTO qbsync.arrival (mapping_id, id) SELECT retry_sends.mapping_id, g.id FROM given g WHERE g.id IS NOT NULL
 	)
@@ -383,7 +388,7 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT EXISTS (SELECT FROM qbsync.capture c WHERE c.watch_id IN (SELECT w.watch_id FROM qbsync.watch w WHERE w.mapping_id = has_news.mapping_id))
 		OR EXISTS (SELECT FROM qbsync.crm_error e WHERE e.mapping_id = has_news.mapping_id AND e.watch_id <> 0 AND e.next_attempt_at <= clock_timestamp() AND e.dismissed_at IS NULL)
-		OR EXISTS (SELECT FROM qbsync.send_error e WHERE e.mapping_id = has_news.mapping_id AND e.next_attempt_at <= clock_timestamp() AND e.dismissed_at IS NULL)
+		OR EXISTS (SELECT FROM qbsync.send_error e WHERE e.mapping_id = has_news.mapping_id AND e.next_attempt_at <= clock_timestamp() AND e.dismissed_at IS NULL AND e.problem <> 'settle_fails')
 		OR EXISTS (SELECT FROM qbsync.mapping m WHERE m.mapping_id = has_news.mapping_id AND (m.backfill_asked_by IS NOT NULL OR m.scan_at <= clock_timestamp()));
 $fn$;
 COMMENT ON FUNCTION qbsync.has_news(integer) IS 'Were changes captured that concern a mapping, are errors of its way out due, does a backfill begin, or is the scan of the night due?';
@@ -472,4 +477,5 @@ COMMENT ON FUNCTION qbsync.want_parents(integer, text[]) IS 'What the CRM record
 
 INSERT INTO qbsync.problem (code, needs_person, meaning, remedy) VALUES
 	('send_may_exist', true, 'The CRM record was to be created in QuickBooks, which may have it already. Nothing was sent.', 'See qbsync.duplicate: link the two, or reject the pair; the record then goes by itself.'),
+	('settle_fails', true, 'QuickBooks has carried out what was sent, but its answer cannot be recorded here: this database refuses it. Other records go on; this one is not sent again.', 'The detail is what PostgreSQL says: mostly a constraint or trigger that was made on a table of schema qbsync. Take it away; it is tried again by itself, at once with SELECT qbsync_retry(…).'),
 	('send_not_shown', true, 'The CRM record was to be created in QuickBooks, but the mapping''s view does not show it: there is none with this key, or it is out of scope. Nothing was sent.', 'Bring it into the view, and it goes by itself; of a person who stands for a company, send the company: SELECT qbsync_push(…). It is forgotten after a day.');

@@ -160,7 +160,9 @@ AS $fn$
 			   OR EXISTS (SELECT FROM qbsync.outgoing o WHERE o.mapping_id = m.mapping_id AND o.next_attempt_at <= clock_timestamp()
 						  AND o.lane <> ALL (m.paused_lanes))
 			   OR EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = m.mapping_id AND r.state <> 'refused'
-						  AND (r.lane <> ALL (m.paused_lanes) OR r.state NOT IN ('ready', 'check')))
+						  AND (r.lane <> ALL (m.paused_lanes) OR r.state NOT IN ('ready', 'check'))
+						  AND NOT EXISTS (SELECT FROM qbsync.send_error e WHERE e.mapping_id = r.mapping_id AND e.crm_key = r.crm_key AND e.problem = 'settle_fails'
+										  AND e.next_attempt_at > clock_timestamp()))
 			   -- a slow record stands there while it is being written by itself
 			   OR EXISTS (SELECT FROM qbsync.crm_error e WHERE e.mapping_id = m.mapping_id AND e.dismissed_at IS NULL
 						  AND (e.next_attempt_at <= clock_timestamp() OR e.problem = 'crm_slow' AND e.occurrences <= 2))));

@@ -207,6 +207,30 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.send_retry_at(text, integer) IS 'When a refused record is sent again by itself, after so many earlier refusals for the same reason: after 1 h, 2 h … 24 h; infinity: when it is edited';
 
+/*
+ * QuickBooks has answered, and the answer cannot be recorded: something in this database refuses it (a constraint or trigger that
+ * somebody made on a table of qbsync).  The request stays as it was sent; the gateway keeps the answer and tries again by itself.
+ */
+CREATE FUNCTION qbsync.note_unsettled(request_id bigint, detail text, next_attempt_at timestamptz)
+RETURNS void
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	INSERT INTO qbsync.send_error AS e (mapping_id, connection_id, entity, id, crm_key, record_name, problem, detail, next_attempt_at)
+	SELECT r.mapping_id, r.connection_id, r.entity, r.id, r.crm_key,
+		coalesce(r.sent_values ->> 'display_name', r.sent_values ->> 'name', r.sent_values ->> 'doc_number'),
+		'settle_fails', note_unsettled.detail, note_unsettled.next_attempt_at
+	FROM qbsync.request r WHERE r.request_id = note_unsettled.request_id
+	ON CONFLICT (mapping_id, crm_key) DO UPDATE SET id = excluded.id, record_name = excluded.record_name, problem = excluded.problem, code = NULL,
+		column_name = NULL, message = NULL, detail = excluded.detail, intuit_tid = NULL, waits_for = NULL,
+		last_seen = clock_timestamp(), next_attempt_at = excluded.next_attempt_at,
+		first_seen = CASE WHEN e.problem = excluded.problem THEN e.first_seen ELSE clock_timestamp() END,
+		attempts = CASE WHEN e.problem = excluded.problem THEN e.attempts + 1 ELSE 1 END,
+		dismissed_at = CASE WHEN (e.problem, e.detail) IS NOT DISTINCT FROM (excluded.problem, excluded.detail) THEN e.dismissed_at END,
+		dismissed_by = CASE WHEN (e.problem, e.detail) IS NOT DISTINCT FROM (excluded.problem, excluded.detail) THEN e.dismissed_by END;
+$fn$;
+COMMENT ON FUNCTION qbsync.note_unsettled(bigint, text, timestamptz) IS 'What QuickBooks answered to a request cannot be recorded: why, and when the gateway tries again';
+
 CREATE FUNCTION qbsync.mirrored_token(connection_id integer, entity text, id text)
 RETURNS text
 LANGUAGE plpgsql STABLE
@@ -264,6 +288,9 @@ AS $fn$
 		INSERT INTO qbsync.arrival (mapping_id, id)
 		SELECT x.mapping_id, x.id FROM x
 		WHERE x.outcome = 'stale' AND qbsync.mirrored_token(x.connection_id, x.entity, x.id) IS DISTINCT FROM x.sync_token
+	), recorded AS (
+		DELETE FROM qbsync.send_error e USING x
+		WHERE x.outcome <> 'refused' AND e.mapping_id = x.mapping_id AND e.crm_key = x.crm_key AND e.problem = 'settle_fails'
 	)
 	INSERT INTO qbsync.send_error AS e (mapping_id, connection_id, entity, id, crm_key, record_name, problem, code, column_name, message, detail,
 		intuit_tid, next_attempt_at)

@@ -120,6 +120,37 @@ unit_error_copy(UnitError *error)
 }
 
 /*
+ * How much of an error's words everybody may read who reads qbsync.error_open: not the detail of a constraint, which is the whole
+ * row, with columns that have nothing to do with us.
+ */
+static int
+public_length(const UnitError *error)
+{
+	const char *end = error->message + strlen(error->message);
+
+	if (error->sqlerrcode != ERRCODE_CHECK_VIOLATION && error->sqlerrcode != ERRCODE_NOT_NULL_VIOLATION &&
+		error->sqlerrcode != ERRCODE_WITH_CHECK_OPTION_VIOLATION)
+		return (int) (end - error->message);
+	/* message, colon and detail stand in one text, which may be clipped anywhere */
+	for (const char *colon = strstr(error->message, ": "); colon != NULL; colon = strstr(colon + 1, ": "))
+		if (strncmp(colon + 2, error->detail, end - colon - 2) == 0)
+			return (int) (colon - error->message);
+	return (int) (end - error->message);
+}
+
+char *
+unit_error_words(const UnitError *error)
+{
+	StringInfoData detail;
+
+	initStringInfo(&detail);
+	appendBinaryStringInfo(&detail, error->message, public_length(error));
+	if (error->constraint_name[0] != '\0' && strstr(error->message, error->constraint_name) == NULL)
+		appendStringInfo(&detail, " (%s)", error->constraint_name);
+	return detail.data;
+}
+
+/*
  * Commit, as the role that unit_commit_as() named.  PostgreSQL gives our own rights back by itself only when the
  * transaction aborts.  A cursor WITH HOLD that user code left open would outlive the transaction and is closed.
  */

@@ -53,6 +53,9 @@ extern UnitResult unit_run_with(const UnitOptions *options, const char *activity
 /* In PG_CATCH, not in ErrorContext: what was raised, as a unit would say it. */
 extern void unit_error_copy(UnitError *error);
 
+/* What an error says, as far as everybody may read it, with the constraint it names; palloc'd. */
+extern char *unit_error_words(const UnitError *error);
+
 /*
  * In a unit: commit as that role.  Whatever user code has put off until commit (deferred triggers, cursors WITH HOLD) then runs
  * with the role's rights and cannot climb back; our own rights return when the transaction is over, committed or aborted.

@@ -75,7 +75,7 @@ note_refusal(Deed *deed, const UnitError *error, bool fresh)
 	deed->refusal = palloc0(sizeof(Refusal));
 	deed->refusal->problem = failure_problem(error->sqlerrcode);
 	deed->refusal->column = pstrdup(error->column_name);
-	deed->refusal->detail = failure_detail(error);
+	deed->refusal->detail = unit_error_words(error);
 	deed->refusal->sqlstate = pstrdup(unpack_sql_state(error->sqlerrcode));
 	turn_forget(&turn_memory.refusal);
 	turn_memory.refusal = MemoryContextStrdup(turn_memory.context, deed->refusal->detail);

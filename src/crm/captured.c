@@ -182,7 +182,7 @@ captured_take(const Mapping *mapping, Batch *crm_keys)
 		else if (!try_query(mapping, one->query, one->key, crm_keys, &error))
 		{
 			check_query(mapping, one->query, &error);
-			failure_add_watched(&failed, one->watch_id, one->key, "watch_fails", failure_detail(&error),
+			failure_add_watched(&failed, one->watch_id, one->key, "watch_fails", unit_error_words(&error),
 								unpack_sql_state(error.sqlerrcode), &failure_refused);
 			continue;
 		}

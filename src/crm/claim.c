@@ -362,7 +362,7 @@ claim_next_due(int32 mapping_id)
 {
 	static SqlStatement next = {
 		"SELECT min(t.t) FROM (SELECT min(e.next_attempt_at) AS t FROM qbsync.crm_error e WHERE e.mapping_id = $1 AND e.dismissed_at IS NULL AND (e.id <> '' OR e.watch_id <> 0)"
-		" UNION ALL SELECT min(e.next_attempt_at) FROM qbsync.send_error e WHERE e.mapping_id = $1 AND e.dismissed_at IS NULL AND e.next_attempt_at < 'infinity'"
+		" UNION ALL SELECT min(e.next_attempt_at) FROM qbsync.send_error e WHERE e.mapping_id = $1 AND e.dismissed_at IS NULL AND e.next_attempt_at < 'infinity' AND e.problem <> 'settle_fails'"
 		" UNION ALL SELECT min(o.next_attempt_at) FROM qbsync.outgoing o WHERE o.mapping_id = $1 AND o.next_attempt_at < 'infinity'"
 		"  AND o.lane <> ALL (SELECT unnest(m.paused_lanes) FROM qbsync.mapping m WHERE m.mapping_id = $1)) t",
 		1, {INT4OID}

@@ -170,7 +170,7 @@ undo_fails(const Attempt *attempt, const UnitError *error)
 	Report		report = {.attempt = attempt, .problem = failure_problem(error->sqlerrcode), .backoff = &failure_busy};
 
 
-	report.detail = failure_detail(error);
+	report.detail = unit_error_words(error);
 	report.column = error->column_name;
 	report.sqlstate = unpack_sql_state(error->sqlerrcode);
 	if (turn_memory.undo_failures++ == 0)
@@ -227,20 +227,20 @@ alone_fails(Attempt *attempt, UnitError *error, bool busy, TimestampTz *next_due
 	if (attempt->moves && !busy && !was_held)
 	{
 		turn_memory.held_id = MemoryContextStrdup(turn_memory.context, id);
-		turn_memory.held.detail = MemoryContextStrdup(turn_memory.context, failure_detail(error));
+		turn_memory.held.detail = MemoryContextStrdup(turn_memory.context, unit_error_words(error));
 		turn_memory.held.sqlstate = MemoryContextStrdup(turn_memory.context, unpack_sql_state(error->sqlerrcode));
 		turn_memory.batch = 1;
 		return TURN_WORKED;
 	}
 	if (!busy && mapping_is_broken(attempt, error))
-		return attempt_mapping_fails(attempt, "mapping_broken", failure_detail(error), next_due);
+		return attempt_mapping_fails(attempt, "mapping_broken", unit_error_words(error), next_due);
 	if (turn_memory.streak >= FAILURES_IN_A_ROW && failure_is_refusal(error->sqlerrcode) && claim_is_fresh(attempt->claim))
-		return apart_survey(failure_detail(error));
+		return apart_survey(unit_error_words(error));
 	if (turn_memory.streak >= FAILURES_IN_A_ROW && !failure_is_refusal(error->sqlerrcode))
-		return attempt_mapping_fails(attempt, busy ? "crm_busy" : "crm_refuses_all", failure_detail(error), next_due);
+		return attempt_mapping_fails(attempt, busy ? "crm_busy" : "crm_refuses_all", unit_error_words(error), next_due);
 	report.problem = busy && attempt->mode == CLAIM_SLOW && error->sqlerrcode == ERRCODE_QUERY_CANCELED ? "crm_slow"
 		: busy ? "crm_busy" : failure_problem(error->sqlerrcode);
-	report.detail = failure_detail(error);
+	report.detail = unit_error_words(error);
 	report.column = error->column_name;
 	report.sqlstate = unpack_sql_state(error->sqlerrcode);
 	report.backoff = busy ? &failure_busy : &failure_refused;
@@ -260,7 +260,7 @@ attempt_failed(Attempt *attempt, UnitError *error, TimestampTz *next_due)
 		strcmp(error->schema_name, "qbsync") == 0)
 		busy = true;
 	if (error->sqlerrcode == ERRCODE_ROWS_HIDDEN)
-		return attempt_mapping_fails(attempt, "rls_hides_all", failure_detail(error), next_due);
+		return attempt_mapping_fails(attempt, "rls_hides_all", unit_error_words(error), next_due);
 
 	/* reading waits for no row: a table is locked, or somebody waited for us to read it */
 	if (attempt->stage <= STAGE_DECIDE && busy)
@@ -275,12 +275,12 @@ attempt_failed(Attempt *attempt, UnitError *error, TimestampTz *next_due)
 		return TURN_WAIT;
 	}
 	if (attempt->stage == STAGE_BEGIN || attempt->claim == NULL)
-		return attempt_mapping_fails(attempt, "mapping_broken", failure_detail(error), next_due);
+		return attempt_mapping_fails(attempt, "mapping_broken", unit_error_words(error), next_due);
 	if (attempt->claim->undo_arrival != 0)
 		return undo_fails(attempt, error);
 	if (attempt->claim->n == 0)
 		return attempt_mapping_fails(attempt, attempt->state->problem ? attempt->state->problem : "mapping_broken",
-							 failure_detail(error), next_due);
+							 unit_error_words(error), next_due);
 	turn_memory.survey = false;
 	/* events that cannot be moved need a turn of their own each */
 	if (attempt->claim->n > 1 && attempt->stage == STAGE_WRITE && !attempt->moves && !attempt->apart &&

@@ -7,7 +7,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
@@ -139,37 +138,6 @@ failure_problem(int sqlerrcode)
 	if (sqlerrcode == ERRCODE_CRM_KEY_CHANGED)
 		return "crm_key_changed";
 	return failure_is_busy(sqlerrcode) ? "crm_busy" : "crm_refused";
-}
-
-/*
- * How much of an error's words everybody may read who reads qbsync.error_open: not the detail of a constraint, which is the whole
- * row, with columns that have nothing to do with us.
- */
-static int
-public_length(const UnitError *error)
-{
-	const char *end = error->message + strlen(error->message);
-
-	if (error->sqlerrcode != ERRCODE_CHECK_VIOLATION && error->sqlerrcode != ERRCODE_NOT_NULL_VIOLATION &&
-		error->sqlerrcode != ERRCODE_WITH_CHECK_OPTION_VIOLATION)
-		return (int) (end - error->message);
-	/* message, colon and detail stand in one text, which may be clipped anywhere */
-	for (const char *colon = strstr(error->message, ": "); colon != NULL; colon = strstr(colon + 1, ": "))
-		if (strncmp(colon + 2, error->detail, end - colon - 2) == 0)
-			return (int) (colon - error->message);
-	return (int) (end - error->message);
-}
-
-char *
-failure_detail(const UnitError *error)
-{
-	StringInfoData detail;
-
-	initStringInfo(&detail);
-	appendBinaryStringInfo(&detail, error->message, public_length(error));
-	if (error->constraint_name[0] != '\0' && strstr(error->message, error->constraint_name) == NULL)
-		appendStringInfo(&detail, " (%s)", error->constraint_name);
-	return detail.data;
 }
 
 TimestampTz

@@ -55,9 +55,6 @@ extern bool failure_is_refusal(int sqlerrcode); /* the CRM's rules about this ve
 /* The problem of a record that failed alone. */
 extern const char *failure_problem(int sqlerrcode);
 
-/* What an error says, with the column or constraint it names; palloc'd. */
-extern char *failure_detail(const UnitError *error);
-
 /* The mapping waits, with back-off, until the time returned (in a unit); LOG when its problem is another than before. */
 extern TimestampTz failure_of_mapping(int32 mapping_id, const char *problem, const char *detail);
 

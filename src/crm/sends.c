@@ -359,7 +359,7 @@ sends_take_news(const Mapping *mapping)
 	};
 	static SqlStatement retry = {
 		"SELECT qbsync.retry_sends($1, ARRAY(SELECT e.crm_key FROM qbsync.send_error e"
-		" WHERE e.mapping_id = $1 AND e.next_attempt_at <= clock_timestamp() AND e.dismissed_at IS NULL))",
+		" WHERE e.mapping_id = $1 AND e.next_attempt_at <= clock_timestamp() AND e.dismissed_at IS NULL AND e.problem <> 'settle_fails'))",
 		1, {INT4OID}
 	};
 	static SqlStatement asked = {

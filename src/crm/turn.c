@@ -512,7 +512,7 @@ begin_sweep(const Attempt *attempt, TimestampTz *next_due)
 		*next_due = GetCurrentTimestamp() + BUSY_WAIT_US;
 		return TURN_WAIT;
 	}
-	return attempt_mapping_fails(attempt, "mapping_broken", failure_detail(&error), next_due);
+	return attempt_mapping_fails(attempt, "mapping_broken", unit_error_words(&error), next_due);
 }
 
 TurnResult

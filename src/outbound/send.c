@@ -3,6 +3,7 @@
  *		The sender of a company: what it does when.  See send.h.
  *
  *		ready --marked, durable--> sent --call, answer--> gone | refused | stale | ready
+ *		sent, answered --recording it fails--> sent, until it works (send_apart.c)
  *		found 'sent' at start --the same call--> …
  *		check --read back--> gone (it was carried out) | sent | refused
  *
@@ -67,32 +68,11 @@ TimestampTz
 sender_settle(Company *company)
 {
 	Sender	   *sender = company->sender;
-	SendCall  **calls;
-	int			ncalls = 0;
-	dlist_iter	iter;
-	bool		all = true;
 
 	if (sender == NULL)
 		return 0;
 	forget_dropped(sender);
-	if (dlist_is_empty(&sender->answered))
-		return 0;
-	if (sender->not_before > GetCurrentTimestamp())
-		return sender->not_before;
-	dlist_foreach(iter, &sender->answered)
-		ncalls++;
-	calls = palloc(sizeof(SendCall *) * ncalls);
-	ncalls = 0;
-	dlist_foreach(iter, &sender->answered)
-		calls[ncalls++] = dlist_container(SendCall, node, iter.cur);
-	/* what spoils the unit for all is found by itself */
-	if (!send_settle(sender, calls, ncalls))
-		for (int i = 0; i < ncalls; i++)
-			all &= ncalls > 1 && send_settle(sender, calls + i, 1);
-	if (!all)
-		return postpone(sender);
-	sender->failures = 0;
-	return 0;
+	return dlist_is_empty(&sender->answered) ? 0 : send_settle_all(sender);
 }
 
 /* May anything of this company be sent now? */
@@ -112,17 +92,26 @@ sender_serve(Company *company)
 		return 0;
 	sender = get_sender(company);
 	forget_dropped(sender);
+	if (company->settle_again)
+	{
+		company->settle_again = false;
+		if (send_unsettled(sender, &again) > 0)
+		{
+			send_settle_again(sender);
+			return GetCurrentTimestamp();
+		}
+	}
 	if (!may_send(company) || (sender->resumed && !company->requests_waiting && !sender->more && !company->rechecked))
 		return 0;
 	if (sender->not_before > GetCurrentTimestamp())
 		return sender->not_before;
 	if (!token_ready(company, &again))
 		return again;
-	/* what is answered is not to be sent again */
+	/* it is not one record's trouble any more */
+	if (send_unsettled(sender, &again) >= SEND_MAX_UNSETTLED)
+		return again;
 	if (!sender->resumed)
 	{
-		if (!dlist_is_empty(&sender->answered))
-			return 0;
 		/* after a restore, what was sent is read back instead */
 		if (!company->rechecked && !send_resume(sender))
 			return postpone(sender);

@@ -12,6 +12,7 @@
 
 #include "lib/ilist.h"
 
+#include "common/unit.h"
 #include "outbound/send.h"
 #include "quickbooks/call.h"
 #include "quickbooks/catalogue.h"
@@ -22,6 +23,9 @@
 
 /* A creation that was sent that long ago may be forgotten there: how long requestids are kept is not documented. */
 #define SEND_REMEMBERED "10 minutes"
+
+/* When recording fails for so many answers, nothing more is sent. */
+#define SEND_MAX_UNSETTLED 30
 
 /* What came of a request. */
 typedef enum SendOutcome
@@ -55,6 +59,10 @@ typedef struct SendItem
 	SendOutcome outcome;
 	Record		record;
 	Fault	   *fault;			/* NULL: none */
+	/* recording it */
+	bool		settled;
+	int			settle_failures;	/* by itself, in a row */
+	TimestampTz settle_at;		/* after a failure: not before */
 } SendItem;
 
 typedef struct Sender
@@ -79,6 +87,7 @@ typedef struct SendCall
 	Sender	   *sender;
 	MemoryContext context;		/* of the call and all it has */
 	bool		check;			/* reads back instead of writing */
+	Fault	   *asked;			/* the refusal because of which it does, NULL: none */
 	SendItem   *items;
 	int			nitems;
 	/* the answer */
@@ -90,6 +99,7 @@ typedef struct SendCall
 	int64		elapsed_us;
 	const Record *records;		/* of a call that reads back */
 	int			nrecords;
+	bool		logged;			/* it stands in qbsync.http_log */
 } SendCall;
 
 /* send_call.c: a new call with room for so many items; starting it; giving it back. */
@@ -113,8 +123,20 @@ extern void send_fault_company(SendCall *call);
 /* The item is refused by us, with a code of qbsync.problem. */
 extern void send_fault_say(SendCall *call, SendItem *item, const char *problem, const char *detail);
 
-/* send_settle.c: record what came of some calls, in one unit; they are free'd then, and what is to follow is started. */
-extern bool send_settle(Sender *sender, SendCall **calls, int ncalls);
+/*
+ * send_settle.c: record what came of the requests of some calls, in one unit: of those that did not fail yet, or of only one.  A call
+ * whose requests are all recorded is free'd, and what is to follow is started.
+ */
+extern UnitResult send_settle(Sender *sender, SendCall **calls, int ncalls, SendItem *only, UnitError *error);
+
+/* send_apart.c: the same for all answers that are here; what fails waits by itself.  When to come back, 0: nothing is left. */
+extern TimestampTz send_settle_all(Sender *sender);
+
+/* How many answers wait because recording them fails; *next: when the first of them is tried again. */
+extern int	send_unsettled(const Sender *sender, TimestampTz *next);
+
+/* All of them are tried now. */
+extern void send_settle_again(Sender *sender);
 
 /* send_links.c: in a unit: links of requests that were carried out. */
 extern void send_links_record(Datum requests, Datum ids, Datum sync_tokens);

@@ -111,28 +111,56 @@ run_pick(Pick *pick, const char *activity, UnitWork work)
 	return false;
 }
 
+/* The numbers of requests that are on their way or answered. */
+static Datum
+busy_requests(Sender *sender)
+{
+	dlist_head *lists[2] = {&sender->flying, &sender->answered};
+	Datum	   *numbers = palloc(sizeof(Datum) * 16);
+	int			n = 0;
+
+	for (int l = 0; l < 2; l++)
+	{
+		dlist_iter	iter;
+
+		dlist_foreach(iter, lists[l])
+		{
+			SendCall   *call = dlist_container(SendCall, node, iter.cur);
+
+			for (int i = 0; i < call->nitems; i++)
+			{
+				if (n >= 16 && (n & (n - 1)) == 0)
+					numbers = repalloc(numbers, sizeof(Datum) * 2 * n);
+				numbers[n++] = Int64GetDatum(call->items[i].request_id);
+			}
+		}
+	}
+	return PointerGetDatum(construct_array(numbers, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
 /* --- what is on its way already ----------------------------------------------------------------------------------- */
 
-/* Unit: everything that is 'sent', in the calls it was sent in. */
+/* Unit: everything that is 'sent' and not answered, in the calls it was sent in. */
 static void
 pick_sent(void *arg)
 {
 	static SqlStatement forgotten = {
 		"UPDATE qbsync.request SET state = 'check' WHERE connection_id = $1 AND state = 'sent' AND operation = 'create'"
-		" AND first_sent_at < now() - interval '" SEND_REMEMBERED "'",
-		1, {INT4OID}
+		" AND first_sent_at < now() - interval '" SEND_REMEMBERED "' AND request_id <> ALL ($2)",
+		2, {INT4OID, INT8ARRAYOID}
 	};
 	static SqlStatement again = {
-		"UPDATE qbsync.request SET sent_at = now() WHERE connection_id = $1 AND state = 'sent'",
-		1, {INT4OID}
+		"UPDATE qbsync.request SET sent_at = now() WHERE connection_id = $1 AND state = 'sent' AND request_id <> ALL ($2)",
+		2, {INT4OID, INT8ARRAYOID}
 	};
 	static SqlStatement read = {
 		"SELECT " ITEM_COLUMNS " FROM qbsync.request r WHERE r.connection_id = $1 AND r.state = 'sent'"
-		" ORDER BY r.batch_requestid NULLS FIRST, r.bid, r.request_id",
-		1, {INT4OID}
+		" AND r.request_id <> ALL ($2) ORDER BY r.batch_requestid NULLS FIRST, r.bid, r.request_id",
+		2, {INT4OID, INT8ARRAYOID}
 	};
 	Pick	   *pick = arg;
-	Datum		values[1] = {Int32GetDatum(pick->sender->company->id)};
+	/* what is answered, and cannot be recorded yet, need not be asked again */
+	Datum		values[2] = {Int32GetDatum(pick->sender->company->id), busy_requests(pick->sender)};
 	SendItem   *items;
 	int			nitems;
 
@@ -166,33 +194,6 @@ send_resume(Sender *sender)
 }
 
 /* --- what is to be read back -------------------------------------------------------------------------------------- */
-
-/* The numbers of requests that are on their way or answered. */
-static Datum
-busy_requests(Sender *sender)
-{
-	dlist_head *lists[2] = {&sender->flying, &sender->answered};
-	Datum	   *numbers = palloc(sizeof(Datum) * 16);
-	int			n = 0;
-
-	for (int l = 0; l < 2; l++)
-	{
-		dlist_iter	iter;
-
-		dlist_foreach(iter, lists[l])
-		{
-			SendCall   *call = dlist_container(SendCall, node, iter.cur);
-
-			for (int i = 0; i < call->nitems; i++)
-			{
-				if (n >= 16 && (n & (n - 1)) == 0)
-					numbers = repalloc(numbers, sizeof(Datum) * 2 * n);
-				numbers[n++] = Int64GetDatum(call->items[i].request_id);
-			}
-		}
-	}
-	return PointerGetDatum(construct_array(numbers, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-}
 
 /* Creations are asked for by their name; updates are safe by their SyncToken, but their records are read again. */
 static int

@@ -3,7 +3,7 @@
  *		What came of requests is recorded: the answer goes into mirror, link and base, or the refusal into send_error, in one unit
  *		for all answers that have arrived.
  *
- * A unit that failed is run again with the same answers; a process that dies before leaves the rows 'sent'.
+ * A unit that failed is run again with the same answers (send_apart.c); a process that dies before leaves the rows 'sent'.
  */
 #include "postgres.h"
 
@@ -30,9 +30,17 @@ typedef struct Settlement
 	Sender	   *sender;
 	SendCall  **calls;
 	int			ncalls;
+	const SendItem *only;		/* NULL: all that did not fail yet */
 	bool		again;			/* something is ready, or to be read back */
 	bool		stale;			/* records are to be looked up */
 } Settlement;
+
+/* Is it about that request? */
+static bool
+concerns(const Settlement *settlement, const SendItem *item)
+{
+	return settlement->only ? item == settlement->only : !item->settled && item->settle_failures == 0;
+}
 
 /* --- records ------------------------------------------------------------------------------------------------------ */
 
@@ -60,8 +68,9 @@ apply_records(Company *company, const CatalogueEntity *entity, const Record *rec
 
 /* The records of a call: of each entity at once. */
 static void
-apply_call(Company *company, const SendCall *call)
+apply_call(const Settlement *settlement, const SendCall *call)
 {
+	Company    *company = settlement->sender->company;
 	Record	   *records = palloc(sizeof(Record) * call->nitems);
 	bool	   *applied = palloc0(sizeof(bool) * call->nitems);
 
@@ -74,8 +83,8 @@ apply_call(Company *company, const SendCall *call)
 		int			n = 0;
 
 		for (int i = first; i < call->nitems; i++)
-			if (!applied[i] && call->items[i].outcome == SEND_DONE && call->items[i].entity == leader->entity
-				&& call->items[i].first_sent == leader->first_sent)
+			if (!applied[i] && concerns(settlement, &call->items[i]) && call->items[i].outcome == SEND_DONE
+				&& call->items[i].entity == leader->entity && call->items[i].first_sent == leader->first_sent)
 			{
 				applied[i] = true;
 				records[n++] = call->items[i].record;
@@ -97,6 +106,8 @@ judge_check(SendCall *call)
 	Datum		values[2];
 	char	   *word;
 
+	/* a unit that failed may have judged already */
+	item->fault = call->asked;
 	for (int i = 0; i < call->nrecords; i++)
 		ids[i] = CStringGetTextDatum(call->records[i].id);
 	values[0] = Int64GetDatum(item->request_id);
@@ -147,7 +158,7 @@ record_done(Settlement *settlement)
 		{
 			const SendItem *item = &settlement->calls[c]->items[i];
 
-			if (item->outcome != SEND_DONE)
+			if (item->outcome != SEND_DONE || !concerns(settlement, item))
 				continue;
 			columns[0][n] = Int64GetDatum(item->request_id);
 			columns[1][n] = CStringGetTextDatum(item->record.id);
@@ -217,7 +228,7 @@ record_unsent(Settlement *settlement)
 			const SendItem *item = &settlement->calls[c]->items[i];
 			const char *word = outcome_word(item->outcome);
 
-			if (word == NULL)
+			if (word == NULL || !concerns(settlement, item))
 				continue;
 			settlement->stale |= item->outcome == SEND_STALE;
 			settlement->again |= item->outcome != SEND_STALE && item->outcome != SEND_REFUSED;
@@ -257,7 +268,7 @@ record_resent(Settlement *settlement)
 		SendItem   *item = &settlement->calls[c]->items[0];
 		Datum		values[1] = {Int64GetDatum(item->request_id)};
 
-		if (!settlement->calls[c]->check || item->outcome != SEND_REPEAT)
+		if (!settlement->calls[c]->check || item->outcome != SEND_REPEAT || !concerns(settlement, item))
 			continue;
 		sql_execute(&mark, values, NULL);
 		unit_durable();
@@ -285,7 +296,7 @@ log_calls(Settlement *settlement)
 			Float8GetDatum((double) call->elapsed_us)
 		};
 
-		if (!call->check && call->good)
+		if (!call->check && call->good && !call->logged)
 			sql_execute(&log, values, NULL);
 	}
 }
@@ -295,7 +306,6 @@ static void
 settle_calls(void *arg)
 {
 	Settlement *settlement = arg;
-	Company    *company = settlement->sender->company;
 
 	unit_use_indexes();
 	settlement->again = settlement->stale = false;
@@ -303,8 +313,8 @@ settle_calls(void *arg)
 	{
 		SendCall   *call = settlement->calls[c];
 
-		apply_call(company, call);
-		if (call->check && call->good)
+		apply_call(settlement, call);
+		if (call->check && call->good && concerns(settlement, &call->items[0]))
 			judge_check(call);
 	}
 	record_done(settlement);
@@ -325,7 +335,10 @@ follow_up(SendCall *call, const SendItem *item)
 	send_item_copy(next, 0, item);
 	next->items[0].repeated = true;
 	if (item->outcome == SEND_ASK)
+	{
 		next->check = true;
+		next->asked = next->items[0].fault;
+	}
 	else
 	{
 		/* what was read back goes at once */
@@ -337,34 +350,48 @@ follow_up(SendCall *call, const SendItem *item)
 	send_call_start(next, not_before);
 }
 
-bool
-send_settle(Sender *sender, SendCall **calls, int ncalls)
+/* What is recorded of a call is followed up; the call goes when nothing of it is left. */
+static void
+finish_call(const Settlement *settlement, SendCall *call)
 {
-	Settlement	settlement = {sender, calls, ncalls};
-	Company    *company = sender->company;
-	UnitError	error;
+	Sender	   *sender = settlement->sender;
+	bool		all = true;
 
-	if (unit_run("qbsync: settling writes", settle_calls, &settlement, &error) != UNIT_DONE)
+	for (int i = 0; i < call->nitems; i++)
 	{
-		if (ncalls == 1)
-			ereport(LOG, (errmsg("qbsync could not record what was written to connection \"%s\"", company->name),
-						  errdetail("%s", error.message)));
-		return false;
+		SendItem   *item = &call->items[i];
+
+		if (concerns(settlement, item))
+		{
+			if (item->outcome == SEND_ASK || item->outcome == SEND_REPEAT)
+				follow_up(call, item);
+			item->settled = true;
+		}
+		all &= item->settled;
 	}
+	call->logged = true;
+	if (!all)
+		return;
+	if (call->check && !call->good)
+		sender->check_not_before = GetCurrentTimestamp() + call_backoff(sender->check_failures++);
+	else if (call->check)
+		sender->check_failures = 0;
+	dlist_delete(&call->node);
+	send_call_free(call);
+}
+
+UnitResult
+send_settle(Sender *sender, SendCall **calls, int ncalls, SendItem *only, UnitError *error)
+{
+	Settlement	settlement = {sender, calls, ncalls, only};
+	UnitResult	result = unit_run("qbsync: settling writes", settle_calls, &settlement, error);
+
+	if (result != UNIT_DONE)
+		return result;
 	for (int c = 0; c < ncalls; c++)
-	{
-		for (int i = 0; i < calls[c]->nitems; i++)
-			if (calls[c]->items[i].outcome == SEND_ASK || calls[c]->items[i].outcome == SEND_REPEAT)
-				follow_up(calls[c], &calls[c]->items[i]);
-		if (calls[c]->check && !calls[c]->good)
-			sender->check_not_before = GetCurrentTimestamp() + call_backoff(sender->check_failures++);
-		else if (calls[c]->check)
-			sender->check_failures = 0;
-		dlist_delete(&calls[c]->node);
-		send_call_free(calls[c]);
-	}
+		finish_call(&settlement, calls[c]);
 	sender->more |= settlement.again;
-	company->must_lookup |= settlement.stale;
+	sender->company->must_lookup |= settlement.stale;
 	progress_announce();
-	return true;
+	return UNIT_DONE;
 }

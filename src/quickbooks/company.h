@@ -104,6 +104,7 @@ typedef struct Company
 	/* the way out */
 	struct Sender *sender;		/* outbound/send.c; NULL until there was something to send */
 	bool		requests_waiting;	/* as the last look found */
+	bool		settle_again;	/* what could not be recorded is due, or somebody wants it to be tried */
 	bool		must_recheck;	/* nothing is sent before QuickBooks was read again: this may be an older state of the database */
 	bool		rechecked;		/* it was read */
 	bool		must_lookup;	/* records wait to be fetched by id */

@@ -105,7 +105,7 @@ ask(void *arg)
 		"  WHEN m.sweep_after IS NOT NULL OR EXISTS (SELECT FROM qbsync.arrival a WHERE a.mapping_id = m.mapping_id) OR qbsync.has_news(m.mapping_id)"
 		"   THEN '-infinity'"
 		"  ELSE least(m.scan_at, (SELECT min(o.next_attempt_at) FROM qbsync.outgoing o WHERE o.mapping_id = m.mapping_id AND o.lane <> ALL (m.paused_lanes)),"
-		"   (SELECT min(e.next_attempt_at) FROM qbsync.send_error e WHERE e.mapping_id = m.mapping_id AND e.dismissed_at IS NULL), (SELECT e.next_attempt_at FROM qbsync.crm_error e WHERE e.mapping_id = m.mapping_id"
+		"   (SELECT min(e.next_attempt_at) FROM qbsync.send_error e WHERE e.mapping_id = m.mapping_id AND e.dismissed_at IS NULL AND e.problem <> 'settle_fails'), (SELECT e.next_attempt_at FROM qbsync.crm_error e WHERE e.mapping_id = m.mapping_id"
 		"   AND e.dismissed_at IS NULL ORDER BY e.next_attempt_at LIMIT 1), 'infinity') END"
 		" FROM qbsync.mapping m JOIN qbsync.connection c USING (connection_id)"
 		" WHERE m.state = 'enabled' AND c.state = 'live' AND c.system_identifier = $1 AND c.database_id = $2"

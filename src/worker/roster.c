@@ -53,6 +53,7 @@ typedef struct Entry
 	bool		rechecked;
 	bool		unmarked;		/* the row's mark is not this database's, and somebody holds the row */
 	bool		versions_switched;	/* superseded versions are kept from now on, or no longer */
+	bool		settle_again;
 	bool		try_again;		/* a person took the next attempt's time away (qbsync.try_again) */
 } Entry;
 
@@ -117,7 +118,8 @@ static SqlStatement look_statement = {
 	" qbsync.polls_held_until(c.connection_id),"
 	" k.webhook_at IS NOT NULL, EXISTS (SELECT FROM qbsync.webhook_event w WHERE w.connection_id = c.connection_id),"
 	" EXISTS (SELECT FROM qbsync.merged g WHERE g.connection_id = c.connection_id AND (g.noted_at IS NULL OR g.referrers_at IS NULL)),"
-	" CASE WHEN qbsync.version_days(c.connection_id) > 0 THEN k.past_unknown ELSE k.past_known END"
+	" CASE WHEN qbsync.version_days(c.connection_id) > 0 THEN k.past_unknown ELSE k.past_known END,"
+	" EXISTS (SELECT FROM qbsync.send_error f WHERE f.connection_id = c.connection_id AND f.problem = 'settle_fails' AND f.next_attempt_at <= clock_timestamp())"
 	" FROM qbsync.connection c JOIN qbsync.app a ON a.name = c.app JOIN qbsync.environment e ON e.name = a.environment"
 	" JOIN (SELECT o.name, qbsync.poll_pace(o.name) AS pace FROM qbsync.app o OFFSET 0) p ON p.name = c.app"
 	" LEFT JOIN LATERAL (SELECT max(job_id) FILTER (WHERE kind = 'connect') AS connect,"
@@ -202,6 +204,7 @@ read_entry(uint64 row, Entry *entry, MemoryContext context)
 	entry->hears = entry->must_hear || DatumGetBool(sql_datum(row, 39, NULL));
 	entry->merging = DatumGetBool(sql_datum(row, 41, NULL));
 	entry->versions_switched = DatumGetBool(sql_datum(row, 42, NULL));
+	entry->settle_again = DatumGetBool(sql_datum(row, 43, NULL));
 	if (entry->unmarked)
 		entry->state = COMPANY_CLONE;	/* the state in which least is done */
 }
@@ -306,6 +309,7 @@ adjust(Company *company, const Entry *entry)
 		company->failures = 0;
 	}
 	company->requests_waiting = entry->requests;
+	company->settle_again = entry->settle_again;
 	company->must_recheck = entry->must_recheck;
 	company->rechecked = entry->rechecked;
 	company->poll_interval = entry->poll_interval;

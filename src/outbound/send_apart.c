@@ -1,0 +1,190 @@
+/*
+ * send_apart.c
+ *		Recording what arrived: all answers in one unit, and each request by itself where that fails.
+ *
+ * What one unit cannot record (a constraint or trigger that somebody made on a table of ours, for one record) must not keep the
+ * others from being recorded, nor new ones from being sent.  So the request that fails waits alone: its row stays 'sent', the answer
+ * is kept and tried again, and people read why in qbsync.error_open once it has failed twice.  If this process ends, the row is found
+ * 'sent' and asked for again under the same requestid.  When many fail it is nothing of theirs: nothing more is sent then.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "common/appointment.h"
+#include "common/progress.h"
+#include "common/unit.h"
+#include "outbound/send_parts.h"
+
+/* A failure that passes by itself is nothing for people. */
+#define FAILURES_TO_SAY 2
+
+/* A request whose outcome is to be recorded. */
+typedef struct Unsettled
+{
+	SendCall   *call;
+	SendItem   *item;
+} Unsettled;
+
+/* What people are told. */
+typedef struct Report
+{
+	const SendItem *item;
+	const char *words;
+} Report;
+
+/* Unit. */
+static void
+say_failure(void *arg)
+{
+	static SqlStatement note = {"SELECT qbsync.note_unsettled($1, $2, $3)", 3, {INT8OID, TEXTOID, TIMESTAMPTZOID}};
+	Report	   *report = arg;
+	Datum		values[] = {
+		Int64GetDatum(report->item->request_id), CStringGetTextDatum(report->words), TimestampTzGetDatum(report->item->settle_at)
+	};
+
+	sql_execute(&note, values, NULL);
+}
+
+/* Recording an outcome by itself failed: again after a while. */
+static void
+postpone_item(Sender *sender, SendItem *item, const UnitError *error)
+{
+	Report		report = {item, unit_error_words(error)};
+
+	if (item->settle_failures == 0)
+		ereport(LOG, (errmsg("qbsync could not record what was written to connection \"%s\"", sender->company->name),
+					  errdetail("%s", error->message)));
+	item->settle_at = GetCurrentTimestamp() + call_backoff(item->settle_failures++);
+	if (item->settle_failures >= FAILURES_TO_SAY && unit_run("qbsync: recording a problem", say_failure, &report, NULL) == UNIT_DONE)
+		progress_announce();
+}
+
+/* The requests of answered calls that did not fail yet, or of those that did the ones that are due. */
+static Unsettled *
+unsettled_items(const Sender *sender, bool failed, int *n)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	Unsettled  *list;
+	dlist_iter	iter;
+
+	*n = 0;
+	dlist_foreach(iter, unconstify(dlist_head *, &sender->answered))
+		*n += dlist_container(SendCall, node, iter.cur)->nitems;
+	list = palloc(sizeof(Unsettled) * Max(*n, 1));
+	*n = 0;
+	dlist_foreach(iter, unconstify(dlist_head *, &sender->answered))
+	{
+		SendCall   *call = dlist_container(SendCall, node, iter.cur);
+
+		for (int i = 0; i < call->nitems; i++)
+		{
+			SendItem   *item = &call->items[i];
+
+			if (!item->settled && (item->settle_failures > 0) == failed && item->settle_at <= now)
+				list[(*n)++] = (Unsettled) {call, item};
+		}
+	}
+	return list;
+}
+
+/* Each request by itself; false: nothing can be recorded at all. */
+static bool
+settle_each(Sender *sender, Unsettled *list, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		UnitError	error;
+		UnitResult	result = send_settle(sender, &list[i].call, 1, list[i].item, &error);
+
+		if (result == UNIT_FAILED)
+			postpone_item(sender, list[i].item, &error);
+		else if (result != UNIT_DONE)
+			return false;
+	}
+	return true;
+}
+
+/* What did not fail yet, together if that works. */
+static bool
+settle_fresh(Sender *sender, Unsettled *list, int n)
+{
+	SendCall  **calls = palloc(sizeof(SendCall *) * Max(n, 1));
+	int			ncalls = 0;
+	UnitError	error;
+	UnitResult	result;
+
+	if (n == 0)
+		return true;
+	/* those of a call are neighbours */
+	for (int i = 0; i < n; i++)
+		if (ncalls == 0 || calls[ncalls - 1] != list[i].call)
+			calls[ncalls++] = list[i].call;
+	result = send_settle(sender, calls, ncalls, NULL, &error);
+	if (result == UNIT_FAILED && n == 1)
+	{
+		postpone_item(sender, list[0].item, &error);
+		return true;
+	}
+	return result == UNIT_FAILED ? settle_each(sender, list, n) : result == UNIT_DONE;
+}
+
+TimestampTz
+send_settle_all(Sender *sender)
+{
+	TimestampTz again;
+	Unsettled  *list;
+	int			n;
+	bool		possible;
+
+	list = unsettled_items(sender, false, &n);
+	possible = settle_fresh(sender, list, n);
+	if (possible)
+	{
+		list = unsettled_items(sender, true, &n);
+		possible = settle_each(sender, list, n);
+	}
+	/* the extension is gone, or of another version */
+	if (!possible)
+		return GetCurrentTimestamp() + call_backoff(0);
+	(void) send_unsettled(sender, &again);
+	return again;
+}
+
+int
+send_unsettled(const Sender *sender, TimestampTz *next)
+{
+	int			n = 0;
+	dlist_iter	iter;
+
+	*next = 0;
+	dlist_foreach(iter, unconstify(dlist_head *, &sender->answered))
+	{
+		const SendCall *call = dlist_container(SendCall, node, iter.cur);
+
+		for (int i = 0; i < call->nitems; i++)
+		{
+			if (call->items[i].settled || call->items[i].settle_failures == 0)
+				continue;
+			n++;
+			*next = appointment_earlier(*next, call->items[i].settle_at);
+		}
+	}
+	return n;
+}
+
+void
+send_settle_again(Sender *sender)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &sender->answered)
+	{
+		SendCall   *call = dlist_container(SendCall, node, iter.cur);
+
+		for (int i = 0; i < call->nitems; i++)
+			call->items[i].settle_at = 0;
+	}
+}
