@@ -11,7 +11,7 @@ CREATE TABLE qbsync.label (
 	PRIMARY KEY (kind, value, language)
 );
 COMMENT ON TABLE qbsync.label IS 'Words for states and stages in each language; what has no row in a language is shown in English, else as it is. A superuser adds languages; rows of languages other than en and fr are dumped';
-COMMENT ON COLUMN qbsync.label.kind IS 'invoice: a state of invoice_status; estimate: one of estimate_status; stage: one of pipeline; setup, setup_do: title of a step of setup_todo, and what to do';
+COMMENT ON COLUMN qbsync.label.kind IS 'invoice: a state of invoice_status; estimate: one of estimate_status; stage: one of pipeline; setup, setup_do: title of a step of setup_todo, and what to do; sentence: a detail or a call of status and mapping_status, with places for particulars as format() has them';
 
 INSERT INTO qbsync.label (kind, value, language, label)
 SELECT t.kind, t.value, w.language, w.label
@@ -34,7 +34,9 @@ FROM (VALUES
 	('stage', 'lost', 'Lost', 'Perdue'),
 	('stage', 'qualified', 'Qualified', 'Qualifiée'),
 	('stage', 'advanced', 'Advanced', 'Avancée'),
-	('stage', 'won', 'Won', 'Gagnée')
+	('stage', 'won', 'Won', 'Gagnée'),
+	('sentence', 'watch_missing', 'Table %s has no trigger of qbsync.', 'La table %s n''a pas de déclencheur de qbsync.'),
+	('sentence', 'watch_disabled', 'The trigger of qbsync on table %s is disabled.', 'Le déclencheur de qbsync sur la table %s est désactivé.')
 ) AS t(kind, value, en, fr)
 CROSS JOIN LATERAL (VALUES ('en', t.en), ('fr', t.fr)) AS w(language, label);
 

@@ -393,6 +393,16 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.has_news(integer) IS 'Were changes captured that concern a mapping, are errors of its way out due, does a backfill begin, or is the scan of the night due?';
 
+/* At night, and not all mappings at once. */
+CREATE FUNCTION qbsync.next_scan(mapping_id integer)
+RETURNS timestamptz
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT date_trunc('day', clock_timestamp()) + interval '1 day 2 hours' + interval '97 s' * (next_scan.mapping_id % 60);
+$fn$;
+COMMENT ON FUNCTION qbsync.next_scan(integer) IS 'When all records of a mapping are compared next because it is night: after two o''clock in the server''s time zone';
+
 /*
  * What no trigger sees (session_replication_role, triggers that were off, a table that was swapped) is found by comparing all
  * records once a day.  True: keys that QuickBooks does not have are to be looked at as well, since a rule may create them.
@@ -403,7 +413,7 @@ LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	WITH due AS (
-		UPDATE qbsync.mapping m SET sweep_after = coalesce(m.sweep_after, ''), scan_at = m.scan_at + interval '1 day' * ceil(greatest(extract(epoch FROM clock_timestamp() - m.scan_at), 1) / 86400)
+		UPDATE qbsync.mapping m SET sweep_after = coalesce(m.sweep_after, ''), scan_at = qbsync.next_scan(m.mapping_id)
 		WHERE m.mapping_id = begin_scan.mapping_id AND m.scan_at <= clock_timestamp()
 		RETURNING m.mapping_id
 	)

@@ -327,8 +327,9 @@ BEGIN
 		enabled_at = CASE WHEN set_mapping_state.enable THEN clock_timestamp() ELSE m.enabled_at END,
 		enabled_by = CASE WHEN set_mapping_state.enable THEN session_user ELSE m.enabled_by END,
 		sweep_after = CASE WHEN set_mapping_state.enable THEN '' END,
-		-- at night, and not all mappings at once
-		scan_at = CASE WHEN set_mapping_state.enable THEN date_trunc('day', clock_timestamp()) + interval '1 day 2 hours' + interval '97 s' * (m.mapping_id % 60) END,
+		-- what changed while nobody listened, records that QuickBooks does not have among it
+		scan_at = CASE WHEN set_mapping_state.enable AND m.first_sync_done_at IS NOT NULL THEN clock_timestamp()
+			WHEN set_mapping_state.enable THEN qbsync.next_scan(m.mapping_id) END,
 		problem = NULL, problem_detail = NULL, problem_since = NULL, attempts = 0, next_attempt_at = NULL
 	WHERE m.mapping_id = set_mapping_state.mapping_id;
 	IF NOT set_mapping_state.enable THEN

@@ -18,17 +18,17 @@ AS $fn$
 		FROM (SELECT * FROM qbsync.guards_wanted(trigger_plan.mapping_id) UNION ALL SELECT * FROM qbsync.captures_wanted(trigger_plan.mapping_id)) w
 		WHERE NOT trigger_plan.remove
 	), present AS (
-		SELECT t.tgrelid::regclass AS relation, t.tgname AS trigger_name, t.tgargs
+		SELECT t.tgrelid::regclass AS relation, t.tgname AS trigger_name, t.tgargs, qbsync.trigger_fires(t.tgrelid, t.tgname) AS fires
 		FROM pg_trigger t
 		WHERE t.tgfoid IN ('qbsync.guard_update()'::regprocedure, 'qbsync.guard_delete()'::regprocedure, 'qbsync.capture_change()'::regprocedure)
 		  AND t.tgparentid = 0
 		  AND t.tgname LIKE ANY (ARRAY[format('qbsync\_guard\_%s\_%%', trigger_plan.mapping_id), format('qbsync\_capture\_%s\_%%', trigger_plan.mapping_id)])
 	)
 	SELECT relation, trigger_name, w.event, w.function_name, w.arguments, w.event IS NOT NULL,
-		-- arguments are kept with a zero byte after each; one with others is as good as none
+		-- arguments are kept with a zero byte after each; one with others, or disabled, is as good as none
 		coalesce(w.event IS NULL OR p.tgargs = (
 			SELECT string_agg(convert_to(a.argument, getdatabaseencoding()) || '\x00', '' ORDER BY a.position)
-			FROM unnest(w.arguments) WITH ORDINALITY a(argument, position)), false) AND p.tgargs IS NOT NULL
+			FROM unnest(w.arguments) WITH ORDINALITY a(argument, position)) AND p.fires, false) AND p.tgargs IS NOT NULL
 	FROM wanted w FULL JOIN present p USING (relation, trigger_name)
 	ORDER BY relation, trigger_name;
 $fn$;

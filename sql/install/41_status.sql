@@ -53,7 +53,8 @@ SELECT c.name AS connection, c.connection_id, c.company_name, c.state,
 	(SELECT count(*) FROM qbsync.crm_error r WHERE r.connection_id = c.connection_id AND r.dismissed_at IS NULL) AS crm_error_count,
 	(SELECT count(*) FROM qbsync.open_candidate r WHERE r.connection_id = c.connection_id) AS duplicate_count,
 	(SELECT count(*) FROM qbsync.conflict r WHERE r.connection_id = c.connection_id) AS conflict_count,
-	(SELECT count(*) FROM qbsync.mapping r WHERE r.connection_id = c.connection_id AND r.problem IS NOT NULL) AS broken_mapping_count
+	(SELECT count(*) FROM qbsync.mapping r WHERE r.connection_id = c.connection_id
+		AND (r.problem IS NOT NULL OR EXISTS (SELECT FROM qbsync.lost_watches(r.mapping_id)))) AS broken_mapping_count
 FROM qbsync.connection c
 JOIN qbsync.app a ON a.name = c.app
 JOIN (SELECT o.name, qbsync.poll_pace(o.name) AS pace FROM qbsync.app o OFFSET 0) e ON e.name = c.app
@@ -114,7 +115,7 @@ COMMENT ON COLUMN qbsync.status.error_count IS 'rows of qbsync.error_open for th
 COMMENT ON COLUMN qbsync.status.crm_error_count IS 'those of them that the CRM would not take, or that wait for another record';
 COMMENT ON COLUMN qbsync.status.duplicate_count IS 'rows of qbsync.duplicate for this connection';
 COMMENT ON COLUMN qbsync.status.conflict_count IS 'rows of qbsync.conflict_open for this connection';
-COMMENT ON COLUMN qbsync.status.broken_mapping_count IS 'mappings that cannot go on, see qbsync.mapping_status';
+COMMENT ON COLUMN qbsync.status.broken_mapping_count IS 'mappings that cannot go on, or do not hear of all changes, see qbsync.mapping_status';
 
 CREATE VIEW qbsync.progress AS
 SELECT n.connection, n.connection_id, n.entity, n.phase, n.done, n.total,

@@ -320,7 +320,9 @@ CREATE INDEX link_linked_at_idx ON qbsync.link USING brin (linked_at) WITH (auto
 
 CREATE VIEW qbsync.mapping_status AS
 SELECT v.connection, v.connection_id, m.name AS mapping, m.mapping_id, m.entity, m.kind, m.crm_table, m.view_name AS view, m.role, m.state,
-	m.problem IS NULL AS ok, m.problem, p.meaning AS problem_text, m.problem_detail AS detail, p.remedy AS what_to_do,
+	w.problem IS NULL AS ok, w.problem, coalesce(t.meaning, p.meaning) AS problem_text,
+	CASE WHEN m.problem IS NOT NULL THEN m.problem_detail ELSE w.lost END AS detail,
+	replace(coalesce(t.remedy, p.remedy), 'mapping => …', format('mapping => %L', m.name)) AS what_to_do,
 	m.problem_since AS since, m.attempts, m.next_attempt_at,
 	-- computed only when asked for
 	(SELECT string_agg(concat_ws(' ', k.detail, k.hint), chr(10)) FROM qbsync.mapping_check(m.mapping_id) k) AS problems_now,
@@ -340,14 +342,25 @@ SELECT v.connection, v.connection_id, m.name AS mapping, m.mapping_id, m.entity,
 	m.enabled_at, m.enabled_by, m.first_sync_done_at, m.created_at, m.created_by
 FROM qbsync.visible_connection v
 JOIN qbsync.mapping m ON m.connection_id = v.connection_id
-LEFT JOIN qbsync.problem p ON p.code = m.problem;
+JOIN qbsync.connection c ON c.connection_id = m.connection_id
+CROSS JOIN LATERAL (
+	SELECT coalesce(m.problem, CASE WHEN k.lost IS NOT NULL THEN 'watch_lost' END) AS problem, k.lost, k.language
+	FROM (SELECT n.language, CASE WHEN m.problem IS NULL THEN (
+			SELECT string_agg(format(qbsync.label('sentence', 'watch_' || x.loss, n.language), x.table_name), ' ' ORDER BY x.table_name)
+			FROM qbsync.lost_watches(m.mapping_id) x) END AS lost
+		  FROM (SELECT qbsync.language(m.policies, c.settings) AS language) n OFFSET 0) k
+) w
+LEFT JOIN qbsync.problem p ON p.code = w.problem
+LEFT JOIN qbsync.problem_text t ON t.code = w.problem AND t.language = w.language;
 COMMENT ON VIEW qbsync.mapping_status IS 'Every mapping: is all well, how far it is, what waits';
 COMMENT ON COLUMN qbsync.mapping_status.connection IS 'name of the connection';
 COMMENT ON COLUMN qbsync.mapping_status.kind IS 'any, person or organisation: which customers belong to it';
 COMMENT ON COLUMN qbsync.mapping_status.view IS 'view of the CRM that stands for the entity';
 COMMENT ON COLUMN qbsync.mapping_status.role IS 'role that reads and writes the view';
 COMMENT ON COLUMN qbsync.mapping_status.state IS 'declared: nothing moves yet; enabled; disabled: was enabled, links are kept';
-COMMENT ON COLUMN qbsync.mapping_status.problem IS 'code in qbsync.problem of what keeps the whole mapping from going on; null when ok';
+COMMENT ON COLUMN qbsync.mapping_status.problem IS 'code in qbsync.problem of what keeps the whole mapping from going on, or watch_lost: changes of some tables are not noticed; null when ok';
+COMMENT ON COLUMN qbsync.mapping_status.problem_text IS 'what the problem means, in policy language';
+COMMENT ON COLUMN qbsync.mapping_status.what_to_do IS 'the way out, in policy language';
 COMMENT ON COLUMN qbsync.mapping_status.next_attempt_at IS 'when it is tried again by itself; qbsync_retry_all does it now';
 COMMENT ON COLUMN qbsync.mapping_status.problems_now IS 'what a check of the view, its columns and the role''s rights finds at this moment; null when nothing';
 COMMENT ON COLUMN qbsync.mapping_status.alias_count IS 'QuickBooks records that count for a CRM record beside the one it is linked with';

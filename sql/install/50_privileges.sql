@@ -170,7 +170,7 @@ GRANT EXECUTE ON FUNCTION
 	qbsync.table_key_columns(regclass), qbsync.table_view_columns(regclass, text[], jsonb, text[]), qbsync.table_view_name(regclass, text),
 	qbsync.make_table_view(regclass, text, boolean, text, text, name, text)
 TO qbsync_admin;
-GRANT EXECUTE ON FUNCTION qbsync.mapping_check(integer) TO qbsync_reader;
+GRANT EXECUTE ON FUNCTION qbsync.mapping_check(integer), qbsync.lost_watches(integer) TO qbsync_reader;
 
 -- Suggestions look at catalogs with the caller's own rights, so all their parts are granted.
 GRANT SELECT ON qbsync.policy TO qbsync_admin;
