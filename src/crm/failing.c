@@ -268,8 +268,11 @@ attempt_failed(Attempt *attempt, UnitError *error, TimestampTz *next_due)
 		*next_due = GetCurrentTimestamp() + BUSY_WAIT_US;
 		return TURN_WAIT;
 	}
-	/* on the way out only rows of ours are written, which somebody else has changed or holds: a function that asks for the record, say */
-	if (attempt->claim != NULL && attempt->claim->pushes && busy && error->sqlerrcode != ERRCODE_QUERY_CANCELED)
+	/*
+	 * On the way out only rows of ours are written, which somebody else has changed or holds (a function that asks for the record,
+	 * say), or somebody waited for us.  That is never the record's error: who asked would have to wait for its next attempt.
+	 */
+	if (attempt->claim != NULL && attempt->claim->pushes && busy && (error->sqlerrcode != ERRCODE_QUERY_CANCELED || attempt->claim->n == 1))
 	{
 		*next_due = GetCurrentTimestamp() + BUSY_WAIT_US;
 		return TURN_WAIT;

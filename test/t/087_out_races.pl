@@ -90,4 +90,25 @@ idle();
 is(scalar(named('Taken')), 1, 'QuickBooks refuses the creation');
 is($crm->sql("SELECT crm_key FROM qbsync.duplicate WHERE id = '$other'"), '103', 'and then people are asked whether it is the same');
 
+# --- somebody waits for a lock that the worker has while it decides about a new record -------------------------------------
+
+# the worker lets go of it as soon as somebody waits, and takes it up again at once
+$crm->sql(<<'SQL');
+CREATE SEQUENCE crm.calls;
+CREATE FUNCTION crm.hold() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF qbsync.in_apply_worker() AND nextval('crm.calls') = 1 THEN
+		PERFORM pg_sleep(60);
+	END IF;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER hold BEFORE UPDATE ON qbsync.outgoing FOR EACH ROW WHEN (NEW.crm_key = '106') EXECUTE FUNCTION crm.hold();
+SQL
+$crm->app("INSERT INTO crm.contact (id, name) VALUES (106, 'Asked for')");
+await('the worker', sub { $crm->sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'qbsync apply worker' AND wait_event = 'PgSleep'") eq '1' });
+$crm->app('ALTER TABLE crm.contact ADD COLUMN fax text');
+await('the record', sub { linked(106) ne '' });
+is(scalar(named('Asked for')), 1, 'KAR-34: a worker that made way for somebody takes the record up again at once');
+$crm->sql('DROP TRIGGER hold ON qbsync.outgoing');
+
 done_testing();
