@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import re
 import signal
 import sys
 import threading
@@ -16,7 +17,9 @@ import time
 sys.dont_write_bytecode = True
 
 import generate                                             # noqa: E402
+import generate_more                                        # noqa: E402
 import sample                                               # noqa: E402
+import sample_kinds                                         # noqa: E402
 from control import Control, companies                      # noqa: E402
 from jsontext import dumps                                  # noqa: E402
 from server import Server                                   # noqa: E402
@@ -32,9 +35,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 picks one")
     parser.add_argument("--data", help="keep the whole state in this file")
     parser.add_argument("--company", action="append", help="name of a company; may be repeated")
+    parser.add_argument("--sample", action="append", choices=["laval", *sample_kinds.KINDS],
+                        help="what the company is like; the n-th belongs to the n-th company")
     parser.add_argument("--customers", type=int, default=0, help="customers in all, per company")
     parser.add_argument("--invoices", type=int, default=0, help="invoices in all, per company")
     parser.add_argument("--estimates", type=int, default=0, help="estimates in all, per company")
+    for entity in generate_more.MAKERS:
+        words = re.sub(r"(?<!^)(?=[A-Z])", "-", re.sub("y$", "ie", entity)).lower()
+        parser.add_argument(f"--{words}s", type=int, default=0, dest=entity, metavar="N", help="in all, per company")
     parser.add_argument("--seed", type=int, default=1, help="same seed, same company")
     parser.add_argument("--date", help="base date of the sample, YYYY-MM-DD (today)")
     parser.add_argument("--control", action="store_true", help="serve the control API")
@@ -51,10 +59,18 @@ def build(sim: Simulator, options: argparse.Namespace) -> None:
     for index, name in enumerate(options.company or [DEFAULT_COMPANY]):
         company = Company(str(FIRST_REALM + index), name)
         sim.companies[company.realm] = company
-        people = sample.build(sim, company, base)
-        generate.fill(company, base, options.customers, options.invoices, options.seed)
-        sample.estimates(sim, company, base, people)
-        generate.estimates(company, base, options.estimates, options.seed)
+        kind = (options.sample or [])[index:index + 1] or ["laval"]
+        if kind == ["laval"]:
+            people = sample.build(sim, company, base)
+            generate.fill(company, base, options.customers, options.invoices, options.seed)
+            sample.estimates(sim, company, base, people)
+            generate.estimates(company, base, options.estimates, options.seed)
+            sample.trade(sim, company, base, people)
+        else:
+            sample_kinds.build(sim, company, base, kind[0])
+            generate.fill(company, base, options.customers, options.invoices, options.seed)
+            generate.estimates(company, base, options.estimates, options.seed)
+        generate_more.fill(company, base, {e: getattr(options, e) for e in generate_more.MAKERS}, options.seed)
         sim.oauth.new_grant(company.realm, "com.intuit.quickbooks.accounting")
     sim.save_all()
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import balances
-import names
+import merges
 import writes
 from entities import ENTITIES
 from errors import Fault
-from jsontext import copy, money
+from jsontext import money
 from clock import stamp
 
 
@@ -37,7 +36,7 @@ def perform(sim, company, entity, operation: str, body: dict, label: str = "") -
     """One write through the ordinary rules, as a person."""
     change = sim.change(company, "ui")
     obj = writes.perform(change, entity, operation, body, frozenset(), ui=True)
-    sim.commit(change, label or operation, entity.name, obj["Id"])
+    sim.commit(change, label or operation, entity.name, entity.id_of(obj))
     return obj
 
 
@@ -83,9 +82,12 @@ def _unpay(sim, company, spec):
                    {"Id": spec.get("id"), "sparse": True, "Line": []}, "unpay")
 
 
+_EMAILED = ("Invoice", "Estimate", "CreditMemo", "SalesReceipt", "RefundReceipt", "PurchaseOrder")
+
+
 def _email(sim, company, spec):
     entity = spec.get("entity", "Invoice")
-    if entity not in ("Invoice", "Estimate"):
+    if entity not in _EMAILED:
         raise ActError(f"{entity} cannot be e-mailed")
     change, id = _held(sim, company, entity, spec)
     obj = change.edit(entity, id, bump=True)
@@ -116,45 +118,18 @@ def _touch(sim, company, spec):
 
 
 def _attach(sim, company, spec):
+    """Hang a file on a record: it gets a new SyncToken and changes in nothing else."""
     entity = _entity(spec)
     change, id = _held(sim, company, entity.name, spec)
-    obj = change.edit(entity.name, id, bump=True)
+    writes.perform(change, ENTITIES["Attachable"], "create", {
+        "FileName": spec.get("file", "photo.jpg"), "ContentType": "image/jpeg", "Size": 20480, "Category": "Image",
+        "AttachableRef": [{"EntityRef": {"type": entity.name, "value": id}}]}, frozenset(), ui=True)
     sim.commit(change, "attach", entity.name, id)
-    return obj
+    return company.record(entity.name, id).obj
 
 
 def _merge(sim, company, spec):
-    """Merge customer `id` into customer `into`."""
-    loser, survivor = company.record("Customer", spec.get("id", "")), company.record("Customer", spec.get("into", ""))
-    if not loser or not survivor or loser is survivor:
-        raise Fault(610, "Id")
-    if company.children.get(loser.id):
-        raise Fault(6000, "", "Business Validation Error: a customer with sub-customers cannot be merged away")
-    if loser.parent != survivor.parent:
-        raise Fault(6000, "", "Business Validation Error: the customers are not at the same level")
-    change = sim.change(company, "ui")
-    _repoint(sim, change, loser.id, survivor)
-    gone = change.edit("Customer", loser.id, bump=sim.settings["merge_loser_in_cdc"])
-    if gone["Active"]:
-        gone["Active"] = False
-        names.follow_activity(change, "Customer", gone, loser.obj)
-        names.qualify(change, "Customer", gone, "DisplayName", 5)
-    change.edit("Customer", survivor.id, bump=True)
-    company.losing.add(("Customer", loser.id))
-    sim.merges.append({"realm": company.realm, "entity": "Customer", "id": loser.id,
-                       "at": change.now + sim.settings["merge_delay"]})
-    change.notes.append({"lost": loser.id})
-    sim.commit(change, "merge", "Customer", survivor.id)
-    return {"survivor": copy(company.record("Customer", survivor.id).obj),
-            "loser": copy(company.record("Customer", loser.id).obj)}
-
-
-def _repoint(sim, change, loser: str, survivor) -> None:
-    bump = sim.settings["merge_touches_transactions"]
-    for entity, id in sorted(change.company.by_customer.get(loser, ())):
-        obj = change.edit(entity, id, bump=bump)
-        obj["CustomerRef"] = {"value": survivor.id, "name": survivor.obj["DisplayName"]}
-    balances.settle(change)
+    return merges.merge(sim, company, _entity({"entity": "Customer"} | spec), spec.get("id", ""), spec.get("into", ""))
 
 
 def _disconnect(sim, company, spec):
@@ -200,7 +175,7 @@ def _rename_company(sim, company, spec):
 def _company_value(sim, company, spec):
     """Values of the simulation itself: tax_mode manual|none, suspended true|false, ids of customers with unbilled charges."""
     for name, value in spec.get("set", {}).items():
-        if name not in ("tax_mode", "suspended", "doc_number", "warn_duplicates", "unbilled"):
+        if name not in ("tax_mode", "suspended", "doc_number", "warn_duplicates", "unbilled", "custom_fields", "nexus"):
             raise ActError(f"unknown value {name}")
         company.values[name] = value
     sim.file.save(sim.company_state(company))

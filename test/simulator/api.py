@@ -13,6 +13,7 @@ import batch
 import cdc
 import currencies
 import query as query_language
+import taxes
 import writes
 from clock import envelope_time
 from entities import BY_PATH
@@ -217,11 +218,14 @@ def _dispatch(sim, request: Request) -> tuple[int, bytes]:
         check_request_id(request.request_id, 36 if resource == "batch" else 50)
     if resource == "batch" and not id and request.method == "POST":
         return 200, _envelope(sim, batch.run(sim, company, request, _body(request)))
+    if (resource, id, rest, request.method) == ("taxservice", "taxcode", None, "POST"):
+        return _tax_service(sim, company, request)
     entity = BY_PATH.get(resource)
     if entity is None or rest:
         raise Fault(500, "", f"Operation is not supported: no resource {resource}")
     if request.method == "GET":
-        return 200, _rate(sim, company, entity, request) if entity.key else _read(sim, company, entity, id)
+        return 200, _rate(sim, company, entity, request) if entity.key else \
+            _read(sim, company, entity, id, enhanced(request))
     if id:
         raise Fault(500, "", "Operation is not supported: POST with an id in the path")
     return _write(sim, company, entity, request)
@@ -247,14 +251,14 @@ def _query(sim, company, request: Request) -> bytes:
             raise malformed_utf8() from None
     if not text.strip():
         raise Fault(4000, "", "QueryParserError: the query is empty", 200, "SystemFault")
-    return _envelope(sim, b'"QueryResponse":' + run_query(sim, company, text)[0])
+    return _envelope(sim, b'"QueryResponse":' + run_query(sim, company, text, enhanced(request))[0])
 
 
-def run_query(sim, company, text: str) -> tuple[bytes, int]:
+def run_query(sim, company, text: str, enhanced: bool = False) -> tuple[bytes, int]:
     """The QueryResponse object and its number of rows."""
     zone = company.single("CompanyInfo").get("DefaultTimeZone", "UTC")
     parsed = query_language.parse(text, sim.clock.now(), zone)
-    return query_language.run(company, parsed, sim.settings, sim.clock.now())
+    return query_language.run(company, parsed, sim.settings, sim.clock.now(), enhanced)
 
 
 def _cdc(sim, company, request: Request) -> bytes:
@@ -264,7 +268,11 @@ def _cdc(sim, company, request: Request) -> bytes:
     return _envelope(sim, b'"CDCResponse":' + cdc.run(company, names, since, sim.settings, sim.clock.now()))
 
 
-def _read(sim, company, entity, id: str | None) -> bytes:
+def enhanced(request: Request) -> bool:
+    return "enhancedAllCustomFields" in request.parameters.get("include", "").split(",")
+
+
+def _read(sim, company, entity, id: str | None, enhanced: bool) -> bytes:
     if entity.singleton:
         wanted = company.realm if entity.name == "CompanyInfo" else None
         if id != wanted:
@@ -278,7 +286,7 @@ def _read(sim, company, entity, id: str | None) -> bytes:
             raise Fault(2030, "Id", f"Id should be a valid number. Supplied value:{id[:60]}")
         if record is None or (not record.active and sim.settings["inactive_read"] == "610"):
             raise writes.not_found(company, entity, id)
-    return _envelope(sim, b'"%s":%s' % (entity.name.encode(), record.data))
+    return _envelope(sim, b'"%s":%s' % (entity.name.encode(), record.text(enhanced)))
 
 
 def _rate(sim, company, entity, request: Request) -> bytes:
@@ -331,6 +339,14 @@ def _write(sim, company, entity, request: Request) -> tuple[int, bytes]:
         return fault.status, said
 
 
+def _tax_service(sim, company, request: Request) -> tuple[int, bytes]:
+    """POST /taxservice/taxcode: the answer has no envelope."""
+    change = sim.change(company, "api")
+    made = taxes.new_code(change, _body(request))
+    sim.commit(change, "create", "TaxCode", made["TaxCodeId"])
+    return 200, dumps(made).encode()
+
+
 def one_write(sim, company, entity, operation: str, body: dict, include: set, key, digest: str, wrap) -> bytes:
     """Do one write and keep it; wrap() makes the answer of '"Entity":{…}'."""
     change = sim.change(company, "api")
@@ -338,7 +354,7 @@ def one_write(sim, company, entity, operation: str, body: dict, include: set, ke
     id = entity.id_of(obj)
 
     def answer(records) -> bytes:
-        data = next((r.data for e, r in records if r.id == id and e == entity.name), None)
+        data = next((r.text("enhancedAllCustomFields" in include) for e, r in records if r.id == id and e == entity.name), None)
         return wrap(b'"%s":%s' % (entity.name.encode(), data if data is not None else dumps(obj).encode()))
 
     return sim.commit(change, operation, entity.name, id, answer, key, digest)

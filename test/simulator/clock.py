@@ -17,7 +17,7 @@ PACIFIC = "America/Los_Angeles"
 # Standard-time offsets used when the machine has no zone files.  All of these
 # zones follow the rule of the United States and Canada since 2007.
 _STANDARD_HOURS = {PACIFIC: -8, "America/Toronto": -5, "America/New_York": -5,
-                   "America/Chicago": -6, "America/Denver": -7, "UTC": 0}
+                   "America/Chicago": -6, "America/Denver": -7, "Europe/London": 0, "UTC": 0}
 
 
 class Clock:

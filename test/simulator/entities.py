@@ -71,7 +71,7 @@ CUSTOMER = Entity("Customer", rules="names.CUSTOMER", family="Customer", name_li
     "PaymentMethodRef": REF("PaymentMethod"), "PreferredDeliveryMethod": ENUM("Print Email None"),
     "CustomerTypeRef": REF("CustomerType"), "ARAccountRef": REF("Account"),
     "Balance": N("cfs"), "OpenBalanceDate": DATE("c"), "BalanceWithJobs": N("rs"),
-    "Source": S(50, "r"), "V4IDPseudonym": S(100, "r"), "TaxFormType": ANY()})
+    "Source": S(50, "r"), "V4IDPseudonym": S(100, "r"), "TaxFormType": ANY(), "CustomField": ANY()})
 
 VENDOR = Entity("Vendor", rules="names.VENDOR", family="Vendor", name_list=True, unique="Name", fields={
     "DisplayName": S(500, "fs", "name"), "Title": S(16, form="name"), "Suffix": S(16, "f", "name"),
@@ -125,7 +125,7 @@ ESTIMATE = Entity("Estimate", rules="sales.ESTIMATE", family="Txn", deletable=Tr
             "ExchangeRate", "GlobalTaxCalculation", "TxnTaxDetail", "ApplyTaxAfterDiscount", "TotalAmt", "HomeTotalAmt",
             "LinkedTxn", "RecurDataRef", "TaxExemptionRef", "TxnSource")})
 
-PAYMENT = Entity("Payment", rules="sales.PAYMENT", family="Txn", deletable=True, fields={
+PAYMENT = Entity("Payment", rules="payments.PAYMENT", family="Txn", deletable=True, fields={
     "CustomerRef": REF("Customer", "!f"), "TotalAmt": N("!f", low=0), "UnappliedAmt": N("r"),
     "Line": LIST(PAYMENT_LINE), "TxnDate": DATE("fs"), "PaymentMethodRef": REF("PaymentMethod", "f"),
     "PaymentRefNum": S(21, "f"), "DepositToAccountRef": REF("Account"),
@@ -176,14 +176,14 @@ _SALE |= {"DocNumber": S(21, "f"), "TxnDate": DATE("f"), "TotalAmt": N("rf"), "B
 _PAID = {"PaymentMethodRef": REF("PaymentMethod"), "PaymentRefNum": S(21), "DepositToAccountRef": REF("Account"),
          "CheckPayment": ANY(""), "CreditCardPayment": ANY(""), "TxnSource": ANY()}
 
-CREDIT_MEMO = Entity("CreditMemo", family="Txn", deletable=True, fields=_SALE | {
+CREDIT_MEMO = Entity("CreditMemo", rules="sales.CREDIT_MEMO", family="Txn", deletable=True, fields=_SALE | {
     "SalesTermRef": REF("Term", "f"), "RemainingCredit": N("r"), "HomeBalance": N("r"),
     "InvoiceRef": REF("Invoice"), "PaymentMethodRef": REF("PaymentMethod", "r"), "LinkedTxn": ANY()})
 
-SALES_RECEIPT = Entity("SalesReceipt", family="Txn", deletable=True, fields=_SALE | _PAID | {
+SALES_RECEIPT = Entity("SalesReceipt", rules="sales.SALES_RECEIPT", family="Txn", deletable=True, fields=_SALE | _PAID | {
     "CustomerRef": REF("Customer", "f"), "PaymentType": S(30), "LinkedTxn": LIST(LINKED)})
 
-REFUND_RECEIPT = Entity("RefundReceipt", family="Txn", deletable=True, fields=_SALE | _PAID | {
+REFUND_RECEIPT = Entity("RefundReceipt", rules="sales.REFUND_RECEIPT", family="Txn", deletable=True, fields=_SALE | _PAID | {
     "CustomerRef": REF("Customer", "f"), "TotalAmt": N("r"), "DepositToAccountRef": REF("Account", "!"),
     "PaymentType": ENUM("Cash Check CreditCard Other", "f"), "LinkedTxn": ANY()})
 
@@ -196,28 +196,28 @@ _PURCHASE = {"TxnDate": DATE("f"), "PrivateNote": S(4000), "DepartmentRef": REF(
 _VENDOR_TXN = {"VendorRef": REF("Vendor", "!f"), "Line": LIST(EXPENSE_LINE, "!"), "DocNumber": S(21, "f"),
                "APAccountRef": REF("Account", "f"), "VendorAddr": ADDRESS} | _PURCHASE
 
-BILL = Entity("Bill", family="Txn", deletable=True, fields=_VENDOR_TXN | {
+BILL = Entity("Bill", rules="purchases.BILL", family="Txn", deletable=True, fields=_VENDOR_TXN | {
     "DueDate": DATE("f"), "SalesTermRef": REF("Term", "f"), "Balance": N("rf"), "HomeBalance": N("r"),
     "LinkedTxn": LIST(LINKED)})
 
-BILL_PAYMENT = Entity("BillPayment", family="Txn", deletable=True, fields=_PURCHASE | {
+BILL_PAYMENT = Entity("BillPayment", rules="payments.BILL_PAYMENT", family="Txn", deletable=True, fields=_PURCHASE | {
     "VendorRef": REF("Vendor", "!f"), "TotalAmt": N("!f", low=0), "PayType": ENUM("Check CreditCard", "!"),
     "Line": LIST(PAYMENT_LINE, "!"), "DocNumber": S(21, "f"), "APAccountRef": REF("Account", "f"),
     "CheckPayment": OBJ({"BankAccountRef": REF("Account", "!"),
                          "PrintStatus": ENUM("NotSet NeedToPrint PrintComplete")}),
     "CreditCardPayment": OBJ({"CCAccountRef": REF("Account", "!")}), "ProcessBillPayment": B(), "LinkedTxn": ANY()})
 
-VENDOR_CREDIT = Entity("VendorCredit", family="Txn", deletable=True, fields=_VENDOR_TXN | {
+VENDOR_CREDIT = Entity("VendorCredit", rules="purchases.VENDOR_CREDIT", family="Txn", deletable=True, fields=_VENDOR_TXN | {
     "VendorRef": REF("Vendor", "!"), "Balance": N("r"), "LinkedTxn": ANY()})
 
-PURCHASE_ORDER = Entity("PurchaseOrder", family="Txn", deletable=True, fields=_VENDOR_TXN | {
+PURCHASE_ORDER = Entity("PurchaseOrder", rules="purchases.PURCHASE_ORDER", family="Txn", deletable=True, fields=_VENDOR_TXN | {
     "VendorRef": REF("Vendor", "!"), "APAccountRef": REF("Account", "!"), "DueDate": DATE("f"),
     "TotalAmt": N("r"), "POStatus": ENUM("Open Closed"), "POEmail": EMAIL(100), "SalesTermRef": REF("Term"),
     "EmailStatus": ENUM("NotSet NeedToSend EmailSent"), "Memo": S(4000), "ShipTo": REF("Customer"),
     "ShipAddr": ADDRESS, "ShipMethodRef": REF("free"), "ClassRef": REF("Class"), "CustomField": CUSTOM_FIELD,
     "LinkedTxn": ANY()})
 
-PURCHASE = Entity("Purchase", family="Txn", deletable=True, fields=_PURCHASE | {
+PURCHASE = Entity("Purchase", rules="purchases.PURCHASE", family="Txn", deletable=True, fields=_PURCHASE | {
     "PaymentType": ENUM("Cash Check CreditCard", "!f"), "AccountRef": REF("Account", "!f"),
     "Line": LIST(EXPENSE_LINE, "!"), "EntityRef": ENTITY_REF, "Credit": B(), "DocNumber": S(21, "f"),
     "PaymentMethodRef": REF("PaymentMethod"), "PrintStatus": ENUM("NotSet NeedToPrint PrintComplete"),
@@ -225,20 +225,20 @@ PURCHASE = Entity("Purchase", family="Txn", deletable=True, fields=_PURCHASE | {
 
 # -- Books ----------------------------------------------------------------------
 
-JOURNAL_ENTRY = Entity("JournalEntry", family="Txn", deletable=True, fields=_PURCHASE | {
+JOURNAL_ENTRY = Entity("JournalEntry", rules="books.JOURNAL_ENTRY", family="Txn", deletable=True, fields=_PURCHASE | {
     "Line": LIST(JOURNAL_LINE, "!"), "DocNumber": S(21, "f"), "Adjustment": B(), "TotalAmt": N("r"),
     "LinkedTxn": ANY(), "TaxRateRef": ANY()})
 
-DEPOSIT = Entity("Deposit", family="Txn", deletable=True, fields=_PURCHASE | {
+DEPOSIT = Entity("Deposit", rules="books.DEPOSIT", family="Txn", deletable=True, fields=_PURCHASE | {
     "DepositToAccountRef": REF("Account", "!"), "Line": LIST(DEPOSIT_LINE, "!"), "TotalAmt": N("r"),
     "CashBack": OBJ({"AccountRef": REF("Account", "!"), "Amount": N("!", low=0), "Memo": S(4000)})})
 
-TRANSFER = Entity("Transfer", family="Txn", deletable=True, fields={
+TRANSFER = Entity("Transfer", rules="books.TRANSFER", family="Txn", deletable=True, fields={
     "FromAccountRef": REF("Account", "!"), "ToAccountRef": REF("Account", "!"), "Amount": N("!", low=0),
     "TxnDate": DATE("f"), "PrivateNote": S(4000), "CurrencyRef": REF("Currency"), "ExchangeRate": N(low=0),
     "TransactionLocationType": ANY(), "RecurDataRef": ANY()})
 
-TIME_ACTIVITY = Entity("TimeActivity", family="TimeActivity", deletable=True, cdc=False, fields={
+TIME_ACTIVITY = Entity("TimeActivity", rules="activities.TIME_ACTIVITY", family="TimeActivity", deletable=True, cdc=False, fields={
     "NameOf": ENUM("Employee Vendor", "!"), "EmployeeRef": REF("Employee"), "VendorRef": REF("Vendor"),
     "TxnDate": DATE("f"), "Hours": I(0, 8760), "Minutes": I(0, 59), "StartTime": S(40), "EndTime": S(40),
     "BreakHours": I(0, 8760), "BreakMinutes": I(0, 59),
@@ -247,7 +247,7 @@ TIME_ACTIVITY = Entity("TimeActivity", family="TimeActivity", deletable=True, cd
     "ClassRef": REF("Class"), "DepartmentRef": REF("Department"), "Description": S(4000), "Taxable": B(),
     "PayrollItemRef": ANY(), "TransactionLocationType": ANY()})
 
-ATTACHABLE = Entity("Attachable", family="Attachable", long_ids=True, deletable=True, fields={
+ATTACHABLE = Entity("Attachable", rules="activities.ATTACHABLE", family="Attachable", long_ids=True, deletable=True, fields={
     "FileName": S(1000, "f"), "Note": S(2000, "f"), "Category": S(100, "f"), "ContentType": S(100, "f"),
     "Size": N("f", low=0), "Tag": S(2000, "f"), "PlaceName": S(2000, "f"), "Lat": S(100, "f"), "Long": S(100, "f"),
     "AttachableRef": LIST({"EntityRef": ENTITY_REF, "IncludeOnSend": B(), "LineInfo": S(100), "NoRefOnly": ANY(),
@@ -265,44 +265,44 @@ ACCOUNT_TYPES = {
     "Income": "Revenue", "Cost of Goods Sold": "Expense", "Expense": "Expense", "Other Income": "Revenue",
     "Other Expense": "Expense", "Non-Posting": ""}
 
-ACCOUNT = Entity("Account", family="Account", name_list=True, unique="Account", fields={
+ACCOUNT = Entity("Account", rules="lists.ACCOUNT", family="Account", name_list=True, unique="Account", fields={
     "Name": S(100, "!f", "account"), "AcctNum": S(20), "AccountType": Field("enum", "f", values=tuple(ACCOUNT_TYPES)),
     "AccountSubType": S(100, "f"), "Classification": S(30, "rf"), "SubAccount": B(), "ParentRef": REF("Account"),
     "FullyQualifiedName": S(1000, "rf"), "CurrentBalance": N("rf"), "CurrentBalanceWithSubAccounts": N("rf"),
     "Description": S(100), "Active": B("f"), "CurrencyRef": REF("Currency", "c"), "TaxCodeRef": REF("TaxCode"),
     "AccountAlias": S(100), "TxnLocationType": ANY()})
 
-CLASS = Entity("Class", family="Class", long_ids=True, name_list=True, unique="Class", fields={
+CLASS = Entity("Class", rules="lists.CLASS", family="Class", long_ids=True, name_list=True, unique="Class", fields={
     "Name": S(100, "!f", "name"), "SubClass": B(), "ParentRef": REF("Class"), "FullyQualifiedName": S(1000, "rf"),
     "Active": B("f")})
 
-DEPARTMENT = Entity("Department", family="Department", long_ids=True, name_list=True, unique="Department", fields={
+DEPARTMENT = Entity("Department", rules="lists.DEPARTMENT", family="Department", long_ids=True, name_list=True, unique="Department", fields={
     "Name": S(100, "!f", "name"), "SubDepartment": B("s"), "ParentRef": REF("Department"),
     "FullyQualifiedName": S(1000, "rf"), "Active": B("f"), "Address": ADDRESS})
 
-PAYMENT_METHOD = Entity("PaymentMethod", family="PaymentMethod", name_list=True, unique="PaymentMethod", fields={
+PAYMENT_METHOD = Entity("PaymentMethod", rules="lists.PAYMENT_METHOD", family="PaymentMethod", name_list=True, unique="PaymentMethod", fields={
     "Name": S(31, "!f", "name"), "Type": ENUM("CREDIT_CARD NON_CREDIT_CARD"), "Active": B("f")})
 
-TAX_CODE = Entity("TaxCode", family="TaxCode", name_list=True, unique="TaxCode", cdc=False, fields={
+TAX_CODE = Entity("TaxCode", rules="lists.TAX_CODE", family="TaxCode", name_list=True, unique="TaxCode", cdc=False, fields={
     "Name": S(100, "f"), "Description": S(100, "f"), "Active": B("f"), "Taxable": B(), "TaxGroup": B(),
     "Hidden": B(), "TaxCodeConfigType": S(30), "SalesTaxRateList": ANY(), "PurchaseTaxRateList": ANY()})
 
-TAX_RATE = Entity("TaxRate", family="TaxRate", name_list=True, unique="TaxRate", cdc=False, fields={
+TAX_RATE = Entity("TaxRate", rules="lists.TAX_RATE", family="TaxRate", name_list=True, unique="TaxRate", cdc=False, fields={
     "Name": S(100, "f"), "Description": S(100, "f"), "RateValue": N(), "AgencyRef": REF("TaxAgency", "f"),
     "Active": B("f"), "SpecialTaxType": S(30), "DisplayType": S(30), "EffectiveTaxRate": ANY(),
     "TaxReturnLineRef": ANY(), "OriginalTaxRate": ANY()})
 
-TAX_AGENCY = Entity("TaxAgency", family="TaxAgency", unique="TaxAgency", cdc=False, fields={
+TAX_AGENCY = Entity("TaxAgency", rules="lists.TAX_AGENCY", family="TaxAgency", unique="TaxAgency", cdc=False, fields={
     "DisplayName": S(100, "!f", "name"), "TaxTrackedOnSales": B(), "TaxTrackedOnPurchases": B(),
     "TaxRegistrationNumber": S(100, "r"), "LastFileDate": ANY(), "TaxAgencyConfig": ANY()})
 
-CUSTOMER_TYPE = Entity("CustomerType", family="CustomerType", long_ids=True, name_list=True, fields={
+CUSTOMER_TYPE = Entity("CustomerType", rules="lists.CUSTOMER_TYPE", family="CustomerType", long_ids=True, name_list=True, fields={
     "Name": S(100), "Active": B("f")})
 
-COMPANY_CURRENCY = Entity("CompanyCurrency", family="CompanyCurrency", name_list=True, unique="CompanyCurrency", fields={
+COMPANY_CURRENCY = Entity("CompanyCurrency", rules="currencies.CURRENCY", family="CompanyCurrency", name_list=True, unique="CompanyCurrency", fields={
     "Code": S(3, "!c"), "Name": S(100, "r"), "Active": B("f"), "CustomField": ANY()})
 
-EXCHANGE_RATE = Entity("ExchangeRate", key=("SourceCurrencyCode", "AsOfDate"), cdc=False, fields={
+EXCHANGE_RATE = Entity("ExchangeRate", rules="currencies.RATE", key=("SourceCurrencyCode", "AsOfDate"), cdc=False, fields={
     "SourceCurrencyCode": S(3, "!f"), "TargetCurrencyCode": S(3), "Rate": N("!", low=0), "AsOfDate": DATE("f"),
     "CustomField": ANY()})
 

@@ -10,8 +10,12 @@ from __future__ import annotations
 import random
 from json.encoder import encode_basestring as quote
 
+import currencies
+import custom_fields
+import taxes
 from clock import add_days, parse_time, stamp
-from store import Company, Record
+from jsontext import dumps, money
+from store import Change, Company, Record, record_of
 
 _GIVEN = ("Émilie", "Noé", "Zoé", "Jean-François", "Marie-Ève", "Loïc", "Anaïs", "Benoît", "Chloé", "Gaël",
           "Hélène", "Jérôme", "Maëlle", "Raphaël", "Thérèse", "Édouard", "Françoise", "Joël", "Océane", "Rémi")
@@ -24,15 +28,41 @@ _CITY = (("Laval", "H7S 1Z9"), ("Montréal", "H2X 1Y4"), ("Québec", "G1R 4P5"),
 _STREET = ("rue Principale", "boul. de l'Avenir", "ch. du Lac", "av. des Érables", "rang Saint-François")
 
 
+class Words:
+    """The company's own names of what generated records refer to, as JSON text."""
+
+    def __init__(self, company: Company) -> None:
+        ref = lambda entity, id, member="Name": f'{{"value":"{id}","name":{quote(company.record(entity, id).obj[member])}}}'
+        self.company = company
+        self.item = ref("Item", company.values["default_item"])
+        self.term, self.method = ref("Term", "3"), ref("PaymentMethod", "2")
+        self.funds, self.currency = ref("Account", "4"), dumps(company.record("Account", "4").obj["CurrencyRef"])
+        self.fields = dumps([{"DefinitionId": i, "Name": n, "Type": "StringType"} for i, n in custom_fields.slots(company).items()])
+        self.globally = company.values["tax_mode"] == "global"
+        self.code = taxes.untaxed(Change(company, 0, {}))
+        self.multiple = currencies.multiple(company)
+
+    def form(self, total: int, balance: int | None = None) -> str:
+        """What taxes and currencies add to a form."""
+        text = '"GlobalTaxCalculation":"TaxExcluded","TxnTaxDetail":{"TotalTax":0},' if self.globally else ""
+        return text + self.money(total, balance)
+
+    def money(self, total: int, balance: int | None = None) -> str:
+        if not self.multiple:
+            return ""
+        home = f'"HomeBalance":{cents(balance)},' if balance is not None else ""
+        return f'"ExchangeRate":1,"HomeTotalAmt":{cents(total)},' + home
+
+
 def fill(company: Company, base: str, customers: int, invoices: int, seed: int) -> None:
     """Bring a company up to these totals."""
-    rng = random.Random(f"{seed} {company.realm}")
+    rng, words = random.Random(f"{seed} {company.realm}"), Words(company)
     have = len(company.tables["Customer"].records)
     people = _people(company, rng, max(0, customers - have))
     missing = max(0, invoices - len(company.tables["Invoice"].records))
     start = int(parse_time(add_days(base, -360) + "T06:00:00-05:00"))
-    balances = _sales(company, rng, people, missing, base, start) if people else {}
-    records = [_customer(p, start + n // 3, balances) for n, p in enumerate(people)]
+    balances = _sales(words, rng, people, missing, base, start) if people else {}
+    records = [_customer(p, start + n // 3, balances, words) for n, p in enumerate(people)]
     company.bulk("Customer", records)
     company.values["doc_number"] += missing if people else 0
 
@@ -53,7 +83,7 @@ def _people(company: Company, rng, count: int) -> list[dict]:
     return people
 
 
-def _customer(p: dict, created: int, balances: dict) -> Record:
+def _customer(p: dict, created: int, balances: dict, words: Words) -> Record:
     id, name = str(p["id"]), p["name"] + ("" if p["active"] else " (deleted)")
     parent = p["parent"]
     full = f"{parent['name']}:{name}" if parent else name
@@ -74,8 +104,8 @@ def _customer(p: dict, created: int, balances: dict) -> Record:
     parts.append(
         f'"PrintOnCheckName":{quote(p["name"])},"FullyQualifiedName":{quote(full)},'
         f'"BillAddr":{{"Id":"{p["id"] + 1000000}","Line1":"{street}","City":"{city}","CountrySubDivisionCode":"QC",'
-        f'"PostalCode":"{code}","Country":"Canada"}},"SalesTermRef":{{"value":"3","name":"Net 30"}},'
-        f'"CurrencyRef":{{"value":"CAD","name":"Dollar canadien"}},"Active":{"true" if p["active"] else "false"},'
+        f'"PostalCode":"{code}","Country":"Canada"}},"SalesTermRef":{words.term},'
+        f'"CurrencyRef":{words.currency},"Active":{"true" if p["active"] else "false"},'
         f'"Taxable":true,"PreferredDeliveryMethod":"None","IsProject":false,"ClientEntityId":"0",'
         f'"Job":{"true" if parent else "false"},"BillWithParent":false,'
         f'"Balance":{cents(own)},"BalanceWithJobs":{cents(own + jobs)}}}')
@@ -90,9 +120,9 @@ def cents(amount: int) -> str:
     return f"{sign}{amount // 100}.{amount % 100:02d}"
 
 
-def _sales(company: Company, rng, people: list, count: int, base: str, start: int) -> dict:
+def _sales(words: Words, rng, people: list, count: int, base: str, start: int) -> dict:
     """Invoices and their payments; returns id -> (balance, balance of jobs, updated)."""
-    active = [p for p in people if p["active"]] or people
+    active, company = [p for p in people if p["active"]] or people, words.company
     number, id = company.values["doc_number"], company.sequence.get("Txn", 0)
     invoices, payments, balances = [], [], {}
     for n in range(count):
@@ -106,14 +136,26 @@ def _sales(company: Company, rng, people: list, count: int, base: str, start: in
     for made in invoices:
         if made["dice"] < 0.6 or 0.6 <= made["dice"] < 0.72:
             id += 1
-            payments.append(_payment(made, id, base))
+            payments.append(_payment(made, id, base, words))
     for made in invoices:
         _owe(balances, made["who"], made["balance"], made["updated"])
-    for payment, unapplied, who, updated in payments:
+    for _, unapplied, who, updated, _ in payments:
         _owe(balances, who, -unapplied, updated)
-    company.bulk("Invoice", [_invoice(m) for m in invoices])
+    company.bulk("Invoice", [_invoice(m, words) for m in invoices])
     company.bulk("Payment", [p[0] for p in payments])
+    received = sum(p[4] for p in payments)
+    book(company, {"84": sum(m["balance"] for m in invoices) - sum(p[1] for p in payments), "4": received})
     return {k: tuple(v) for k, v in balances.items()}
+
+
+def book(company: Company, amounts: dict[str, int]) -> None:
+    """Move balances of accounts by cents; nothing else of them changes."""
+    for id, amount in amounts.items():
+        old = company.record("Account", id)
+        obj = dict(old.obj)
+        for name in ("CurrentBalance", "CurrentBalanceWithSubAccounts"):
+            obj[name] = money(obj[name] + money(amount) / 100)
+        company.put("Account", record_of(company, "Account", obj, old.created, old.updated, "documented"))
 
 
 def _owe(balances: dict, person: dict, amount: int, when: int) -> None:
@@ -126,7 +168,7 @@ def _owe(balances: dict, person: dict, amount: int, when: int) -> None:
         above[2] = max(above[2], when)
 
 
-def _payment(made: dict, id: int, base: str) -> tuple[Record, int, dict, int]:
+def _payment(made: dict, id: int, base: str, words: Words) -> tuple[Record, int, dict, int, int]:
     """Full, partial (60–72 %) or, now and then, too much."""
     who, created = made["who"], made["created"] + 500000
     applied = made["total"] if made["dice"] < 0.6 else max(1, made["total"] // 3)
@@ -145,21 +187,20 @@ def _payment(made: dict, id: int, base: str) -> tuple[Record, int, dict, int]:
             f'"TotalAmt":{cents(applied + unapplied)},'
             f'"Line":[{{"Amount":{cents(applied)},"LinkedTxn":[{{"TxnId":"{made["id"]}","TxnType":"Invoice"}}],'
             f'"LineEx":{{"any":[{noise}]}}}}],"TxnDate":"{min(add_days(made["date"], 20), base)}",'
-            f'"PaymentMethodRef":{{"value":"2","name":"Chèque"}},"PaymentRefNum":"CHQ{id}",'
-            f'"DepositToAccountRef":{{"value":"4","name":"Fonds non déposés"}},'
-            f'"CurrencyRef":{{"value":"CAD","name":"Dollar canadien"}},"ProcessPayment":false,"LinkedTxn":[],'
+            f'"PaymentMethodRef":{words.method},"PaymentRefNum":"CHQ{id}","DepositToAccountRef":{words.funds},'
+            f'"CurrencyRef":{words.currency},{words.money(applied + unapplied)}"ProcessPayment":false,"LinkedTxn":[],'
             f'"UnappliedAmt":{cents(unapplied)}}}')
-    return Record(str(id), created, created, text.encode(), ref=str(who["id"])), unapplied, who, created
+    return Record(str(id), created, created, text.encode(), ref=str(who["id"])), unapplied, who, created, applied + unapplied
 
 
-def _form_head(made: dict) -> str:
+def _form_head(made: dict, words: Words) -> str:
     """What sales forms have in common: from the id to the currency."""
     who, lines = made["who"], []
     for n, (quantity, price) in enumerate(made["lines"], 1):
         shown = cents(price).rstrip("0").rstrip(".")
         lines.append(f'{{"Id":"{n}","LineNum":{n},"Description":"Travaux n° {n}","Amount":{cents(quantity * price)},'
-                     f'"DetailType":"SalesItemLineDetail","SalesItemLineDetail":{{"ItemRef":{{"value":"1",'
-                     f'"name":"Entretien"}},"Qty":{quantity},"UnitPrice":{shown},"TaxCodeRef":{{"value":"NON"}}}}}}')
+                     f'"DetailType":"SalesItemLineDetail","SalesItemLineDetail":{{"ItemRef":{words.item},'
+                     f'"Qty":{quantity},"UnitPrice":{shown},"TaxCodeRef":{{"value":"{words.code}"}}}}}}')
     lines.append(f'{{"Amount":{cents(made["total"])},"DetailType":"SubTotalLineDetail","SubTotalLineDetail":{{}}}}')
     return (f'{{"Id":"{made["id"]}","SyncToken":"{made["token"]}","domain":"QBO","sparse":false,'
             f'"MetaData":{{"CreateTime":"{stamp(made["created"])}","LastUpdatedTime":"{stamp(made["updated"])}"}},'
@@ -167,12 +208,12 @@ def _form_head(made: dict) -> str:
             f'"TxnDate":"{made["date"]}",')
 
 
-def _invoice(made: dict) -> Record:
-    text = (_form_head(made) + f'"SalesTermRef":{{"value":"3","name":"Net 30"}},'
-            f'"DocNumber":"{made["number"]}","CurrencyRef":{{"value":"CAD","name":"Dollar canadien"}},'
+def _invoice(made: dict, words: Words) -> Record:
+    text = (_form_head(made, words) + f'"SalesTermRef":{words.term},'
+            f'"DocNumber":"{made["number"]}","CurrencyRef":{words.currency},{words.form(made["total"], made["balance"])}'
             f'"DueDate":"{add_days(made["date"], 30)}","LinkedTxn":[{made["links"]}],'
             f'"TotalAmt":{cents(made["total"])},"Balance":{cents(made["balance"])},"EmailStatus":"NotSet",'
-            f'"PrintStatus":"NotSet","ApplyTaxAfterDiscount":false,"FreeFormAddress":true,"CustomField":[],'
+            f'"PrintStatus":"NotSet","ApplyTaxAfterDiscount":false,"FreeFormAddress":true,"CustomField":{words.fields},'
             f'"AllowOnlineCreditCardPayment":false,"AllowOnlineACHPayment":false,"AllowIPNPayment":false,'
             f'"AllowOnlinePayment":false}}')
     return Record(str(made["id"]), made["created"], made["updated"], text.encode(), ref=str(made["who"]["id"]))
@@ -180,7 +221,7 @@ def _invoice(made: dict) -> Record:
 
 def estimates(company: Company, base: str, total: int, seed: int) -> None:
     """Bring a company up to so many estimates, for any active customers."""
-    rng = random.Random(f"estimates {seed} {company.realm}")
+    words, rng = Words(company), random.Random(f"estimates {seed} {company.realm}")
     count = max(0, total - len(company.tables["Estimate"].records))
     active = company.tables["Customer"].view("created", True)
     number, id = company.values["doc_number"], company.sequence.get("Txn", 0)
@@ -192,18 +233,18 @@ def estimates(company: Company, base: str, total: int, seed: int) -> None:
                 "date": add_days(base, -int(rng.random() * 200)),
                 "lines": [(rng.randrange(1, 20), rng.randrange(100, 50000)) for _ in range(rng.randrange(1, 4))]}
         made["total"] = sum(q * p for q, p in made["lines"])
-        records.append(_estimate(made, dice))
+        records.append(_estimate(made, dice, words))
     company.bulk("Estimate", records)
     company.values["doc_number"] += count
 
 
-def _estimate(made: dict, dice: float) -> Record:
+def _estimate(made: dict, dice: float, words: Words) -> Record:
     """Half are pending, a fifth of them without an end; the others answered in some way."""
     status = "Pending" if dice < 0.5 else "Accepted" if dice < 0.7 else "Rejected" if dice < 0.8 else "Closed"
-    text = (_form_head(made) + f'"DocNumber":"{made["number"]}",'
-            f'"CurrencyRef":{{"value":"CAD","name":"Dollar canadien"}},"LinkedTxn":[],"TotalAmt":{cents(made["total"])},'
+    text = (_form_head(made, words) + f'"DocNumber":"{made["number"]}",'
+            f'"CurrencyRef":{words.currency},{words.form(made["total"])}"LinkedTxn":[],"TotalAmt":{cents(made["total"])},'
             f'"TxnStatus":"{status}",' + (f'"ExpirationDate":"{add_days(made["date"], 30)}",' if dice > 0.1 else "") +
             (f'"AcceptedBy":"Client","AcceptedDate":"{made["date"]}",' if status == "Accepted" else "") +
             f'"EmailStatus":"NotSet","PrintStatus":"NotSet","ApplyTaxAfterDiscount":false,"FreeFormAddress":true,'
-            f'"CustomField":[]}}')
+            f'"CustomField":{words.fields}}}')
     return Record(str(made["id"]), made["created"], made["updated"], text.encode(), ref=made["who"]["id"])

@@ -9,7 +9,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 import bundles
+import currencies
 import references
+import taxes
 from entities import ENTITIES
 from errors import Fault
 from jsontext import money, plain
@@ -23,7 +25,7 @@ def customer(change, obj: dict, old: dict | None, include: set, ui: bool = False
     _display_name(obj)
     if not obj.get("PrintOnCheckName"):
         obj["PrintOnCheckName"] = obj["DisplayName"][:110]
-    _currency(change, obj, old)
+    currencies.of_name(change, obj, old)
     references.resolve_all(change, ENTITIES["Customer"], obj, old)
     _delivery(obj)
     obj.setdefault("Active", True)
@@ -34,7 +36,7 @@ def customer(change, obj: dict, old: dict | None, include: set, ui: bool = False
     obj.setdefault("IsProject", False)
     obj.setdefault("ClientEntityId", "0")
     _job(change, obj, old)
-    _may_rest(change, obj, old, ui)
+    may_rest(change, obj, old, ui)
     if old and old["Active"] and not obj["Active"] and (old["Balance"] or old["BalanceWithJobs"]) and not ui:
         raise Fault(6220, "Active")
     if old and old["Active"] and not obj["Active"] and obj["Id"] in change.company.values.get("unbilled", ()) and not ui:
@@ -49,13 +51,13 @@ def vendor(change, obj: dict, old: dict | None, include: set, ui: bool = False) 
     _display_name(obj)
     if not obj.get("PrintOnCheckName"):
         obj["PrintOnCheckName"] = obj["DisplayName"][:100]
-    _currency(change, obj, old)
+    currencies.of_name(change, obj, old)
     references.resolve_all(change, ENTITIES["Vendor"], obj, old)
     _mask(change, obj, old, "TaxIdentifier", 4)
     obj.setdefault("Active", True)
     obj.setdefault("Vendor1099", False)
     obj["Balance"] = old["Balance"] if old else ZERO
-    _may_rest(change, obj, old, ui)
+    may_rest(change, obj, old, ui)
     follow_activity(change, "Vendor", obj, old)
     claim(change, "Name", "Vendor", obj, obj["DisplayName"], "DisplayName")
 
@@ -71,12 +73,12 @@ def employee(change, obj: dict, old: dict | None, include: set, ui: bool = False
     obj.setdefault("Active", True)
     obj.setdefault("BillableTime", False)
     obj.setdefault("Organization", False)
-    _may_rest(change, obj, old, ui)
+    may_rest(change, obj, old, ui)
     follow_activity(change, "Employee", obj, old)
     claim(change, "Name", "Employee", obj, obj["DisplayName"], "DisplayName")
 
 
-def _may_rest(change, obj: dict, old: dict | None, ui: bool) -> None:
+def may_rest(change, obj: dict, old: dict | None, ui: bool) -> None:
     """An inactive name takes nothing but its reactivation (switch inactive_update)."""
     if old and not ui and not old["Active"] and not obj["Active"] and change.settings["inactive_update"] == "610":
         raise Fault(610)
@@ -107,14 +109,6 @@ def _display_name(obj: dict) -> None:
         obj["DisplayName"] = " ".join(p for p in parts if p)
     if not obj["DisplayName"]:
         raise Fault(6080, "DisplayName")
-
-
-def _currency(change, obj: dict, old: dict | None) -> None:
-    home = change.company.preference("CurrencyPrefs", "HomeCurrency", {"value": "CAD"})["value"]
-    wanted = obj.setdefault("CurrencyRef", {"value": home})["value"]
-    if wanted != home:
-        raise Fault(6000, "CurrencyRef", f"Business Validation Error: Invalid Currency: {wanted} is not "
-                    "the currency of the company, and multicurrency is off")
 
 
 def _delivery(obj: dict) -> None:
@@ -150,7 +144,15 @@ def _opening(change, obj: dict, old: dict | None) -> None:
     if opening and not date:
         raise Fault(6060, "OpenBalanceDate")
     if opening:
-        change.notes.append({"opening": opening, "date": date})
+        change.notes.append({"opening": opening, "date": date, "id": obj["Id"]})
+
+
+def _opening_invoice(change, obj: dict) -> list:
+    """A customer created with a balance gets an invoice for it, which settles the balance."""
+    opening = [n for n in change.notes if n.get("id") == obj["Id"]]
+    return [("Invoice", {"CustomerRef": {"value": obj["Id"]}, "TxnDate": note["date"], "Line": [
+        {"Amount": note["opening"], "DetailType": "SalesItemLineDetail", "Description": "Solde d'ouverture",
+         "SalesItemLineDetail": {"TaxCodeRef": {"value": taxes.untaxed(change)}}}]}) for note in opening]
 
 
 def item(change, obj: dict, old: dict | None, include: set, ui: bool = False) -> None:
@@ -175,7 +177,7 @@ def item(change, obj: dict, old: dict | None, include: set, ui: bool = False) ->
         obj.setdefault("Taxable", False)
         obj.setdefault("TrackQtyOnHand", kind == "Inventory")
     obj.setdefault("Active", True)
-    _may_rest(change, obj, old, ui)
+    may_rest(change, obj, old, ui)
     _sub_item(change, obj)
     follow_activity(change, "Item", obj, old)
     qualify(change, "Item", obj, "Name", 5)
@@ -212,7 +214,7 @@ def term(change, obj: dict, old: dict | None, include: set, ui: bool = False) ->
         raise Fault(2020, "DueDays", "Required parameter DueDays or DayOfMonthDue is missing in the request")
     obj["Type"] = "DATE_DRIVEN" if driven else "STANDARD"
     obj.setdefault("Active", True)
-    _may_rest(change, obj, old, ui)
+    may_rest(change, obj, old, ui)
     follow_activity(change, "Term", obj, old)
     claim(change, "Term", "Term", obj, obj["Name"], "Name")
 
@@ -334,7 +336,7 @@ def _company(change, obj: dict, old: dict | None, include: set, ui: bool = False
     """CompanyInfo and Preferences take what they are sent."""
 
 
-CUSTOMER = Rules(customer, follow=_follow_customer)
+CUSTOMER = Rules(customer, created=_opening_invoice, follow=_follow_customer)
 VENDOR = Rules(vendor)
 EMPLOYEE = Rules(employee)
 ITEM = Rules(item, follow=_follow_item)

@@ -19,7 +19,7 @@ from store import Record
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS record (realm TEXT, entity TEXT, id TEXT, created INTEGER, updated INTEGER,
-    active INTEGER, name TEXT, ref TEXT, parent TEXT, raw INTEGER, data BLOB,
+    active INTEGER, name TEXT, ref TEXT, parent TEXT, raw INTEGER, data BLOB, extra BLOB,
     PRIMARY KEY (realm, entity, id));
 CREATE TABLE IF NOT EXISTS gone (realm TEXT, entity TEXT, id TEXT, at INTEGER, stub INTEGER,
     PRIMARY KEY (realm, entity, id)) WITHOUT ROWID;
@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT);
 _STATEMENTS = {
     "forget": "DELETE FROM record WHERE realm = ? AND entity = ? AND id = ?",
     "gone": "INSERT OR REPLACE INTO gone VALUES (?, ?, ?, ?, ?)",
-    "record": "INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "record": "INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "state": "INSERT OR REPLACE INTO state VALUES (?, ?)",
     "ledger": "INSERT INTO ledger VALUES (?, ?)",
     "version": "INSERT INTO version VALUES (?, ?, ?, ?)",
@@ -114,12 +114,12 @@ class File:
             raise
 
     def load_company(self, company) -> None:
-        rows = self.db.execute("SELECT entity, id, created, updated, active, name, ref, parent, raw, data "
+        rows = self.db.execute("SELECT entity, id, created, updated, active, name, ref, parent, raw, data, extra "
                                "FROM record WHERE realm = ?", (company.realm,)).fetchall()
         found: dict[str, list] = {}
-        for entity, id, created, updated, active, name, ref, parent, raw, data in rows:
+        for entity, id, created, updated, active, name, ref, parent, raw, data, extra in rows:
             found.setdefault(entity, []).append(Record(id, created, updated, bytes(data), bool(active),
-                                                       name, ref, parent, bool(raw)))
+                                                       name, ref, parent, bool(raw), bytes(extra)))
         for entity, records in found.items():
             company.bulk(entity, records)
         for entity, id, at, stub in self.db.execute(
@@ -144,4 +144,5 @@ class File:
 
 
 def _row(realm: str, entity: str, r: Record) -> tuple:
-    return (realm, entity, r.id, r.created, r.updated, r.active, r.name, r.ref, r.parent, r.raw, r.data)
+    return (realm, entity, r.id, r.created, r.updated, r.active, r.name, r.ref, r.parent, r.raw, r.data,
+            r.extra)

@@ -249,7 +249,7 @@ def parse(text: str, now: float, zone: str) -> Query:
     return _Parser(text, now, zone).parse()
 
 
-def run(company, query: Query, settings: dict, now: float) -> tuple[bytes, int]:
+def run(company, query: Query, settings: dict, now: float, enhanced: bool = False) -> tuple[bytes, int]:
     """The QueryResponse object as JSON bytes, and how many objects it holds."""
     if query.limit > 1000:
         if settings["maxresults_over_1000"] == "refuse":
@@ -263,7 +263,7 @@ def run(company, query: Query, settings: dict, now: float) -> tuple[bytes, int]:
     page = rows[query.start - 1:query.start - 1 + query.limit]
     if not page:
         return b"{}", 0
-    data = [r.data for r in page] if not query.columns else \
+    data = [r.text(enhanced) for r in page] if not query.columns else \
         [_project(r, query.columns, settings) for r in page]
     total = b',"totalCount":%d' % len(rows) if settings["total_count"] else b""
     return b'{"%s":[%s],"startPosition":%d,"maxResults":%d%s}' % (

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 class Rules:
     """complete(change, obj, old, include, ui) checks an object and computes its values.
 
+    created(change, obj) gives what QuickBooks makes along with it: (entity, body) each;
     follow(change, obj, old) comes after an update, delete(change, obj) before a
     deletion, void(change, obj) makes a void; where one is missing there is nothing to
     do, or (delete by the flag of the table, void) no such operation.  owes(obj) gives
@@ -19,12 +20,12 @@ class Rules:
     """
 
     complete: Callable
+    created: Callable | None = None
     follow: Callable | None = None
     delete: Callable | None = None
     void: Callable | None = None
     void_by: str = ""               # "operation", "include" or both: how the API asks for a void
     owes: Callable | None = None
-    copied: tuple = ()              # members of a full update that are the stored ones when left out
 
 
 @functools.cache

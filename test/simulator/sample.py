@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
+import sample_books
 import sample_lists
 import writes
 from clock import add_days, parse_time
@@ -39,7 +40,7 @@ class Builder:
         change = self.change()
         obj = writes.perform(change, ENTITIES[entity], operation, body, frozenset(), ui=True)
         change.commit(lambda *_: None)
-        return obj["Id"]
+        return ENTITIES[entity].id_of(obj)
 
     def plant(self, entity: str, rows: dict[str, dict]) -> None:
         """Records by id that no API call makes."""
@@ -301,6 +302,11 @@ def others(builder: Builder) -> None:
     gone = builder.do("Vendor", "create", {"DisplayName": "Excavation Disparue"})
     builder.do("Vendor", "update", {"Id": gone, "sparse": True, "Active": False})
     builder.do("Employee", "create", {"GivenName": "Samuel", "FamilyName": "Lévesque-Roy"})
+
+
+def trade(sim, company: Company, base: str, who: dict[str, str]) -> None:
+    """What is bought and booked; with the customer who has a credit already."""
+    sample_books.build(Builder(sim, company, base), who["credit"], True, "TAX", "NON", pays=False)
 
 
 def default_base(now: float) -> str:

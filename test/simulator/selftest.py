@@ -179,7 +179,7 @@ class QueryTest(Shared):
 
     def test_generated_balances(self):
         owed: dict = {}
-        for entity, field, sign in (("Invoice", "Balance", 1), ("Payment", "UnappliedAmt", -1)):
+        for entity, field, sign in (("Invoice", "Balance", 1), ("Payment", "UnappliedAmt", -1), ("CreditMemo", "Balance", -1)):
             for obj in self.sim.control("GET", "store?entity=" + entity)["objects"]:
                 who = obj["CustomerRef"]["value"]
                 owed[who] = owed.get(who, 0) + sign * obj[field]
@@ -568,14 +568,17 @@ class PersistenceTest(unittest.TestCase):
             sim.control("POST", "clock", {"set": "2026-11-02T00:00:00Z", "freeze": True})
             sim.control("POST", "clock", {"set": "2026-11-02T00:00:00Z"})
             changes = sim.control("POST", "random", {"seed": 4, "n": 150})
-            found.append([changes] + [sim.control("GET", "store?entity=" + e) for e in ("Customer", "Invoice", "Payment", "Estimate")])
+            found.append([changes] + [sim.control("GET", "store?entity=" + e) for e in ("Customer", "Invoice", "Payment", "Estimate", "CreditMemo")])
         self.assertEqual(found[0], found[1])
         self.check_consistency(found[0])
 
     def check_consistency(self, stores):
         """After random changes: balances of invoices, payments and customers still add up."""
-        _, customers, invoices, payments, estimates = stores
+        _, customers, invoices, payments, estimates, credits = stores
         applied, owed = {}, {}
+        for credit in credits["objects"]:
+            who = credit["CustomerRef"]["value"]
+            owed[who] = owed.get(who, 0) - credit["Balance"]
         for payment in payments["objects"]:
             total = payment["UnappliedAmt"]
             for line in payment["Line"]:
@@ -598,11 +601,14 @@ class PersistenceTest(unittest.TestCase):
 
 
 def main() -> int:
+    import selftest_books
+    import selftest_countries
     import selftest_entities
     import selftest_names
     import selftest_repeat
     load = unittest.defaultTestLoader.loadTestsFromModule
-    suite = unittest.TestSuite(load(m) for m in (sys.modules[__name__], selftest_repeat, selftest_names, selftest_entities))
+    suite = unittest.TestSuite(load(m) for m in (
+        sys.modules[__name__], selftest_repeat, selftest_names, selftest_entities, selftest_books, selftest_countries))
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=1).run(suite)
     failed = len(result.failures) + len(result.errors)
     print(f"{result.testsRun - failed} passed, {failed} failed")

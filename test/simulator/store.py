@@ -17,6 +17,7 @@ from clock import stamp
 from entities import ENTITIES, Entity
 from jsontext import copy, dumps, loads
 
+HIDDEN = "_enhanced"            # see custom_fields.py
 LONG = 5 * 10**18               # where the long ids start
 _created = attrgetter("created")
 _updated = attrgetter("updated")
@@ -26,9 +27,9 @@ class Record:
     """One object of a company."""
 
     __slots__ = ("id", "num", "created", "updated", "active", "name", "ref", "parent", "data",
-                 "raw", "_obj")
+                 "raw", "extra", "_obj")
 
-    def __init__(self, id, created, updated, data, active=True, name="", ref="", parent="", raw=False):
+    def __init__(self, id, created, updated, data, active=True, name="", ref="", parent="", raw=False, extra=b""):
         self.id, self.created, self.updated, self.data = id, created, updated, data
         self.num = int(id) if id.isdigit() else 0
         self.active = active            # false: hidden from queries unless asked for
@@ -36,6 +37,7 @@ class Record:
         self.ref = ref                  # the customer of a transaction
         self.parent = parent
         self.raw = raw                  # planted text, emitted as it is
+        self.extra = extra              # newer custom fields as a JSON list, for those who ask for them
         self._obj = None
 
     @property
@@ -52,11 +54,20 @@ class Record:
             value = loads(self.data)
         except (ValueError, ArithmeticError):
             value = None
-        return value if isinstance(value, dict) else {"Id": self.id, "SyncToken": "0"}
+        if not isinstance(value, dict):
+            return {"Id": self.id, "SyncToken": "0"}
+        return value | {HIDDEN: loads(self.extra)} if self.extra else value
+
+    def text(self, enhanced: bool) -> bytes:
+        """What leaves; enhanced: with the newer custom fields."""
+        if not enhanced or not self.extra:
+            return self.data
+        obj = loads(self.data)
+        return dumps(obj | {"CustomField": obj.get("CustomField", []) + loads(self.extra)}).encode()
 
     @property
     def order(self):
-        return (self.created, self.num)
+        return (self.created, self.num, self.id)
 
 
 class Table:
@@ -227,15 +238,17 @@ class Company:
 
 def name_of(group: str, obj: dict) -> str:
     """The name that must be unique within the group."""
-    return obj.get("DisplayName") or obj.get("FullyQualifiedName") or obj.get("Name") or obj.get("Code") or ""
+    return obj.get("Code") or obj.get("DisplayName") or obj.get("FullyQualifiedName") or obj.get("Name") or ""
 
 
 def record_of(company: Company, entity: str, obj: dict, created: int, updated: int, style: str) -> Record:
     """A record for an object; its index values come from the object itself."""
     group = ENTITIES[entity].unique
-    record = Record(ENTITIES[entity].id_of(obj), created, updated, dumps(obj, style).encode(),
+    hidden = obj.get(HIDDEN)
+    data = dumps({k: v for k, v in obj.items() if k != HIDDEN} if hidden is not None else obj, style).encode()
+    record = Record(ENTITIES[entity].id_of(obj), created, updated, data, extra=dumps(hidden).encode() if hidden else b"",
                     active=obj.get("Active", True), name=company.fold(name_of(group, obj)) if group else "",
-                    ref=obj["CustomerRef"]["value"] if "CustomerRef" in obj else "",
+                    ref=obj.get("CustomerRef", {}).get("value", ""),
                     parent=obj["ParentRef"]["value"] if "ParentRef" in obj else "")
     record._obj = obj
     return record
@@ -252,6 +265,7 @@ class Change:
         self.touched: set[tuple[str, str]] = set()
         self.removed: dict[tuple[str, str], bool] = {}      # -> leaves a Deleted stub
         self.notes: list[dict] = []
+        self.sent: set[str] = set()                         # members of the request that is worked on
 
     def get(self, entity: str, id: str) -> dict | None:
         """The object as it is in this change. Read only."""

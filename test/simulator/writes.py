@@ -7,10 +7,13 @@ Each function works in a Change and raises a Fault before anything is kept.
 from __future__ import annotations
 
 import balances
+import custom_fields
+import forms
 import rules
 from entities import COMMON, ENTITIES, Entity
 from errors import Fault, missing
 from jsontext import copy
+from store import HIDDEN
 from validate import check_required, clean, is_empty
 
 _HEAD = ("Id", "SyncToken", "domain", "sparse", "MetaData")
@@ -29,34 +32,51 @@ def _shell() -> dict:
 
 
 def create(change, entity: Entity, body: dict, include: set = frozenset(), ui: bool = False) -> dict:
+    obj = _create(change, entity, body, include, ui)
+    balances.settle(change)
+    return obj
+
+
+def _create(change, entity: Entity, body: dict, include: set, ui: bool) -> dict:
+    acting = _rules(entity)
     if entity.singleton:
         raise Fault(500, "", f"Operation is not supported: create {entity.name}")
+    body, hidden = custom_fields.take(change, entity.name, body, include, None)
     fields = {k: v for k, v in clean(entity, body, change.settings).items() if not is_empty(v)}
     fields.pop("Id", None)
     fields.pop("SyncToken", None)
     check_required(entity, fields)
     obj = change.add(entity.name, _shell())
     obj.update(fields)
+    if hidden:
+        obj[HIDDEN] = hidden
+    change.sent = set(fields)
     try:
-        _rules(entity).complete(change, obj, None, include, ui)
+        acting.complete(change, obj, None, include, ui)
     except Fault:
         change.company.sequence[entity.family] -= 1
         raise
-    if not _opening_balance(change, obj):
-        balances.settle(change)
+    for name, more in acting.created(change, obj) if acting.created else ():
+        _create(change, ENTITIES[name], more, frozenset(), True)
     return obj
 
 
-def _opening_balance(change, customer: dict) -> bool:
-    """A customer created with a balance gets an invoice for it, which settles the balance."""
-    opening = [n for n in change.notes if "opening" in n]
-    for note in opening:
-        change.notes.remove(note)
-        line = {"Amount": note["opening"], "DetailType": "SalesItemLineDetail",
-                "Description": "Solde d'ouverture", "SalesItemLineDetail": {}}
-        create(change, ENTITIES["Invoice"], {"CustomerRef": {"value": customer["Id"]},
-                                             "TxnDate": note["date"], "Line": [line]})
-    return bool(opening)
+def put(change, entity: Entity, body: dict, ui: bool) -> dict:
+    """Create or update what has a key of its own instead of an Id."""
+    fields = {k: v for k, v in clean(entity, body, change.settings).items() if not is_empty(v)}
+    fields.setdefault("AsOfDate", forms.company_today(change))
+    check_required(entity, fields)
+    token = fields.pop("SyncToken", None)
+    old = change.get(entity.name, entity.id_of(fields))
+    if old and not ui:
+        _check_token(token, old)
+    obj = {"SyncToken": "0", "domain": "QBO", "sparse": False, "MetaData": {}} | \
+        {k: v for k, v in (old or {}).items() if body.get("sparse") is True} | fields
+    _rules(entity).complete(change, obj, old, frozenset(), ui)
+    change.replace(entity.name, obj)
+    if old is None:
+        change.fresh.add((entity.name, entity.id_of(obj)))
+    return obj
 
 
 def _current(change, entity: Entity, body: dict, ui: bool) -> dict:
@@ -71,13 +91,16 @@ def _current(change, entity: Entity, body: dict, ui: bool) -> dict:
     old = change.get(entity.name, id)
     if old is None or (entity.name, id) in change.company.losing:
         raise not_found(change.company, entity, id)
-    token = body.get("SyncToken")
     if not ui:
-        if token is None or token == "":
-            raise missing("SyncToken")
-        if token != old["SyncToken"]:
-            raise Fault(5010)
+        _check_token(body.get("SyncToken"), old)
     return old
+
+
+def _check_token(token, old: dict) -> None:
+    if token is None or token == "":
+        raise missing("SyncToken")
+    if token != old["SyncToken"]:
+        raise Fault(5010)
 
 
 def not_found(company, entity: Entity, id: str) -> Fault:
@@ -90,8 +113,11 @@ def update(change, entity: Entity, body: dict, include: set = frozenset(), ui: b
     if entity.name == "CompanyInfo" and body.get("sparse") is not True:
         raise Fault(500, "", "Operation is not supported: CompanyInfo takes sparse updates")
     old = _current(change, entity, body, ui)
+    acting = _rules(entity)
+    body, hidden = custom_fields.take(change, entity.name, body, include, old)
     fields = clean(entity, body, change.settings)
     sparse = body.get("sparse") is True
+    change.sent = set(fields)
     _immutable_currency(entity, fields, old)
     obj = _sparse(entity, old, fields, change.settings) if sparse else _full(entity, old, fields)
     check_required(entity, obj)
@@ -99,8 +125,10 @@ def update(change, entity: Entity, body: dict, include: set = frozenset(), ui: b
         for name in ("CustomerRef", "TotalAmt"):
             if name not in fields:
                 raise missing(name)
+    obj.pop(HIDDEN, None)
+    if hidden:
+        obj[HIDDEN] = hidden
     change.replace(entity.name, obj)
-    acting = _rules(entity)
     acting.complete(change, obj, old, include, ui)
     if acting.follow:
         acting.follow(change, obj, old)
@@ -192,6 +220,8 @@ def operation_of(operation: str, include: set, body: dict, entity) -> str:
 
 
 def perform(change, entity, operation: str, body: dict, include: set = frozenset(), ui: bool = False) -> dict:
+    if entity.key:
+        return put(change, entity, body, ui)
     if operation == "delete":
         return delete(change, entity, body, ui)
     if operation == "void":
