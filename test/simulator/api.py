@@ -291,6 +291,8 @@ def _read(sim, company, entity, id: str | None, enhanced: bool) -> bytes:
 
 def _rate(sim, company, entity, request: Request) -> bytes:
     """GET /exchangerate?sourcecurrencycode=EUR&asofdate=2026-11-22: the rate of that day, today's without a day."""
+    if _PATH.match(request.path).group(3):
+        raise Fault(500, "", f"Operation is not supported: read {entity.name} by id")
     asked = {name.lower(): value for name, value in request.parameters.items()}
     found = currencies.read(company, asked.get("sourcecurrencycode", ""), asked.get("asofdate", ""), sim.clock.now())
     return _envelope(sim, b'"%s":%s' % (entity.name.encode(), found.data))

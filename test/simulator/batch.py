@@ -8,7 +8,6 @@ item's bId is what is remembered.
 from __future__ import annotations
 
 import api
-import writes
 from entities import ENTITIES
 from errors import Fault, missing, unknown_property
 from jsontext import dumps
@@ -135,7 +134,7 @@ def _write(sim, company, item: dict, key, digest: str) -> bytes:
     if not isinstance(body, dict):
         raise Fault(2010, entity.name, "Property Name:Can not deserialize: an object is expected")
     include = _options(sim, item)
-    if operation == "update" and not entity.singleton and not body.get("Id"):
+    if operation == "update" and not entity.singleton and not entity.key and not body.get("Id"):
         raise missing("Id")
     if operation == "update" and "void" in include:
         operation = "void"

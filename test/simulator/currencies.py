@@ -39,13 +39,14 @@ def multiple(company) -> bool:
 
 def of_name(change, obj: dict, old: dict | None) -> None:
     """The currency of a customer, vendor or account: home by default, never changed; a new one joins the list."""
-    company = change.company
-    code = obj.setdefault("CurrencyRef", {"value": home(company)})["value"]
-    if code != home(company) and not multiple(company):
+    company, own = change.company, home(change.company)
+    code = obj.setdefault("CurrencyRef", {"value": own})["value"]
+    if code != own and not multiple(company):
         raise Fault(6000, "CurrencyRef", f"Business Validation Error: Invalid Currency: {code} is not "
                     "the currency of the company, and multicurrency is off")
-    obj["CurrencyRef"] = reference(change, "CurrencyRef", code)
-    if old is None and code != home(company) and not any(
+    if old is None or code != old.get("CurrencyRef", {}).get("value"):
+        obj["CurrencyRef"] = reference(change, "CurrencyRef", code)
+    if old is None and code != own and not any(
             r.obj["Code"] == code for r in company.tables["CompanyCurrency"].by_created):
         new = change.add("CompanyCurrency", {"Id": "", "SyncToken": "0", "domain": "QBO", "sparse": False, "MetaData": {}})
         new.update({"Code": code, "Name": name_of(company, code), "Active": True})

@@ -40,10 +40,10 @@ def complete(change, obj: dict, old: dict | None) -> None:
 
 def take(change, entity: str, body: dict, include: set, old: dict | None) -> tuple[dict, list]:
     """A request's body without its newer fields, and what of them the object has afterwards."""
-    defined = {id: d for id, d in change.company.values.get("custom_fields", {}).items() if entity in d["entities"]}
-    held = (old or {}).get(HIDDEN, [])
+    held = old.get(HIDDEN, []) if old else []
     if "enhancedAllCustomFields" not in include or not isinstance(body.get("CustomField"), list):
         return body, held
+    defined = {id: d for id, d in change.company.values.get("custom_fields", {}).items() if entity in d["entities"]}
     mine, rest = [], []
     for field in body["CustomField"]:
         (mine if isinstance(field, dict) and len(str(field.get("DefinitionId", ""))) > 2 else rest).append(field)

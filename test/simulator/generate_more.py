@@ -12,7 +12,7 @@ from decimal import Decimal
 import lists
 from clock import add_days, parse_time, stamp
 from generate import Words, book
-from jsontext import dumps, loads, money
+from jsontext import loads, money
 from store import Change, Company, record_of
 
 ZERO = Decimal(0)

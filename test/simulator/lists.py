@@ -181,17 +181,10 @@ def _people_only(entity: str):
     return complete
 
 
-def _follow(entity: str):
-    def follow(change, obj: dict, old: dict) -> None:
-        if obj["FullyQualifiedName"] != old["FullyQualifiedName"]:
-            names.rename_below(change, entity, obj["Id"])
-    return follow
-
-
-ACCOUNT = Rules(account, follow=_follow("Account"))
-CLASS = Rules(_tree("Class", "SubClass"), follow=_follow("Class"))
-DEPARTMENT = Rules(_tree("Department", "SubDepartment"), follow=_follow("Department"))
-PAYMENT_METHOD = Rules(payment_method)
+ACCOUNT = Rules(account, follow=names.follow("Account"))
+CLASS = Rules(_tree("Class", "SubClass"), follow=names.follow("Class"))
+DEPARTMENT = Rules(_tree("Department", "SubDepartment"), follow=names.follow("Department"))
+PAYMENT_METHOD = Rules(payment_method, follow=names.follow("PaymentMethod"))
 TAX_AGENCY = Rules(tax_agency)
 TAX_CODE = Rules(_people_only("TaxCode"))
 TAX_RATE = Rules(_people_only("TaxRate"))

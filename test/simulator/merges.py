@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import balances
 import names
+import references
 from entities import ENTITIES
 from errors import Fault
 from jsontext import copy
-from store import name_of
 
 MERGED = ("Customer", "Vendor", "Employee", "Item", "Account", "Class", "Department", "Term", "PaymentMethod")
 
@@ -58,32 +58,8 @@ def _allowed(company, kind: str, loser, survivor) -> None:
 
 def repoint(sim, change, kind: str, loser: str, survivor) -> None:
     """Let every reference to the loser be one to the survivor (switch merge_touches_transactions)."""
-    company, text = change.company, b'"value":"%s"' % loser.encode()
-    ref = {"value": survivor.id, "name": survivor.obj.get("FullyQualifiedName") or name_of("", survivor.obj)}
-    if kind == "Customer":
-        ref["name"] = survivor.obj["DisplayName"]
-    for entity, table in company.tables.items():
-        if entity == "Attachable":          # what hung on the loser is lost with it
-            continue
-        fields = ENTITIES[entity].fields
-        for record in [r for r in table.by_created if text in r.data and not r.raw]:
-            if _walk(fields, copy(record.obj), kind, loser, ref):
-                _walk(fields, change.edit(entity, record.id, bump=sim.settings["merge_touches_transactions"]), kind, loser, ref)
-
-
-def _walk(members: dict, obj: dict, kind: str, loser: str, ref: dict) -> bool:
-    """Replace the references below an object; true when there was one."""
-    found = False
-    for name, value in obj.items():
-        spec = members.get(name)
-        if spec is None or not value:
-            continue
-        if spec.kind == "ref":
-            points = value.get("type") or obj.get("Type") if spec.target == "entity" else spec.target
-            if points == kind and value.get("value") == loser:
-                obj[name] = value | ref if "name" in value else value | {"value": ref["value"]}
-                found = True
-        elif spec.kind in ("obj", "list") and spec.members:
-            for part in value if isinstance(value, list) else [value]:
-                found |= _walk(spec.members, part, kind, loser, ref)
-    return found
+    ref = {"value": survivor.id, "name": references.label(survivor.obj)}
+    for entity, id in references.pointing(change.company, kind, loser):
+        if entity != "Attachable":          # what hung on the loser is lost with it
+            obj = change.edit(entity, id, bump=sim.settings["merge_touches_transactions"])
+            references.replace(ENTITIES[entity].fields, obj, kind, loser, ref)

@@ -300,14 +300,16 @@ def _children(change, entity: str, id: str) -> list[str]:
 
 def _follow_customer(change, obj: dict, old: dict) -> None:
     _move_parent_balances(change, obj, old)
-    _follow_item(change, obj, old, "Customer")
-    if obj["DisplayName"] != old["DisplayName"]:
-        _rename_in_transactions(change, obj)
+    follow("Customer")(change, obj, old)
 
 
-def _follow_item(change, obj: dict, old: dict, entity: str = "Item") -> None:
-    if obj["FullyQualifiedName"] != old["FullyQualifiedName"]:
-        rename_below(change, entity, obj["Id"])
+def follow(entity: str):
+    """What comes after an update of a list: the names of all below it and in references."""
+    def after(change, obj: dict, old: dict) -> None:
+        if obj.get("FullyQualifiedName") != old.get("FullyQualifiedName"):
+            rename_below(change, entity, obj["Id"])
+        rename_references(change, entity, obj, old)
+    return after
 
 
 def _move_parent_balances(change, obj: dict, old: dict) -> None:
@@ -322,14 +324,15 @@ def _move_parent_balances(change, obj: dict, old: dict) -> None:
             parent = above.get("ParentRef", {}).get("value")
 
 
-def _rename_in_transactions(change, obj: dict) -> None:
-    """CustomerRef.name of the customer's transactions (switch rename_in_transactions)."""
-    mode = change.settings["rename_in_transactions"]
-    if mode == "keep":
+def rename_references(change, entity: str, obj: dict, old: dict) -> None:
+    """The name in references of transactions (switch rename_in_transactions)."""
+    mode, name = change.settings["rename_in_transactions"], references.label(obj)
+    if mode == "keep" or name == references.label(old):
         return
-    for entity, id in sorted(change.company.by_customer.get(obj["Id"], ())):
-        if not change.company.record(entity, id).raw:
-            change.edit(entity, id, touch=mode == "touch")["CustomerRef"]["name"] = obj["DisplayName"]
+    for kind, id in references.pointing(change.company, entity, obj["Id"]):
+        if ENTITIES[kind].deletable:
+            target = change.edit(kind, id, touch=mode == "touch")
+            references.replace(ENTITIES[kind].fields, target, entity, obj["Id"], {"name": name})
 
 
 def _company(change, obj: dict, old: dict | None, include: set, ui: bool = False) -> None:
@@ -337,8 +340,8 @@ def _company(change, obj: dict, old: dict | None, include: set, ui: bool = False
 
 
 CUSTOMER = Rules(customer, created=_opening_invoice, follow=_follow_customer)
-VENDOR = Rules(vendor)
-EMPLOYEE = Rules(employee)
-ITEM = Rules(item, follow=_follow_item)
-TERM = Rules(term)
+VENDOR = Rules(vendor, follow=follow("Vendor"))
+EMPLOYEE = Rules(employee, follow=follow("Employee"))
+ITEM = Rules(item, follow=follow("Item"))
+TERM = Rules(term, follow=follow("Term"))
 COMPANY = Rules(_company)

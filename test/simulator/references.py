@@ -6,6 +6,7 @@ import currencies
 import taxes
 from entities import ENTITIES, SPECIAL_ITEMS, Field
 from errors import Fault
+from jsontext import copy
 
 _KINDS = {"Customer": "Names", "Vendor": "Names", "Employee": "Names"}
 # What a company must have switched on before its transactions may name one of these.
@@ -40,8 +41,7 @@ def _named(change, name: str, target: str, key: str, old: dict | None) -> dict:
     unchanged = old is not None and old.get("value") == key
     if ENTITIES[target].name_list and not found.get("Active", True) and not unchanged:
         raise _inactive(name, target, key)
-    label = found.get("DisplayName") or found.get("FullyQualifiedName") or found.get("Name")
-    return {"value": key, "name": label} if label and target != "CustomerType" else {"value": key}
+    return {"value": key, "name": label(found)} if target != "CustomerType" else {"value": key}
 
 
 def check_feature(change, name: str, target: str) -> None:
@@ -82,3 +82,39 @@ def resolve_all(change, entity, obj: dict, old: dict | None) -> None:
     for name in entity.references:
         if name in obj:
             obj[name] = resolve(change, name, entity.fields[name], obj[name], old.get(name) if old else None)
+
+
+def label(obj: dict) -> str:
+    """What a reference to an object calls it."""
+    return obj.get("DisplayName") or obj.get("FullyQualifiedName") or obj["Name"]
+
+
+# -- All references to one object ---------------------------------------------------
+
+def pointing(company, kind: str, id: str) -> list[tuple[str, str]]:
+    """The objects, by entity and id, that have a reference to this one anywhere."""
+    text, found = b'"value":"%s"' % id.encode(), []
+    for entity, table in company.tables.items():
+        fields = ENTITIES[entity].fields
+        for record in table.by_created:
+            if text in record.data and not record.raw and replace(fields, copy(record.parse()), kind, id, {}):
+                found.append((entity, record.id))
+    return found
+
+
+def replace(members: dict, obj: dict, kind: str, id: str, ref: dict) -> bool:
+    """Change the references to one object everywhere below another; true when there was one."""
+    found = False
+    for name, value in obj.items():
+        spec = members.get(name)
+        if spec is None or not value:
+            continue
+        if spec.kind == "ref":
+            points = value.get("type") or obj.get("Type") if spec.target == "entity" else spec.target
+            if points == kind and value.get("value") == id:
+                obj[name] = value | {k: v for k, v in ref.items() if k in value}
+                found = True
+        elif spec.kind in ("obj", "list") and spec.members:
+            for part in value if isinstance(value, list) else [value]:
+                found |= replace(spec.members, part, kind, id, ref)
+    return found

@@ -12,7 +12,7 @@ import re
 from decimal import Decimal
 
 from clock import is_date
-from entities import COMMON, Entity, Field
+from entities import COMMON, Entity
 from errors import Fault, missing, unknown_property
 from jsontext import dumps
 

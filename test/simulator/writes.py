@@ -221,6 +221,8 @@ def operation_of(operation: str, include: set, body: dict, entity) -> str:
 
 def perform(change, entity, operation: str, body: dict, include: set = frozenset(), ui: bool = False) -> dict:
     if entity.key:
+        if operation not in ("create", "update"):
+            raise Fault(500, "", f"Operation is not supported: {operation} {entity.name}")
         return put(change, entity, body, ui)
     if operation == "delete":
         return delete(change, entity, body, ui)
