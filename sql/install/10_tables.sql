@@ -162,14 +162,14 @@ COMMENT ON COLUMN qbsync.job.arguments IS 'connect: {"via": "code" | "refresh_to
 CREATE TABLE qbsync.cursor (
 	connection_id	integer NOT NULL,
 	entity			text NOT NULL,
-	phase			text NOT NULL DEFAULT 'waiting' CHECK (phase IN ('waiting', 'loading', 'verifying', 'loaded')),
+	phase			text NOT NULL DEFAULT 'waiting' CHECK (phase IN ('waiting', 'loading', 'verifying', 'loaded', 'absent')),
 	-- a load
 	position		bigint NOT NULL DEFAULT 0,
 	total			bigint,
 	started_at		timestamptz,
 	finished_at		timestamptz,
 	known_since		timestamptz,
-	-- change data capture; on the row of entity '*'
+	-- change data capture, on the row of entity '*'; what it does not carry has its own
 	changed_since	timestamptz,
 	catch_up_to		timestamptz,
 	checked_at		timestamptz,
@@ -185,13 +185,13 @@ CREATE TABLE qbsync.cursor (
 	PRIMARY KEY (connection_id, entity)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE qbsync.cursor IS 'How far each company is read: one row per entity for loads, and one with entity ''*'' for change data capture';
-COMMENT ON COLUMN qbsync.cursor.phase IS 'waiting, loading (pages arrive), verifying (counts are compared), loaded';
+COMMENT ON COLUMN qbsync.cursor.phase IS 'waiting, loading (pages arrive), verifying (counts are compared), loaded, absent (this company''s QuickBooks has no such thing)';
 COMMENT ON COLUMN qbsync.cursor.position IS 'records of the load settled so far, in order; the load goes on behind them';
 COMMENT ON COLUMN qbsync.cursor.known_since IS 'since when every superseded version of the entity''s records is kept (see qbsync.record_version), apart from what is too old; null: they are not';
 COMMENT ON COLUMN qbsync.cursor.changed_since IS 'Intuit''s clock: everything that changed before is in the tables';
 COMMENT ON COLUMN qbsync.cursor.catch_up_to IS 'Intuit''s clock: an answer of change data capture at that time was truncated; changes until then are being read by other means';
 COMMENT ON COLUMN qbsync.cursor.checked_at IS 'our clock: start of the newest request that found us complete';
-COMMENT ON COLUMN qbsync.cursor.changed_at IS 'our clock: the newest poll that brought something; decides how often the company is polled';
+COMMENT ON COLUMN qbsync.cursor.changed_at IS 'our clock: the newest poll, or query of what polls do not carry, that brought something; decides how often the company is polled, or the entity queried';
 COMMENT ON COLUMN qbsync.cursor.last_request_at IS 'start of the newest request settled; starts never go backwards, even when the clock does';
 COMMENT ON COLUMN qbsync.cursor.webhook_at IS 'when the newest event came that the gateway has looked at';
 COMMENT ON COLUMN qbsync.cursor.webhook_first IS 'what was last heard was news; false: polling, or a write of our own, had brought it before';

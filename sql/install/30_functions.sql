@@ -200,7 +200,7 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT CASE
 		WHEN c.confirmed_at IS NULL THEN 'unconfirmed'
-		WHEN (SELECT bool_and(r.phase = 'loaded') FROM qbsync.cursor r WHERE r.connection_id = c.connection_id) THEN 'live'
+		WHEN (SELECT bool_and(r.phase IN ('loaded', 'absent')) FROM qbsync.cursor r WHERE r.connection_id = c.connection_id) THEN 'live'
 		ELSE 'loading' END
 	FROM qbsync.connection c
 	WHERE c.connection_id = resumed_state.connection_id;

@@ -133,7 +133,7 @@ FROM (
 	WHERE r.entity <> '*' AND c.state <> 'disconnected'
 ) n;
 COMMENT ON VIEW qbsync.progress IS 'How far the load of each entity is';
-COMMENT ON COLUMN qbsync.progress.phase IS 'waiting, loading, verifying, loaded';
+COMMENT ON COLUMN qbsync.progress.phase IS 'waiting, loading, verifying, loaded; absent: this company''s QuickBooks has no such thing';
 COMMENT ON COLUMN qbsync.progress.done IS 'records read so far';
 COMMENT ON COLUMN qbsync.progress.total IS 'records QuickBooks says there are; null until it was asked';
 COMMENT ON COLUMN qbsync.progress.rate IS 'records per second since the load began';

@@ -30,17 +30,41 @@ answer_scan(Company *company, const CallAnswer *answer, Envelope *envelope)
 	return false;
 }
 
+/* What has no Id is known by other members; one that lacks any of them stays without. */
+static void
+take_key(const CatalogueEntity *entity, Record *record)
+{
+	char		id[RECORD_ID_MAX] = "";
+
+	for (const char *name = entity->key; *name;)
+	{
+		size_t		len = strcspn(name, " ");
+		char	   *member = pnstrdup(name, len);
+		char		value[RECORD_ID_MAX];
+
+		if (!record_member(record, member, value, sizeof(value)) || strlen(id) + strlen(value) + 2 > sizeof(id))
+			return;
+		snprintf(id + strlen(id), sizeof(id) - strlen(id), "%s%s", id[0] ? " " : "", value);
+		pfree(member);
+		name += len + strspn(name + len, " ");
+	}
+	strlcpy(record->id, id, sizeof(record->id));
+}
+
 int
 answer_records(const Envelope *envelope, const CatalogueEntity *entity, const Record **records)
 {
 	*records = NULL;
 	for (int i = 0; i < envelope->ngroups; i++)
 	{
-		if (strcmp(envelope->groups[i].object, entity->object) == 0)
-		{
-			*records = envelope->groups[i].records;
-			return envelope->groups[i].nrecords;
-		}
+		RecordGroup *group = &envelope->groups[i];
+
+		if (strcmp(group->object, entity->object) != 0)
+			continue;
+		for (int k = 0; entity->key && k < group->nrecords; k++)
+			take_key(entity, &group->records[k]);
+		*records = group->records;
+		return group->nrecords;
 	}
 	return 0;
 }
@@ -108,16 +132,39 @@ answer_halve(Company *company, const CatalogueEntity *entity, int *count, bool *
 	return false;
 }
 
+bool
+answer_lists(const char *names, const CatalogueEntity *entity)
+{
+	size_t		len = strlen(entity->name);
+
+	for (const char *at = names; at && *at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+		if (strncmp(at, entity->name, len) == 0 && (at[len] == ',' || at[len] == '\0'))
+			return true;
+	return false;
+}
+
 char *
-answer_cdc_entities(void)
+answer_entities(bool (*test) (const CatalogueEntity *entity), bool api_names, const char *among)
 {
 	StringInfoData names;
 
 	initStringInfo(&names);
 	for (const CatalogueEntity *entity = catalogue; entity->name; entity++)
-		if (entity->flags & ENTITY_CDC)
-			appendStringInfo(&names, "%s%s", names.len > 0 ? "," : "", entity->name);
+		if (test(entity) && (among == NULL || answer_lists(among, entity)))
+			appendStringInfo(&names, "%s%s", names.len > 0 ? "," : "", api_names ? entity->object : entity->name);
 	return names.data;
+}
+
+bool
+answer_in_cdc(const CatalogueEntity *entity)
+{
+	return (entity->flags & ENTITY_CDC) != 0;
+}
+
+bool
+answer_absent(const CatalogueEntity *entity, const Fault *fault)
+{
+	return fault && (entity->flags & ENTITY_OPTIONAL) && strcmp(fault->problem, "not_available") == 0;
 }
 
 void

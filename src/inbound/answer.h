@@ -36,8 +36,20 @@ extern TimestampTz answer_time(const Envelope *envelope);
  */
 extern bool answer_halve(Company *company, const CatalogueEntity *entity, int *count, bool *failed);
 
-/* Canonical names of the entities that change data capture carries, comma-separated; palloc'd. */
-extern char *answer_cdc_entities(void);
+/* Is an entity's name in a comma-separated list (NULL: an empty one)? */
+extern bool answer_lists(const char *names, const CatalogueEntity *entity);
+
+/*
+ * The entities for which a test holds: their names, or their names in the API, comma-separated; only those in the list
+ * among, if it is not NULL.  palloc'd.
+ */
+extern char *answer_entities(bool (*test) (const CatalogueEntity *entity), bool api_names, const char *among);
+
+/* Tests for answer_entities(). */
+extern bool answer_in_cdc(const CatalogueEntity *entity);
+
+/* Is it a refusal of something that this edition of QuickBooks, or this company, does not have? */
+extern bool answer_absent(const CatalogueEntity *entity, const Fault *fault);
 
 /*
  * Run a unit of the company's flow that settles something, and tell who waits.  False: it failed, and the flow with it

@@ -42,6 +42,7 @@ typedef struct LoadEntity
 	const CatalogueEntity *entity;
 	bool		wanted;			/* still to be loaded */
 	bool		reread;			/* it was loaded before: rows may be gone */
+	bool		absent;			/* this company has no such thing */
 	int64		total;			/* what QuickBooks counted, -1 unknown */
 	int64		next;			/* position of the next page to ask for */
 } LoadEntity;
@@ -119,14 +120,15 @@ read_cursors(void *arg)
 	}
 }
 
-/* Unit: the counts, and the clock from before the load. */
+/* Unit: the counts, and the clock from before the load; of what change data capture does not carry each has its own. */
 static void
 write_counts(void *arg)
 {
 	static SqlStatement count = {
-		"UPDATE qbsync.cursor SET total = $3, phase = 'loading', started_at = now()"
+		"UPDATE qbsync.cursor SET total = $3, phase = CASE WHEN $6 THEN 'absent' ELSE 'loading' END, started_at = now(),"
+		" changed_since = CASE WHEN $4 THEN $5 END, checked_at = CASE WHEN $4 THEN now() END"
 		" WHERE connection_id = $1 AND entity = $2",
-		3, {INT4OID, TEXTOID, INT8OID}
+		6, {INT4OID, TEXTOID, INT8OID, BOOLOID, TIMESTAMPTZOID, BOOLOID}
 	};
 	static SqlStatement clock = {
 		"UPDATE qbsync.cursor SET changed_since = $2 WHERE connection_id = $1 AND entity = '*'",
@@ -140,12 +142,14 @@ write_counts(void *arg)
 	for (int i = 0; i < load->nentities; i++)
 	{
 		LoadEntity *of = &load->entities[i];
-		Datum		values[3] = {
-			Int32GetDatum(load->company->id), CStringGetTextDatum(of->entity->name), Int64GetDatum(of->total)
+		Datum		values[6] = {
+			Int32GetDatum(load->company->id), CStringGetTextDatum(of->entity->name), Int64GetDatum(of->total),
+			BoolGetDatum(catalogue_is_polled(of->entity)), TimestampTzGetDatum(load->changed_since), BoolGetDatum(of->absent)
 		};
 
 		if (of->wanted && of->total >= 0)
 			sql_execute(&count, values, NULL);
+		of->wanted &= !of->absent;
 	}
 }
 
@@ -165,17 +169,23 @@ count_arrived(Company *company, const CallAnswer *answer, void *arg)
 	Envelope	envelope;
 	TimestampTz time;
 
-	if (!answer_scan(company, answer, &envelope))
-		return;
-	time = answer_time(&envelope);
-	if (envelope.total_count < 0 || TIMESTAMP_NOT_FINITE(time))
+	of->absent = answer_absent(of->entity, answer->fault);
+	if (of->absent)
+		of->total = 0;
+	else
 	{
-		flow_fail(company, "not_understood", "an answer to COUNT(*) holds no count or no time");
-		return;
+		if (!answer_scan(company, answer, &envelope))
+			return;
+		time = answer_time(&envelope);
+		if (envelope.total_count < 0 || TIMESTAMP_NOT_FINITE(time))
+		{
+			flow_fail(company, "not_understood", "an answer to COUNT(*) holds no count or no time");
+			return;
+		}
+		of->total = envelope.total_count;
+		if (TIMESTAMP_NOT_FINITE(load->changed_since) || time < load->changed_since)
+			load->changed_since = time;
 	}
-	of->total = envelope.total_count;
-	if (TIMESTAMP_NOT_FINITE(load->changed_since) || time < load->changed_since)
-		load->changed_since = time;
 	if (--load->counting > 0)
 		return;
 	if (!settle(company, "qbsync: beginning a load", write_counts, load))
@@ -193,7 +203,7 @@ ask_counts(LoadFlow *load)
 		CountArg   *arg;
 		char	   *statement;
 
-		if (!of->wanted || of->total >= 0 || (of->entity->flags & ENTITY_SINGLETON))
+		if (!of->wanted || of->total >= 0 || !catalogue_has_pages(of->entity))
 			continue;
 		arg = MemoryContextAlloc(load->flow.context, sizeof(CountArg));
 		arg->load = load;
@@ -247,7 +257,7 @@ ask_pages(LoadFlow *load)
 	{
 		LoadEntity *of = &load->entities[load->current];
 
-		if (!of->wanted || (of->entity->flags & ENTITY_SINGLETON) || of->next >= of->total)
+		if (!of->wanted || !catalogue_has_pages(of->entity) || of->next >= of->total)
 		{
 			load->current++;
 			continue;
@@ -384,17 +394,26 @@ page_arrived(Company *company, const CallAnswer *answer, void *arg)
 
 /* --- the end of the load ------------------------------------------------------------------------------------------ */
 
+/* What cannot be counted is read by the poll that follows (polled.c). */
+static bool
+is_not_counted(const CatalogueEntity *entity)
+{
+	return !catalogue_has_pages(entity);
+}
+
 /* Unit: all is read; what remains is to catch up and to compare. */
 static void
 finish_load(void *arg)
 {
 	static SqlStatement finish = {
-		"UPDATE qbsync.cursor SET phase = 'verifying'"
+		"UPDATE qbsync.cursor SET phase = CASE WHEN entity = ANY (string_to_array($2, ',')) THEN 'loaded' ELSE 'verifying' END"
 		" WHERE connection_id = $1 AND entity <> '*' AND phase IN ('waiting', 'loading')",
-		1, {INT4OID}
+		2, {INT4OID, TEXTOID}
 	};
 	Company    *company = arg;
-	Datum		values[1] = {Int32GetDatum(company->id)};
+	Datum		values[2] = {
+		Int32GetDatum(company->id), CStringGetTextDatum(answer_entities(is_not_counted, false, NULL))
+	};
 
 	sql_execute(&finish, values, NULL);
 	cursor_count_reads(company);
@@ -444,8 +463,7 @@ load_start(Company *company)
 
 	load->company = company;
 	dlist_init(&load->pages);
-	for (const CatalogueEntity *entity = catalogue; entity->name; entity++)
-		load->nentities++;
+	load->nentities = catalogue_count();
 	load->entities = MemoryContextAllocZero(load->flow.context, sizeof(LoadEntity) * load->nentities);
 	for (int i = 0; i < load->nentities; i++)
 		load->entities[i].entity = &catalogue[i];

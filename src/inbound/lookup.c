@@ -46,11 +46,7 @@ note_statement(const CatalogueEntity *entity)
 
 	if (note_statements == NULL)
 	{
-		int			n = 0;
-
-		while (catalogue[n].name)
-			n++;
-		note_statements = MemoryContextAllocZero(TopMemoryContext, sizeof(SqlStatement) * n);
+		note_statements = MemoryContextAllocZero(TopMemoryContext, sizeof(SqlStatement) * catalogue_count());
 	}
 	statement = &note_statements[entity - catalogue];
 	if (statement->text == NULL)

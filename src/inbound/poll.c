@@ -19,6 +19,7 @@
 #include "inbound/load.h"
 #include "inbound/mirror.h"
 #include "inbound/poll.h"
+#include "inbound/polled.h"
 #include "inbound/select.h"
 #include "inbound/singleton.h"
 #include "quickbooks/call.h"
@@ -43,6 +44,8 @@ typedef struct PollFlow
 	TimestampTz changed_since;
 	bool		too_old;		/* the last poll was longer ago than Intuit remembers */
 	bool		singletons_due;
+	char	   *entities;		/* that are read of this company */
+	char	   *due;			/* of those that change data capture does not carry, NULL if none */
 	/* the answer */
 	Envelope	envelope;
 	TimestampTz time;
@@ -53,20 +56,40 @@ typedef struct PollFlow
 	bool		still_asked;	/* somebody asked for a sync after this poll began */
 } PollFlow;
 
-/* Unit: where are we? */
+/* What is asked for by queries once a day, and what as often as it changes. */
+static bool
+is_daily(const CatalogueEntity *entity)
+{
+	return catalogue_is_polled(entity) && !(entity->flags & ENTITY_TRANSACTION);
+}
+
+static bool
+is_as_it_changes(const CatalogueEntity *entity)
+{
+	return catalogue_is_polled(entity) && (entity->flags & ENTITY_TRANSACTION);
+}
+
+/* Unit: where are we, and what is due beside change data capture (polled.c)? */
 static void
 read_cursor(void *arg)
 {
 	static SqlStatement read = {
-		"SELECT (SELECT changed_since FROM qbsync.cursor WHERE connection_id = $1 AND entity = '*'),"
-		" (SELECT greatest(max(checked_at) FILTER (WHERE entity = '*'), max(started_at)) FROM qbsync.cursor"
-		"  WHERE connection_id = $1),"
-		" NOT EXISTS (SELECT FROM qbsync.cursor WHERE connection_id = $1 AND entity = 'company_info'"
-		"  AND checked_at > now() - interval '1 day')",
-		1, {INT4OID}
+		"SELECT max(changed_since) FILTER (WHERE entity = '*'),"
+		" greatest(max(checked_at) FILTER (WHERE entity = '*'), max(started_at)),"
+		" NOT coalesce(bool_or(entity = 'company_info' AND checked_at > now() - interval '1 day'), false),"
+		" string_agg(entity, ',') FILTER (WHERE phase <> 'absent'),"
+		" string_agg(entity, ',') FILTER (WHERE phase IN ('loaded', 'verifying')"
+		"  AND (entity = ANY (string_to_array($2, ',')) AND coalesce(checked_at < now() - interval '1 day', true)"
+		"   OR entity = ANY (string_to_array($3, ',')) AND ($4 OR coalesce("
+		"    now() - checked_at >= least((checked_at - changed_at) / 10, interval '6 hours'), true))))"
+		" FROM qbsync.cursor WHERE connection_id = $1",
+		4, {INT4OID, TEXTOID, TEXTOID, BOOLOID}
 	};
 	PollFlow   *poll = arg;
-	Datum		values[1] = {Int32GetDatum(poll->company->id)};
+	Datum		values[4] = {
+		Int32GetDatum(poll->company->id), CStringGetTextDatum(answer_entities(is_daily, false, NULL)),
+		CStringGetTextDatum(answer_entities(is_as_it_changes, false, NULL)), BoolGetDatum(poll->company->poll_asked)
+	};
 	bool		isnull;
 	Datum		since;
 	Datum		checked;
@@ -77,6 +100,8 @@ read_cursor(void *arg)
 	checked = sql_datum(0, 2, &isnull);
 	poll->too_old = !isnull && DatumGetTimestampTz(checked) < GetCurrentTimestamp() - POLL_LOOK_BACK_US;
 	poll->singletons_due = DatumGetBool(sql_datum(0, 3, NULL));
+	poll->entities = sql_text(0, 4, poll->flow.context);
+	poll->due = sql_text(0, 5, poll->flow.context);
 }
 
 /* Was the answer cut? */
@@ -110,7 +135,7 @@ advance_cursor(PollFlow *poll, bool changed)
 		"UPDATE qbsync.cursor SET catch_up_to = CASE WHEN entity = '*' THEN $2 END,"
 		" changed_at = CASE WHEN entity = '*' THEN now() END,"
 		" phase = CASE WHEN entity = '*' THEN phase ELSE 'verifying' END"
-		" WHERE connection_id = $1 AND (entity = '*' OR entity = ANY (string_to_array($3, ',')))",
+		" WHERE connection_id = $1 AND (entity = '*' OR entity = ANY (string_to_array($3, ',')) AND phase <> 'absent')",
 		3, {INT4OID, TIMESTAMPTZOID, TEXTOID}
 	};
 	Company    *company = poll->company;
@@ -118,7 +143,7 @@ advance_cursor(PollFlow *poll, bool changed)
 
 	if (poll->truncated)
 	{
-		values[2] = CStringGetTextDatum(answer_cdc_entities());
+		values[2] = CStringGetTextDatum(answer_entities(answer_in_cdc, false, NULL));
 		sql_execute(&hold, values, NULL);
 	}
 	else
@@ -291,7 +316,7 @@ static void
 ask_changes(Company *company, void *arg)
 {
 	PollFlow   *poll = arg;
-	char	   *entities = catalogue_cdc_list();
+	char	   *entities = answer_entities(answer_in_cdc, true, poll->entities);
 	char	   *since = select_time(poll->changed_since - ANSWER_OVERLAP_US);
 	char	   *path = psprintf("cdc?entities=%s&changedSince=%s", entities, since);
 
@@ -299,6 +324,18 @@ ask_changes(Company *company, void *arg)
 	pfree(path);
 	pfree(since);
 	pfree(entities);
+}
+
+/* What change data capture does not carry comes first, if it is due: the poll's cursor tells that all was asked for. */
+static void
+read_polled(Company *company, void *arg)
+{
+	PollFlow   *poll = arg;
+
+	if (poll->due)
+		polled_read(company, poll->due, ask_changes, poll);
+	else
+		ask_changes(company, poll);
 }
 
 void
@@ -312,7 +349,7 @@ poll_start(Company *company)
 	if (TIMESTAMP_NOT_FINITE(poll->changed_since) || poll->too_old)
 		load_over(company);
 	else if (poll->singletons_due)
-		singleton_read_all(company, ask_changes, poll);
+		singleton_read_all(company, read_polled, poll);
 	else
-		ask_changes(company, poll);
+		read_polled(company, poll);
 }

@@ -118,6 +118,26 @@ select_changed_at(const CatalogueEntity *entity, TimestampTz second, TimestampTz
 }
 
 char *
+select_rates(const char *currencies, const char *day)
+{
+	StringInfoData statement;
+
+	/* the codes were looked at where they were read: three capitals each */
+	initStringInfo(&statement);
+	appendStringInfoString(&statement, "SELECT * FROM Exchangerate WHERE SourceCurrencyCode IN ('");
+	for (const char *at = currencies; *at; at++)
+	{
+		if (*at == ',')
+			appendStringInfoString(&statement, "', '");
+		else
+			appendStringInfoChar(&statement, *at);
+	}
+	appendStringInfo(&statement, "') AND AsOfDate = '%s'", day);
+	add_range(&statement, 0, SELECT_MAX_ROWS);
+	return statement.data;
+}
+
+char *
 select_ids(const CatalogueEntity *entity, const char *const *ids, int nids)
 {
 	StringInfoData statement;

@@ -40,6 +40,9 @@ extern char *select_changed(const CatalogueEntity *entity, TimestampTz since, in
 extern char *select_changed_at(const CatalogueEntity *entity, TimestampTz second, TimestampTz created, int64 position,
 							   int count);
 
+/* The exchange rates of some currencies (a comma-separated list) on a day (YYYY-MM-DD). */
+extern char *select_rates(const char *currencies, const char *day);
+
 /* The rows with these ids. */
 extern char *select_ids(const CatalogueEntity *entity, const char *const *ids, int nids);
 

@@ -64,6 +64,10 @@ settle_reading(void *arg)
 		" WHERE c.connection_id = $1 AND i.connection_id = $1 AND c.company_name IS DISTINCT FROM i.company_name",
 		1, {INT4OID}
 	};
+	static SqlStatement anew = {
+		"UPDATE qbsync.cursor SET phase = 'waiting', position = 0, total = NULL WHERE connection_id = $1 AND phase = 'absent'",
+		1, {INT4OID}
+	};
 	Reading    *reading = arg;
 	Company    *company = reading->company;
 	MirrorCounts counts = {0};
@@ -75,6 +79,9 @@ settle_reading(void *arg)
 				 company->loaded_once, &counts);
 	sql_execute(&mark, values, NULL);
 	sql_execute(&name, values, NULL);
+	/* another edition, another setting: what the company did not have it may have now */
+	if (counts.updated > 0 && sql_execute(&anew, values, NULL) > 0)
+		company->must_load = true;
 	if (strcmp(reading->entity->name, "company_info") == 0)
 		check_time_zone(company);
 	cursor_count_reads(company);

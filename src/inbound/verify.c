@@ -95,11 +95,7 @@ our_statement(const CatalogueEntity *entity)
 
 	if (statements == NULL)
 	{
-		int			n = 0;
-
-		while (catalogue[n].name)
-			n++;
-		statements = MemoryContextAllocZero(TopMemoryContext, sizeof(SqlStatement) * n);
+		statements = MemoryContextAllocZero(TopMemoryContext, sizeof(SqlStatement) * catalogue_count());
 	}
 	statement = &statements[entity - catalogue];
 	if (statement->text == NULL)
@@ -174,6 +170,16 @@ settle_loaded(void *arg)
 
 	sql_execute(verify->given_up ? &different : &equal, values, NULL);
 	cursor_set_phase(verify->company, verify->entity, "loaded");
+	cursor_count_reads(verify->company);
+}
+
+/* Unit: the company no longer has such a thing; what is here stays as it was. */
+static void
+settle_absent(void *arg)
+{
+	VerifyFlow *verify = arg;
+
+	cursor_set_phase(verify->company, verify->entity, "absent");
 	cursor_count_reads(verify->company);
 }
 
@@ -366,6 +372,12 @@ count_arrived(Company *company, const CallAnswer *answer, void *arg)
 	VerifyFlow *verify = arg;
 	Envelope	envelope;
 
+	if (answer_absent(verify->entity, answer->fault))
+	{
+		if (settle(company, "qbsync: noting what a company does not have", settle_absent, verify))
+			next_entity(verify, verify->entity + 1);
+		return;
+	}
 	if (!answer_scan(company, answer, &envelope))
 		return;
 	if (envelope.total_count < 0)
@@ -451,7 +463,7 @@ compare_entity(VerifyFlow *verify)
 static void
 next_entity(VerifyFlow *verify, const CatalogueEntity *from)
 {
-	while (from->name && (from->flags & ENTITY_SINGLETON))
+	while (from->name && !catalogue_has_pages(from))
 		from++;
 	if (from->name == NULL)
 	{

@@ -1,8 +1,8 @@
 /*
  * window.c
- *		Catching up by windows of time.
+ *		Reading changes by windows of time.  See window.h.
  *
- * Per entity, rows in order of their last change, from the cursor on.  The next page begins at the time of the last row
+ * Per entity, rows in order of their last change, from some time on.  The next page begins at the time of the last row
  * (inclusive: times have whole seconds, and rows that change meanwhile move to the end, where they are met again).
  * When a whole page has one time - a background job of Intuit's touched everything - the rows of that second are read in
  * order of their creation, in the same way: rows with equal times come in any order, so that a position among them
@@ -24,75 +24,53 @@
 #include "quickbooks/call.h"
 #include "quickbooks/flow.h"
 
-typedef struct WindowFlow
+/* Reading one entity. */
+typedef struct Window
 {
-	Flow		flow;
 	Company    *company;
-	TimestampTz changed_since;	/* of the cursor */
-	const CatalogueEntity *entity;	/* being read */
+	const CatalogueEntity *entity;
+	WindowDone	done;
+	void	   *arg;
 	TimestampTz since;			/* its page begins here */
 	bool		tied;			/* only rows of that second are read, in order of creation */
 	TimestampTz created;		/* ... and the page begins here */
 	int64		position;		/* and so many rows later */
 	int			count;			/* rows to ask for */
+	WindowResult result;
 	/* the answer */
 	const Record *records;
 	int			nrecords;
 	TimestampTz started;
+} Window;
+
+/* Catching up: one entity after the other. */
+typedef struct WindowFlow
+{
+	Flow		flow;
+	TimestampTz changed_since;	/* of the cursor */
+	const CatalogueEntity *entity;	/* being read */
+	char	   *entities;		/* those that are read of this company */
 	TimestampTz first_started;	/* of the first answer: what changed before is here at the end */
 } WindowFlow;
-
-static void ask_entity(WindowFlow *window, const CatalogueEntity *from);
-
-/* Unit: where the cursor is. */
-static void
-read_cursor(void *arg)
-{
-	static SqlStatement read = {
-		"SELECT changed_since FROM qbsync.cursor WHERE connection_id = $1 AND entity = '*'",
-		1, {INT4OID}
-	};
-	WindowFlow *window = arg;
-	Datum		values[1] = {Int32GetDatum(window->company->id)};
-
-	sql_execute(&read, values, NULL);
-	window->changed_since = DatumGetTimestampTz(sql_datum(0, 1, NULL));
-}
 
 /* Unit: the rows of a page. */
 static void
 settle_window(void *arg)
 {
-	WindowFlow *window = arg;
+	Window	   *window = arg;
 	Company    *company = window->company;
 	MirrorCounts counts = {0};
 
 	mirror_apply(company->id, company->name, window->entity, window->records, window->nrecords, window->started,
 				 company->loaded_once, &counts);
-	cursor_count_reads(company);
-}
-
-/* Unit: all changes up to the truncated answer are here. */
-static void
-settle_end(void *arg)
-{
-	static SqlStatement advance = {
-		"UPDATE qbsync.cursor SET changed_since = greatest(changed_since, catch_up_to), catch_up_to = NULL,"
-		" checked_at = greatest(checked_at, $2) WHERE connection_id = $1 AND entity = '*'",
-		2, {INT4OID, TIMESTAMPTZOID}
-	};
-	WindowFlow *window = arg;
-	Company    *company = window->company;
-	Datum		values[2] = {Int32GetDatum(company->id), TimestampTzGetDatum(window->first_started)};
-
-	sql_execute(&advance, values, NULL);
+	window->result.changed |= counts.inserted + counts.updated + counts.deleted > 0;
 	cursor_count_reads(company);
 }
 
 static void window_arrived(Company *company, const CallAnswer *answer, void *arg);
 
 static void
-ask_window(WindowFlow *window)
+ask_window(Window *window)
 {
 	char	   *statement = window->tied
 		? select_changed_at(window->entity, window->since, window->created, window->position, window->count)
@@ -104,7 +82,7 @@ ask_window(WindowFlow *window)
 
 /* Where the next page of the entity begins, after a full one. */
 static void
-move_on(WindowFlow *window)
+move_on(Window *window)
 {
 	const Record *last = &window->records[window->nrecords - 1];
 	const char *moment = window->tied ? last->create_time : last->last_updated;
@@ -131,7 +109,7 @@ move_on(WindowFlow *window)
 
 /* The page was too big. */
 static void
-ask_less(WindowFlow *window)
+ask_less(Window *window)
 {
 	bool		failed;
 
@@ -147,7 +125,7 @@ ask_less(WindowFlow *window)
 static void
 window_arrived(Company *company, const CallAnswer *answer, void *arg)
 {
-	WindowFlow *window = arg;
+	Window	   *window = arg;
 	Envelope	envelope;
 
 	if (answer->fault && answer->fault->reaction == REACT_SMALLER)
@@ -159,9 +137,12 @@ window_arrived(Company *company, const CallAnswer *answer, void *arg)
 		return;
 	window->nrecords = answer_records(&envelope, window->entity, &window->records);
 	window->started = answer->started;
-	if (window->first_started == 0)
-		window->first_started = window->started;
-	if (!settle(company, "qbsync: catching up", settle_window, window))
+	if (window->result.started == 0)
+	{
+		window->result.started = window->started;
+		window->result.time = answer_time(&envelope);
+	}
+	if (!settle(company, "qbsync: reading changes", settle_window, window))
 		return;
 	if (window->nrecords >= window->count)
 		move_on(window);
@@ -173,31 +154,90 @@ window_arrived(Company *company, const CallAnswer *answer, void *arg)
 	}
 	else
 	{
-		ask_entity(window, window->entity + 1);
+		window->done(company, &window->result, window->arg);
 		return;
 	}
 	ask_window(window);
 }
 
+void
+window_read(Company *company, const CatalogueEntity *entity, TimestampTz since, WindowDone done, void *arg)
+{
+	Window	   *window = MemoryContextAllocZero(company->flow->context, sizeof(Window));
+
+	window->company = company;
+	window->entity = entity;
+	window->done = done;
+	window->arg = arg;
+	window->since = since;
+	window->count = SELECT_MAX_ROWS;
+	ask_window(window);
+}
+
+/* --- catching up -------------------------------------------------------------------------------------------------- */
+
+static void next_entity(Company *company, const CatalogueEntity *from);
+
+/* Unit: where the cursor is, and what is read of this company. */
+static void
+read_cursor(void *arg)
+{
+	static SqlStatement read = {
+		"SELECT max(changed_since) FILTER (WHERE entity = '*'), string_agg(entity, ',') FILTER (WHERE phase <> 'absent')"
+		" FROM qbsync.cursor WHERE connection_id = $1",
+		1, {INT4OID}
+	};
+	Company    *company = arg;
+	WindowFlow *flow = (WindowFlow *) company->flow;
+	Datum		values[1] = {Int32GetDatum(company->id)};
+
+	sql_execute(&read, values, NULL);
+	flow->changed_since = DatumGetTimestampTz(sql_datum(0, 1, NULL));
+	flow->entities = sql_text(0, 2, flow->flow.context);
+}
+
+/* Unit: all changes up to the truncated answer are here. */
+static void
+settle_end(void *arg)
+{
+	static SqlStatement advance = {
+		"UPDATE qbsync.cursor SET changed_since = greatest(changed_since, catch_up_to), catch_up_to = NULL,"
+		" checked_at = greatest(checked_at, $2) WHERE connection_id = $1 AND entity = '*'",
+		2, {INT4OID, TIMESTAMPTZOID}
+	};
+	Company    *company = arg;
+	WindowFlow *flow = (WindowFlow *) company->flow;
+	Datum		values[2] = {Int32GetDatum(company->id), TimestampTzGetDatum(flow->first_started)};
+
+	sql_execute(&advance, values, NULL);
+	cursor_count_reads(company);
+}
+
+static void
+entity_read(Company *company, const WindowResult *result, void *arg)
+{
+	WindowFlow *flow = arg;
+
+	if (flow->first_started == 0)
+		flow->first_started = result->started;
+	next_entity(company, flow->entity + 1);
+}
+
 /* Begin with the next entity that change data capture carries, or end. */
 static void
-ask_entity(WindowFlow *window, const CatalogueEntity *from)
+next_entity(Company *company, const CatalogueEntity *from)
 {
-	Company    *company = window->company;
+	WindowFlow *flow = (WindowFlow *) company->flow;
 
-	while (from->name && !(from->flags & ENTITY_CDC))
+	while (from->name && !((from->flags & ENTITY_CDC) && answer_lists(flow->entities, from)))
 		from++;
 	if (from->name)
 	{
-		window->entity = from;
-		window->since = window->changed_since - ANSWER_OVERLAP_US;
-		window->tied = false;
-		window->position = 0;
-		window->count = SELECT_MAX_ROWS;
-		ask_window(window);
+		flow->entity = from;
+		window_read(company, from, flow->changed_since - ANSWER_OVERLAP_US, entity_read, flow);
 		return;
 	}
-	if (!settle(company, "qbsync: moving the cursor", settle_end, window))
+	if (!settle(company, "qbsync: moving the cursor", settle_end, company))
 		return;
 	company->must_window = false;
 	flow_end(company);
@@ -206,9 +246,7 @@ ask_entity(WindowFlow *window, const CatalogueEntity *from)
 void
 window_start(Company *company)
 {
-	WindowFlow *window = flow_begin(company, sizeof(WindowFlow));
-
-	window->company = company;
-	if (settle(company, "qbsync: reading the cursor", read_cursor, window))
-		ask_entity(window, catalogue);
+	(void) flow_begin(company, sizeof(WindowFlow));
+	if (settle(company, "qbsync: reading the cursor", read_cursor, company))
+		next_entity(company, catalogue);
 }

@@ -14,27 +14,49 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
-
 #include "quickbooks/catalogue_tables.h"
+
+/* Most entities are one of two kinds. */
+#define LIST		(ENTITY_CDC | ENTITY_NAME_LIST | ENTITY_WRITABLE)
+#define DOCUMENT	(ENTITY_CDC | ENTITY_TRANSACTION | ENTITY_WRITABLE)
 
 const CatalogueEntity catalogue[] = {
 	{"company_info", "CompanyInfo", "companyinfo", ENTITY_SINGLETON | ENTITY_WRITABLE,
 	company_info_columns, NULL, NULL, "QuickBooks company: names, addresses, country, time zone"},
 	{"preferences", "Preferences", "preferences", ENTITY_SINGLETON | ENTITY_WRITABLE,
 	preferences_columns, NULL, NULL, "Settings of the QuickBooks company that decide what may be written"},
-	{"term", "Term", "term", ENTITY_CDC | ENTITY_NAME_LIST | ENTITY_WRITABLE,
+	{"company_currency", "CompanyCurrency", "companycurrency", LIST | ENTITY_OPTIONAL,
+	company_currency_columns, NULL, NULL, "Currencies of a QuickBooks company with several, beside the one of its books"},
+	{"account", "Account", "account", LIST,
+	account_columns, NULL, NULL, "QuickBooks accounts"},
+	{"class", "Class", "class", LIST | ENTITY_OPTIONAL,
+	class_columns, NULL, NULL, "QuickBooks classes"},
+	{"department", "Department", "department", LIST | ENTITY_OPTIONAL,
+	department_columns, NULL, NULL, "QuickBooks locations"},
+	{"term", "Term", "term", LIST,
 	term_columns, NULL, NULL, "QuickBooks terms of payment"},
-	{"item", "Item", "item", ENTITY_CDC | ENTITY_NAME_LIST | ENTITY_WRITABLE,
+	{"payment_method", "PaymentMethod", "paymentmethod", LIST,
+	payment_method_columns, NULL, NULL, "QuickBooks ways of payment"},
+	{"tax_agency", "TaxAgency", "taxagency", ENTITY_WRITABLE | ENTITY_OPTIONAL,
+	tax_agency_columns, NULL, NULL, "QuickBooks tax agencies"},
+	{"tax_rate", "TaxRate", "taxrate", ENTITY_NAME_LIST | ENTITY_OPTIONAL,
+	tax_rate_columns, tax_rate_lines, NULL, "QuickBooks tax rates"},
+	{"tax_code", "TaxCode", "taxcode", ENTITY_NAME_LIST | ENTITY_OPTIONAL,
+	tax_code_columns, tax_code_lines, NULL, "QuickBooks tax codes: what transactions name; each stands for rates"},
+	{"customer_type", "CustomerType", "customertype", ENTITY_CDC | ENTITY_NAME_LIST | ENTITY_OPTIONAL,
+	customer_type_columns, NULL, NULL, "QuickBooks types of customers"},
+	{"item", "Item", "item", LIST,
 	item_columns, NULL, NULL, "QuickBooks products and services"},
-	{"customer", "Customer", "customer", ENTITY_CDC | ENTITY_NAME_LIST | ENTITY_WRITABLE,
+	{"customer", "Customer", "customer", LIST,
 	customer_columns, NULL, "customerdetail?nameId=", "QuickBooks customers, sub-customers and projects"},
-	{"invoice", "Invoice", "invoice", ENTITY_CDC | ENTITY_TRANSACTION | ENTITY_VOIDABLE | ENTITY_WRITABLE,
+	{"invoice", "Invoice", "invoice", DOCUMENT | ENTITY_VOIDABLE,
 	invoice_columns, invoice_lines, "invoice?txnId=", "QuickBooks invoices"},
-	{"payment", "Payment", "payment", ENTITY_CDC | ENTITY_TRANSACTION | ENTITY_VOIDABLE | ENTITY_WRITABLE,
+	{"payment", "Payment", "payment", DOCUMENT | ENTITY_VOIDABLE,
 	payment_columns, payment_lines, "recvpayment?txnId=", "QuickBooks payments received from customers"},
-	{"estimate", "Estimate", "estimate", ENTITY_CDC | ENTITY_TRANSACTION | ENTITY_WRITABLE,
+	{"estimate", "Estimate", "estimate", DOCUMENT,
 	estimate_columns, estimate_lines, "estimate?txnId=", "QuickBooks estimates (quotes)"},
+	{"exchange_rate", "ExchangeRate", "exchangerate", ENTITY_WRITABLE | ENTITY_OPTIONAL,
+	exchange_rate_columns, NULL, NULL, "QuickBooks exchange rates of the currencies in use, a row for each day", "SourceCurrencyCode AsOfDate"},
 	{NULL}
 };
 
@@ -56,14 +78,12 @@ catalogue_find_object(const char *object)
 	return NULL;
 }
 
-char *
-catalogue_cdc_list(void)
+int
+catalogue_count(void)
 {
-	StringInfoData list;
+	int			count = 0;
 
-	initStringInfo(&list);
-	for (const CatalogueEntity *entity = catalogue; entity->name; entity++)
-		if (entity->flags & ENTITY_CDC)
-			appendStringInfo(&list, "%s%s", list.len > 0 ? "," : "", entity->object);
-	return list.data;
+	while (catalogue[count].name)
+		count++;
+	return count;
 }

@@ -57,13 +57,17 @@ typedef struct CatalogueLines
 	const char *comment;
 } CatalogueLines;
 
-/* Entity flags. */
+/*
+ * Entity flags.  What is neither in change data capture nor a singleton is asked for by queries (inbound/polled.c): lists
+ * once a day, what can be deleted as often as it changes.
+ */
 #define ENTITY_CDC			0x01	/* appears in change data capture */
 #define ENTITY_NAME_LIST	0x02	/* has Active; queries must ask for inactive ones */
 #define ENTITY_TRANSACTION	0x04	/* can be deleted */
 #define ENTITY_VOIDABLE		0x08
 #define ENTITY_WRITABLE		0x10
 #define ENTITY_SINGLETON	0x20	/* one record a company, read by its own path, daily */
+#define ENTITY_OPTIONAL		0x40	/* not every edition of QuickBooks has it: a refusal is no error */
 
 typedef struct CatalogueEntity
 {
@@ -75,6 +79,7 @@ typedef struct CatalogueEntity
 	const CatalogueLines *lines;	/* one or several tables of them, or NULL; mapped are those of the first */
 	const char *page_path;		/* page of the QuickBooks UI, "invoice?txnId=", or NULL */
 	const char *comment;		/* COMMENT ON TABLE */
+	const char *key;			/* of what has no Id: members whose texts, separated by blanks, stand for it; or NULL */
 } CatalogueEntity;
 
 /* All entities in load order (what others refer to first), ended by a NULL name. */
@@ -83,7 +88,21 @@ extern const CatalogueEntity catalogue[];
 extern const CatalogueEntity *catalogue_find(const char *name); /* by canonical name, NULL if unknown */
 extern const CatalogueEntity *catalogue_find_object(const char *object);	/* by API name */
 
-/* Comma list of the API names that CDC carries, in load order; palloc'd. */
-extern char *catalogue_cdc_list(void);
+/* Is it read page by page, and compared by counting?  Not what there is one of, or what has no Id. */
+static inline bool
+catalogue_has_pages(const CatalogueEntity *entity)
+{
+	return (entity->flags & ENTITY_SINGLETON) == 0 && entity->key == NULL;
+}
+
+/* Is it asked for by queries, because change data capture does not carry it? */
+static inline bool
+catalogue_is_polled(const CatalogueEntity *entity)
+{
+	return (entity->flags & (ENTITY_SINGLETON | ENTITY_CDC)) == 0;
+}
+
+/* How many entities there are. */
+extern int	catalogue_count(void);
 
 #endif							/* QBSYNC_CATALOGUE_H */

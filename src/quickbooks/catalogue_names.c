@@ -1,6 +1,6 @@
 /*
  * catalogue_names.c
- *		The entity catalogue: customers.  See catalogue.c.
+ *		The entity catalogue: customers, suppliers, employees.  See catalogue.c.
  */
 #include "postgres.h"
 
@@ -49,5 +49,67 @@ const CatalogueColumn customer_columns[] = {
 	{"balance", "Balance", COLUMN_NUMERIC, 0, C | F, NULL, "open balance without sub-customers, in the customer's currency"},
 	{"balance_with_jobs", "BalanceWithJobs", COLUMN_NUMERIC, 0, 0, NULL, "open balance with sub-customers"},
 	{"open_balance_date", "OpenBalanceDate", COLUMN_DATE, 0, C, NULL, "day of the opening balance"},
+	{NULL}
+};
+
+const CatalogueColumn vendor_columns[] = {
+	{"display_name", "DisplayName", COLUMN_TEXT, 500, R | F, NULL, "name by which the supplier is known, unique among customers, vendors and employees"},
+	{"title", "Title", COLUMN_TEXT, 16, W, NULL, "title of the person"},
+	{"given_name", "GivenName", COLUMN_TEXT, 100, W | F, NULL, "given name"},
+	{"middle_name", "MiddleName", COLUMN_TEXT, 100, W | F, NULL, "middle name"},
+	{"family_name", "FamilyName", COLUMN_TEXT, 100, W | F, NULL, "family name"},
+	{"suffix", "Suffix", COLUMN_TEXT, 16, W | F, NULL, "suffix of the person's name"},
+	{"company_name", "CompanyName", COLUMN_TEXT, 100, W | F, NULL, "company; not unique"},
+	{"print_on_check_name", "PrintOnCheckName", COLUMN_TEXT, 100, W | F, NULL, "name printed on cheques"},
+	{"active", "Active", COLUMN_BOOLEAN, 0, W | F, NULL, "false: made inactive in QuickBooks; the name then ends in \" (deleted)\""},
+	{"emails", "PrimaryEmailAddr.Address", COLUMN_EMAILS, 100, W | F, NULL, "e-mail addresses"},
+	{"primary_phone", "PrimaryPhone.FreeFormNumber", COLUMN_TEXT, 30, W, NULL, "phone"},
+	{"alternate_phone", "AlternatePhone.FreeFormNumber", COLUMN_TEXT, 30, W, NULL, "second phone"},
+	{"mobile", "Mobile.FreeFormNumber", COLUMN_TEXT, 30, W, NULL, "mobile phone"},
+	{"fax", "Fax.FreeFormNumber", COLUMN_TEXT, 30, W, NULL, "fax"},
+	{"web_addr", "WebAddr.URI", COLUMN_TEXT, 1000, W, NULL, "web site"},
+	ADDRESS("bill", "BillAddr", "address", W),
+	{"acct_num", "AcctNum", COLUMN_TEXT, 100, W, NULL, "the company's number at the supplier"},
+	{"tax_identifier", "TaxIdentifier", COLUMN_TEXT, 20, W, NULL, "tax number; QuickBooks shows only its end"},
+	{"business_number", "BusinessNumber", COLUMN_TEXT, 10, W, NULL, "business number (India)"},
+	{"gstin", "GSTIN", COLUMN_TEXT, 15, W, NULL, "GST number (India)"},
+	{"gst_registration_type", "GSTRegistrationType", COLUMN_TEXT, 15, W, NULL, "kind of GST registration (India)"},
+	{"vendor_1099", "Vendor1099", COLUMN_BOOLEAN, 0, W, NULL, "gets a form 1099 (US)"},
+	{"t4a_eligible", "T4AEligible", COLUMN_BOOLEAN, 0, W, NULL, "gets a T4A (Canada)"},
+	{"t5018_eligible", "T5018Eligible", COLUMN_BOOLEAN, 0, W, NULL, "gets a T5018 (Canada)"},
+	{"has_tpar", "HasTPAR", COLUMN_BOOLEAN, 0, W, NULL, "is in the payments annual report (Australia)"},
+	{"tax_reporting_basis", "TaxReportingBasis", COLUMN_TEXT, 0, W, NULL, "Cash or Accrual (France)"},
+	{"currency", "CurrencyRef.value", COLUMN_ID, 0, C, NULL, "currency, fixed when created"},
+	{"term_id", "TermRef.value", COLUMN_ID, 0, W, "term", "terms of payment"},
+	{"ap_account_id", "APAccountRef.value", COLUMN_ID, 0, W, "account", "payables account (France)"},
+	{"bill_rate", "BillRate", COLUMN_NUMERIC, 0, W, NULL, "rate at which his time is billed to customers"},
+	{"cost_rate", "CostRate", COLUMN_NUMERIC, 0, W, NULL, "rate his time costs"},
+	{"balance", "Balance", COLUMN_NUMERIC, 0, C | F, NULL, "owed to him, in his currency"},
+	{NULL}
+};
+
+const CatalogueColumn employee_columns[] = {
+	{"display_name", "DisplayName", COLUMN_TEXT, 500, W | F, NULL, "name by which the employee is known, unique among customers, vendors and employees"},
+	{"title", "Title", COLUMN_TEXT, 16, W, NULL, "title"},
+	{"given_name", "GivenName", COLUMN_TEXT, 100, W | F, NULL, "given name; it or the family name is required"},
+	{"middle_name", "MiddleName", COLUMN_TEXT, 100, W | F, NULL, "middle name"},
+	{"family_name", "FamilyName", COLUMN_TEXT, 100, W | F, NULL, "family name"},
+	{"suffix", "Suffix", COLUMN_TEXT, 16, W | F, NULL, "suffix of the name"},
+	{"print_on_check_name", "PrintOnCheckName", COLUMN_TEXT, 110, W | F, NULL, "name printed on cheques"},
+	{"active", "Active", COLUMN_BOOLEAN, 0, W | F, NULL, "false: made inactive in QuickBooks; the name then ends in \" (deleted)\""},
+	{"emails", "PrimaryEmailAddr.Address", COLUMN_EMAILS, 100, W, NULL, "e-mail addresses"},
+	{"primary_phone", "PrimaryPhone.FreeFormNumber", COLUMN_TEXT, 20, W, NULL, "phone"},
+	{"mobile", "Mobile.FreeFormNumber", COLUMN_TEXT, 20, W, NULL, "mobile phone"},
+	ADDRESS("primary", "PrimaryAddr", "address", W),
+	{"employee_number", "EmployeeNumber", COLUMN_TEXT, 100, W, NULL, "number of the employee"},
+	{"ssn", "SSN", COLUMN_TEXT, 100, W, NULL, "social security number, masked by QuickBooks"},
+	{"gender", "Gender", COLUMN_TEXT, 0, W, NULL, "Male or Female", "Male Female"},
+	{"birth_date", "BirthDate", COLUMN_DATE, 0, W, NULL, "day of birth"},
+	{"hired_date", "HiredDate", COLUMN_DATE, 0, W, NULL, "first day of work"},
+	{"released_date", "ReleasedDate", COLUMN_DATE, 0, W, NULL, "last day of work"},
+	{"billable_time", "BillableTime", COLUMN_BOOLEAN, 0, W, NULL, "time is billed to customers"},
+	{"bill_rate", "BillRate", COLUMN_NUMERIC, 0, W, NULL, "rate at which time is billed to customers"},
+	{"cost_rate", "CostRate", COLUMN_NUMERIC, 0, W, NULL, "rate time costs"},
+	{"organization", "Organization", COLUMN_BOOLEAN, 0, W, NULL, "an organisation and no person"},
 	{NULL}
 };

@@ -178,3 +178,112 @@ const CatalogueLines payment_lines[] = {
 	{"payment_line", "Line", payment_line_columns, "What QuickBooks payments are applied to"},
 	{NULL}
 };
+
+/*
+ * The further sales forms: an invoice without what waits for money.  Groups of columns that they have in common; the words
+ * say of what they are.
+ */
+#define SALES_SHIPPING \
+	{"ship_date", "ShipDate", COLUMN_DATE, 0, W, NULL, "day of shipping"}, \
+	{"ship_method", "ShipMethodRef.value", COLUMN_TEXT, 0, W, NULL, "way of shipping"}, \
+	{"tracking_num", "TrackingNum", COLUMN_TEXT, 0, W, NULL, "tracking number"}, \
+	ADDRESS("bill", "BillAddr", "billing address", W), \
+	ADDRESS("ship", "ShipAddr", "shipping address", W), \
+	ADDRESS("ship_from", "ShipFromAddr", "address shipped from", W), \
+	{"free_form_address", "FreeFormAddress", COLUMN_BOOLEAN, 0, 0, NULL, "the addresses are lines of text"}
+
+#define SALES_DELIVERY \
+	{"bill_email", "BillEmail.Address", COLUMN_TEXT, 100, W, NULL, "e-mail addresses it goes to, separated by commas"}, \
+	{"bill_email_cc", "BillEmailCc.Address", COLUMN_TEXT, 200, W, NULL, "e-mail addresses that get a copy"}, \
+	{"bill_email_bcc", "BillEmailBcc.Address", COLUMN_TEXT, 200, W, NULL, "e-mail addresses that get a blind copy"}, \
+	{"email_status", "EmailStatus", COLUMN_TEXT, 0, W, NULL, "NotSet, NeedToSend or EmailSent", "NotSet NeedToSend EmailSent"}, \
+	{"delivery_type", "DeliveryInfo.DeliveryType", COLUMN_TEXT, 0, 0, NULL, "how it was delivered"}, \
+	{"delivery_time", "DeliveryInfo.DeliveryTime", COLUMN_TIMESTAMPTZ, 0, 0, NULL, "when it was delivered"}, \
+	{"print_status", "PrintStatus", COLUMN_TEXT, 0, W, NULL, "NotSet, NeedToPrint or PrintComplete", "NotSet NeedToPrint PrintComplete"}, \
+	{"customer_memo", "CustomerMemo.value", COLUMN_TEXT, 1000, W, NULL, "message printed for the customer"}, \
+	{"private_note", "PrivateNote", COLUMN_TEXT, 4000, W, NULL, "memo the customer does not see; begins with Voided when voided"}, \
+	{"class_id", "ClassRef.value", COLUMN_ID, 0, W, "class", "class"}, \
+	{"department_id", "DepartmentRef.value", COLUMN_ID, 0, W, "department", "location"}, \
+	{"project_id", "ProjectRef.value", COLUMN_ID, 0, W | F, NULL, "project"}
+
+#define SALES_MONEY(words) \
+	{"currency", "CurrencyRef.value", COLUMN_ID, 0, W, NULL, "currency of all amounts"}, \
+	{"exchange_rate", "ExchangeRate", COLUMN_NUMERIC, 0, W, NULL, "home currency units per unit of the currency"}, \
+	{"global_tax_calculation", "GlobalTaxCalculation", COLUMN_TEXT, 0, W, NULL, "TaxExcluded, TaxInclusive or NotApplicable (outside the US)", "TaxExcluded TaxInclusive NotApplicable"}, \
+	{"total_tax", "TxnTaxDetail.TotalTax", COLUMN_NUMERIC, 0, W, NULL, "tax"}, \
+	{"tax_code_id", "TxnTaxDetail.TxnTaxCodeRef.value", COLUMN_ID, 0, W, "tax_code", "tax code of the whole " words}, \
+	{"tax_lines", "TxnTaxDetail.TaxLine", COLUMN_JSONB, 0, W, NULL, "tax by rate"}, \
+	{"apply_tax_after_discount", "ApplyTaxAfterDiscount", COLUMN_BOOLEAN, 0, W, NULL, "tax is computed after the discount (US)"}, \
+	{"tax_exemption_id", "TaxExemptionRef.value", COLUMN_ID, 0, 0, NULL, "tax exemption"}, \
+	{"total_amt", "TotalAmt", COLUMN_NUMERIC, 0, F, NULL, "total with tax"}, \
+	{"home_total_amt", "HomeTotalAmt", COLUMN_NUMERIC, 0, 0, NULL, "total in home currency"}
+
+#define SALES_ORIGIN \
+	{"recur_data_id", "RecurDataRef.value", COLUMN_ID, 0, 0, NULL, "recurring transaction it came from"}, \
+	{"txn_source", "TxnSource", COLUMN_TEXT, 0, 0, NULL, "where it was made"}, \
+	{"linked_txn", "LinkedTxn", COLUMN_JSONB, 0, W, NULL, "transactions linked to it"}, \
+	{"custom_fields", "CustomField", COLUMN_JSONB, 0, W, NULL, "custom fields by DefinitionId"}
+
+const CatalogueColumn credit_memo_columns[] = {
+	{"doc_number", "DocNumber", COLUMN_TEXT, 21, W | F, NULL, "number people see; not always unique"},
+	{"customer_id", "CustomerRef.value", COLUMN_ID, 0, R | F | X, "customer", "customer"},
+	{"txn_date", "TxnDate", COLUMN_DATE, 0, W | F, NULL, "day of the credit memo"},
+	{"invoice_id", "InvoiceRef.value", COLUMN_ID, 0, W, "invoice", "invoice it is about (countries with GST)"},
+	{"term_id", "SalesTermRef.value", COLUMN_ID, 0, W | F, "term", "terms of payment"},
+	SALES_SHIPPING,
+	SALES_DELIVERY,
+	{"payment_method_id", "PaymentMethodRef.value", COLUMN_ID, 0, 0, "payment_method", "way of payment"},
+	SALES_MONEY("credit memo"),
+	{"balance", "Balance", COLUMN_NUMERIC, 0, F, NULL, "part not applied yet"},
+	{"home_balance", "HomeBalance", COLUMN_NUMERIC, 0, 0, NULL, "balance in home currency"},
+	{"remaining_credit", "RemainingCredit", COLUMN_NUMERIC, 0, 0, NULL, "credit that is left"},
+	SALES_ORIGIN,
+	{NULL}
+};
+
+const CatalogueColumn sales_receipt_columns[] = {
+	{"doc_number", "DocNumber", COLUMN_TEXT, 21, W | F, NULL, "number people see; not always unique"},
+	{"customer_id", "CustomerRef.value", COLUMN_ID, 0, W | F | X, "customer", "customer; null where QuickBooks asked for none"},
+	{"txn_date", "TxnDate", COLUMN_DATE, 0, W | F, NULL, "day of the sale"},
+	{"payment_method_id", "PaymentMethodRef.value", COLUMN_ID, 0, W, "payment_method", "way of payment"},
+	{"payment_ref_num", "PaymentRefNum", COLUMN_TEXT, 21, W, NULL, "reference, such as a cheque number"},
+	{"payment_type", "PaymentType", COLUMN_TEXT, 0, W, NULL, "kind of payment"},
+	{"deposit_to_account_id", "DepositToAccountRef.value", COLUMN_ID, 0, W, "account", "account the money went to"},
+	SALES_SHIPPING,
+	SALES_DELIVERY,
+	SALES_MONEY("receipt"),
+	{"balance", "Balance", COLUMN_NUMERIC, 0, F, NULL, "0: it was paid on the spot"},
+	SALES_ORIGIN,
+	{NULL}
+};
+
+const CatalogueColumn refund_receipt_columns[] = {
+	{"doc_number", "DocNumber", COLUMN_TEXT, 21, W | F, NULL, "number people see; not always unique"},
+	{"customer_id", "CustomerRef.value", COLUMN_ID, 0, W | F | X, "customer", "customer; null where QuickBooks asked for none"},
+	{"txn_date", "TxnDate", COLUMN_DATE, 0, W | F, NULL, "day of the refund"},
+	{"payment_method_id", "PaymentMethodRef.value", COLUMN_ID, 0, W, "payment_method", "way of payment"},
+	{"payment_ref_num", "PaymentRefNum", COLUMN_TEXT, 21, W, NULL, "reference, such as a cheque number"},
+	{"payment_type", "PaymentType", COLUMN_TEXT, 0, W | F, NULL, "Cash, Check, CreditCard or Other", "Cash Check CreditCard Other"},
+	{"deposit_to_account_id", "DepositToAccountRef.value", COLUMN_ID, 0, R, "account", "account the money came from"},
+	SALES_SHIPPING,
+	SALES_DELIVERY,
+	SALES_MONEY("refund"),
+	{"balance", "Balance", COLUMN_NUMERIC, 0, F, NULL, "0: it was paid on the spot"},
+	SALES_ORIGIN,
+	{NULL}
+};
+
+const CatalogueLines credit_memo_lines[] = {
+	{"credit_memo_line", "Line", sales_line_columns, "Lines of QuickBooks credit memos, in their order"},
+	{NULL}
+};
+
+const CatalogueLines sales_receipt_lines[] = {
+	{"sales_receipt_line", "Line", sales_line_columns, "Lines of QuickBooks sales receipts, in their order"},
+	{NULL}
+};
+
+const CatalogueLines refund_receipt_lines[] = {
+	{"refund_receipt_line", "Line", sales_line_columns, "Lines of QuickBooks refund receipts, in their order"},
+	{NULL}
+};

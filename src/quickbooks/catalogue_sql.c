@@ -25,7 +25,11 @@ put_text(Datum *values, bool *nulls, int column, const char *word)
 static const char *
 reading(const CatalogueEntity *entity)
 {
-	return entity->flags & ENTITY_CDC ? "every poll" : "a reading once a day";
+	if (entity->flags & ENTITY_CDC)
+		return "every poll";
+	if (entity->flags & ENTITY_SINGLETON)
+		return "a reading once a day";
+	return entity->flags & ENTITY_TRANSACTION ? "a query, as often as they are made" : "a query once a day";
 }
 
 PG_FUNCTION_INFO_V1(qbsync_catalogue_entities);

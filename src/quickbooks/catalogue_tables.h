@@ -35,9 +35,23 @@ extern const CatalogueColumn preferences_columns[];
 /* catalogue_lists.c */
 extern const CatalogueColumn term_columns[];
 extern const CatalogueColumn item_columns[];
+extern const CatalogueColumn account_columns[];
+extern const CatalogueColumn class_columns[];
+extern const CatalogueColumn department_columns[];
+extern const CatalogueColumn payment_method_columns[];
+extern const CatalogueColumn customer_type_columns[];
+extern const CatalogueColumn company_currency_columns[];
+extern const CatalogueColumn exchange_rate_columns[];
+extern const CatalogueColumn tax_agency_columns[];
+extern const CatalogueColumn tax_rate_columns[];
+extern const CatalogueColumn tax_code_columns[];
+extern const CatalogueLines tax_rate_lines[];
+extern const CatalogueLines tax_code_lines[];
 
 /* catalogue_names.c */
 extern const CatalogueColumn customer_columns[];
+extern const CatalogueColumn vendor_columns[];
+extern const CatalogueColumn employee_columns[];
 
 /* catalogue_sales.c */
 extern const CatalogueColumn invoice_columns[];
@@ -46,5 +60,33 @@ extern const CatalogueColumn payment_columns[];
 extern const CatalogueLines invoice_lines[];
 extern const CatalogueLines estimate_lines[];
 extern const CatalogueLines payment_lines[];
+extern const CatalogueColumn credit_memo_columns[];
+extern const CatalogueColumn sales_receipt_columns[];
+extern const CatalogueColumn refund_receipt_columns[];
+extern const CatalogueLines credit_memo_lines[];
+extern const CatalogueLines sales_receipt_lines[];
+extern const CatalogueLines refund_receipt_lines[];
+
+/* catalogue_purchases.c */
+extern const CatalogueColumn bill_columns[];
+extern const CatalogueColumn vendor_credit_columns[];
+extern const CatalogueColumn purchase_order_columns[];
+extern const CatalogueColumn purchase_columns[];
+extern const CatalogueColumn bill_payment_columns[];
+extern const CatalogueLines bill_lines[];
+extern const CatalogueLines vendor_credit_lines[];
+extern const CatalogueLines purchase_order_lines[];
+extern const CatalogueLines purchase_lines[];
+extern const CatalogueLines bill_payment_lines[];
+
+/* catalogue_books.c */
+extern const CatalogueColumn journal_entry_columns[];
+extern const CatalogueColumn deposit_columns[];
+extern const CatalogueColumn transfer_columns[];
+extern const CatalogueColumn time_activity_columns[];
+extern const CatalogueColumn attachable_columns[];
+extern const CatalogueLines journal_entry_lines[];
+extern const CatalogueLines deposit_lines[];
+extern const CatalogueLines attachable_lines[];
 
 #endif							/* QBSYNC_CATALOGUE_TABLES_H */

@@ -235,6 +235,25 @@ scan_record(JsonScan *scan, Record *record)
 	return true;
 }
 
+bool
+record_member(const Record *record, const char *name, char *value, size_t size)
+{
+	JsonScan	scan;
+	JsonSpan	key;
+	JsonSpan	span;
+
+	value[0] = '\0';
+	jscan_begin(&scan, record->text, record->len);
+	if (jscan_enter(&scan, '{'))
+	{
+		/* of a member that comes twice the last one counts, as everywhere */
+		while (jscan_member(&scan, &key) && jscan_value(&scan, &span))
+			if (key.len == strlen(name) && memcmp(key.text, name, key.len) == 0)
+				jscan_copy_plain(&span, value, size);
+	}
+	return value[0] != '\0';
+}
+
 /* The members of MetaData, which was just entered. */
 static bool
 scan_metadata(JsonScan *scan, Record *record)

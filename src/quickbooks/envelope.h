@@ -64,6 +64,12 @@ typedef struct Envelope
 extern bool envelope_scan(const char *body, size_t body_len, Envelope *envelope);
 
 /*
+ * A top-level member of a record as text: a string without escapes, of printable ASCII only, or an integer.  False ("") if
+ * it is absent, anything else, or does not fit.
+ */
+extern bool record_member(const Record *record, const char *name, char *value, size_t size);
+
+/*
  * A copy of a record's text that jsonb accepts: \u0000, lone surrogates and bad bytes become U+FFFD, raw control
  * characters their escapes, numbers out of range strings of their own text.  palloc'd, NUL-terminated; *len receives its
  * length.

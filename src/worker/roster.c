@@ -13,6 +13,7 @@
 #include "utils/timestamp.h"
 
 #include "common/lease.h"
+#include "quickbooks/catalogue.h"
 #include "quickbooks/company.h"
 #include "worker/housekeeping.h"
 #include "worker/identity.h"
@@ -128,7 +129,7 @@ static SqlStatement look_statement = {
 	"   FROM qbsync.job WHERE connection_id = c.connection_id AND state IN ('queued', 'running')) j ON true"
 	" LEFT JOIN LATERAL (SELECT"
 	"   coalesce(bool_or(phase IN ('waiting', 'loading')) FILTER (WHERE entity <> '*'), false)"
-	"    OR count(*) FILTER (WHERE entity = 'customer') = 0 AS load,"
+	"    OR count(*) FILTER (WHERE entity <> '*') < $4 AS load,"
 	"   coalesce(max(checked_at) FILTER (WHERE entity = '*') < max(started_at) FILTER (WHERE entity <> '*'), true)"
 	"    AS catch_up,"
 	"   coalesce(bool_or(catch_up_to IS NOT NULL), false) AS window_open,"
@@ -140,7 +141,7 @@ static SqlStatement look_statement = {
 	"   coalesce(bool_or(known_since IS NOT NULL), false) AS past_known"
 	"   FROM qbsync.cursor WHERE connection_id = c.connection_id) k ON true"
 	" ORDER BY c.connection_id",
-	3, {TEXTOID, INT8OID, INT4OID}
+	4, {TEXTOID, INT8OID, INT4OID, INT4OID}
 };
 
 /* A bigint column, 0 for null. */
@@ -233,12 +234,13 @@ look(void *arg)
 {
 	Look	   *result = arg;
 	Identity	identity;
-	Datum		values[3];
+	Datum		values[4];
 
 	identity_get(&identity);
 	values[0] = CStringGetTextDatum(identity.system_identifier);
 	values[1] = Int64GetDatum(identity.database_id);
 	values[2] = Int32GetDatum(identity.timeline);
+	values[3] = Int32GetDatum(catalogue_count());
 	check_marks(values);
 	result->nentries = (int) sql_execute(&look_statement, values, NULL);
 	result->entries = MemoryContextAllocZero(result->context, sizeof(Entry) * Max(result->nentries, 1));

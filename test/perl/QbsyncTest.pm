@@ -158,7 +158,7 @@ sub mirror_differences
 	my $connection = $arg{connection} // 'acme';
 	my $realm = $simulator->{companies}[ $arg{number} // 0 ]{realm_id};
 	my %tables = map { split /=/ } split /\n/,
-	  $node->safe_psql($database, q{SELECT object || '=' || entity FROM qbsync.catalogue WHERE NOT singleton});
+	  $node->safe_psql($database, q{SELECT object || '=' || entity FROM qbsync.catalogue WHERE NOT singleton AND entity <> 'exchange_rate'});
 	my $sql = '';
 	my @files;
 

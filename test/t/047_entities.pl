@@ -1,0 +1,200 @@
+# Every entity of the catalogue: first load, columns and lines, changes, inactivation and deletion, what change data capture does
+# not carry, what a company does not have; always compared with the simulator's store.  A sample of each is below: an entity
+# without one fails here.
+use strict;
+use warnings;
+
+use Encode qw(decode);
+use FindBin;
+use lib "$FindBin::Bin/../perl";
+
+use PostgreSQL::Test::Utils;
+use QbsyncTest;
+use Test::More;
+
+my $simulator = start_simulator(customers => 3, invoices => 3, estimates => 2, seed => 47);
+my $node = new_node('entities');
+install_qbsync($node, $simulator);
+
+sub sql { return $node->safe_psql('postgres', $_[0]) }
+sub stats { return $simulator->control('GET', 'stats') }
+
+# The company's own day, for exchange rates.
+my $today = sql("SELECT qbsync.today('America/Toronto')");
+
+# object => [ JSON without Id, SyncToken and MetaData; columns; table of lines => rows as text ]
+my %sample = (
+	CompanyCurrency => [ '"Code":"EUR","Name":"Euro","Active":true', 'code, name, active', 'EUR|Euro|t' ],
+	Account => [ '"Name":"Chèques","AcctNum":"1010","AccountType":"Bank","AccountSubType":"Checking","Classification":"Asset","SubAccount":false,'
+		  . '"FullyQualifiedName":"Chèques","Active":true,"CurrentBalance":1201.10,"CurrentBalanceWithSubAccounts":1201.1,"CurrencyRef":{"value":"CAD"}',
+		'name, acct_num, account_type, account_sub_type, classification, sub_account, active, current_balance, currency',
+		'Chèques|1010|Bank|Checking|Asset|f|t|1201.10|CAD' ],
+	Class => [ '"Name":"Sud","SubClass":true,"ParentRef":{"value":"5000000000000000001"},"FullyQualifiedName":"Région:Sud","Active":true',
+		'name, sub_class, parent_id, fully_qualified_name, active', 'Sud|t|5000000000000000001|Région:Sud|t' ],
+	Department => [ '"Name":"Laval","SubDepartment":false,"FullyQualifiedName":"Laval","Active":true,"Address":{"Line1":"1 rue Principale","City":"Laval"}',
+		'name, sub_department, active, address_line1, address_city', 'Laval|f|t|1 rue Principale|Laval' ],
+	Term => [ '"Name":"Net 77","Active":true,"Type":"STANDARD","DueDays":77', 'name, active, type, due_days', 'Net 77|t|STANDARD|77' ],
+	PaymentMethod => [ '"Name":"Interac","Type":"NON_CREDIT_CARD","Active":true', 'name, type, active', 'Interac|NON_CREDIT_CARD|t' ],
+	TaxAgency => [ '"DisplayName":"Revenu Québec","TaxTrackedOnSales":true,"TaxTrackedOnPurchases":false,"TaxRegistrationNumber":"1234","LastFileDate":"2026-01-31"',
+		'display_name, tax_tracked_on_sales, tax_tracked_on_purchases, tax_registration_number, last_file_date', 'Revenu Québec|t|f|1234|2026-01-31' ],
+	TaxRate => [ '"Name":"TVQ","Description":"TVQ 9,975","Active":true,"RateValue":"9.975","AgencyRef":{"value":"7"},"SpecialTaxType":"NONE","DisplayType":"ReadOnly",'
+		  . '"EffectiveTaxRate":[{"RateValue":9.5,"EffectiveDate":"2012-01-01T00:00:00-08:00","EndDate":"2012-12-31"},{"RateValue":9.975,"EffectiveDate":"2013-01-01"}]',
+		'name, rate_value, agency_id, special_tax_type, display_type', 'TVQ|9.975|7|NONE|ReadOnly',
+		{ tax_rate_period => [ 'rate_value, effective_date, end_date', "9.5|2012-01-01|2012-12-31\n9.975|2013-01-01|" ] } ],
+	TaxCode => [ '"Name":"TPS/TVQ","Description":"QC","Active":true,"Taxable":true,"TaxGroup":true,"Hidden":false,"TaxCodeConfigType":"USER_DEFINED",'
+		  . '"SalesTaxRateList":{"TaxRateDetail":[{"TaxRateRef":{"value":"3","name":"TPS"},"TaxTypeApplicable":"TaxOnAmount","TaxOrder":0},{"TaxRateRef":{"value":"4"},"TaxTypeApplicable":"TaxOnAmountPlusTax","TaxOrder":1}]},'
+		  . '"PurchaseTaxRateList":{"TaxRateDetail":[{"TaxRateRef":{"value":"5"},"TaxTypeApplicable":"TaxOnAmount","TaxOrder":0}]}',
+		'name, active, taxable, tax_group, hidden, tax_code_config_type', 'TPS/TVQ|t|t|t|f|USER_DEFINED',
+		{ tax_code_sales_rate => [ 'tax_rate_id, tax_type_applicable, tax_order', "3|TaxOnAmount|0\n4|TaxOnAmountPlusTax|1" ],
+			tax_code_purchase_rate => [ 'tax_rate_id, tax_type_applicable, tax_order', '5|TaxOnAmount|0' ] } ],
+	CustomerType => [ '"Name":"Grossistes","Active":true', 'name, active', 'Grossistes|t' ],
+	Item => [ '"Name":"Papier","Type":"Service","Active":true,"FullyQualifiedName":"Papier","UnitPrice":12.5', 'name, type, active, unit_price', 'Papier|Service|t|12.5' ],
+	Customer => [ '"DisplayName":"Boulangerie Sud","Active":true,"Balance":0', 'display_name, active, balance', 'Boulangerie Sud|t|0' ],
+	Invoice => [ '"LinkedTxn":[],"DocNumber":"9001","TxnDate":"2026-11-02","CustomerRef":{"value":"1"},"TotalAmt":10.00,"Balance":10.00,"Line":[{"Id":"1","Amount":10.00,"DetailType":"SalesItemLineDetail","SalesItemLineDetail":{"ItemRef":{"value":"11"},"Qty":2}}]',
+		'doc_number, txn_date, customer_id, total_amt', '9001|2026-11-02|1|10.00',
+		{ invoice_line => [ 'line_id, amount, item_id, qty', '1|10.00|11|2' ] } ],
+	Payment => [ '"TxnDate":"2026-11-03","CustomerRef":{"value":"1"},"TotalAmt":4.00,"UnappliedAmt":0,"Line":[{"Amount":4.00,"LinkedTxn":[{"TxnId":"1","TxnType":"Invoice"}]}]',
+		'txn_date, customer_id, total_amt, unapplied_amt', '2026-11-03|1|4.00|0', { payment_line => [ 'amount, txn_id, txn_type', '4.00|1|Invoice' ] } ],
+	Estimate => [ '"LinkedTxn":[],"DocNumber":"9002","TxnStatus":"Pending","CustomerRef":{"value":"1"},"TotalAmt":5,"Line":[{"Amount":5,"DetailType":"SalesItemLineDetail","SalesItemLineDetail":{}}]',
+		'doc_number, txn_status, customer_id, total_amt', '9002|Pending|1|5', { estimate_line => [ 'amount', '5' ] } ],
+	ExchangeRate => [ '"SourceCurrencyCode":"EUR","TargetCurrencyCode":"CAD","Rate":1.4837,"AsOfDate":"' . $today . '"',
+		'id, source_currency, target_currency, as_of_date, rate', "EUR $today|EUR|CAD|$today|1.4837" ]);
+
+my %entity = map { my ($object, @rest) = split /=/; ($object => { name => $rest[0], list => $rest[1] eq 't', document => $rest[2] eq 't', cdc => $rest[3] eq 't' }) }
+  split /\n/, sql(q{SELECT object || '=' || entity || '=' || name_list || '=' || transaction || '=' || cdc FROM qbsync.catalogue WHERE NOT singleton}
+	  =~ s/name_list \|\|/left(name_list::text, 1) ||/r =~ s/transaction \|\|/left(transaction::text, 1) ||/r =~ s/\|\| cdc/|| left(cdc::text, 1)/r);
+is(join(' ', sort keys %sample), join(' ', sort keys %entity), 'there is a sample of every entity');
+
+# Plant a sample in QuickBooks: a new record, or another version of it.
+my $token = 0;
+sub plant
+{
+	my ($object, $json, $active) = @_;
+	my $of = $entity{$object};
+	my $id = $of->{id} // ($object eq 'ExchangeRate' ? "EUR $today" : undef);
+	my $key = $object eq 'ExchangeRate' ? '' : '"Id":"{{id}}",';
+	my $answer = $simulator->control('POST', 'raw', { entity => $object, $id ? (id => $id) : (), active => $active // JSON::PP::true,
+		json => decode('UTF-8', "{$key\"SyncToken\":\"" . $token++ . "\",\"domain\":\"QBO\",\"sparse\":false,$json,\"MetaData\":{\"CreateTime\":\""
+		  . ($of->{created} // '{{now}}') . '","LastUpdatedTime":"{{now}}"}}') });
+	$of->{id} = $answer->{id};
+	$of->{created} //= $answer->{time};
+}
+
+# The daily readings are due.
+sub a_day_later { sql("UPDATE qbsync.cursor SET checked_at = checked_at - interval '25 hours' WHERE entity <> '*'") }
+
+# --- first load ----------------------------------------------------------------------------------------------------------------
+
+$simulator->act('preference', set => { CurrencyPrefs => { MultiCurrencyEnabled => JSON::PP::true, HomeCurrency => { value => 'CAD' } } });
+$simulator->act('company_info', set => { DefaultTimeZone => 'America/Toronto' });
+plant($_, $sample{$_}[0]) foreach sort keys %sample;
+connect_company($node, $simulator);
+is_mirrored($node, $simulator, 'after the first load the mirror equals the company');
+
+foreach my $object (sort keys %sample)
+{
+	my ($json, $columns, $expected, $lines) = @{ $sample{$object} };
+	my ($table, $id) = ($entity{$object}{name}, $entity{$object}{id});
+	is(sql("SELECT $columns FROM qbsync.$table WHERE id = '$id'"), $expected, "$object: its columns");
+	foreach my $line (sort keys %{ $lines // {} })
+	{
+		is(sql("SELECT $lines->{$line}[0] FROM qbsync.$line WHERE ${table}_id = '$id' ORDER BY position"), $lines->{$line}[1], "$object: $line");
+	}
+}
+is(sql('SELECT string_agg(entity, \' \') FROM qbsync.cursor WHERE phase <> \'loaded\''), '', 'all are loaded');
+
+# --- changes --------------------------------------------------------------------------------------------------------------------
+
+# Something of each changes: its first text or number gets another value.
+sub changed
+{
+	my ($json) = @_;
+	$json =~ s/("(?:Name|DisplayName|DocNumber)":")/$1Neu /
+	  or $json =~ s/"TotalAmt":[\d.]+/"TotalAmt":77.01/ or $json =~ s/"Rate":[\d.]+/"Rate":1.5/;
+	return $json;
+}
+plant($_, changed($sample{$_}[0])) foreach grep { $_ ne 'ExchangeRate' } sort keys %sample;
+my $before = stats();
+wait_synced($node, sync => 1);
+my $after = stats();
+is($after->{metered}{ $simulator->{realm} } - $before->{metered}{ $simulator->{realm} }, 1, 'changes come with one read');
+is(join(' ', sort map { /^(\w+)/ } grep { $_ } split /\n/, mirror_differences($node, $simulator)), 'TaxAgency TaxCode TaxRate',
+	'of all but what change data capture does not carry');
+plant('ExchangeRate', changed($sample{ExchangeRate}[0]));
+a_day_later();
+$before = stats();
+wait_synced($node, sync => 1);
+$after = stats();
+is_mirrored($node, $simulator, 'that comes once a day');
+is(sql("SELECT rate FROM qbsync.exchange_rate"), '1.5', 'and exchange rates');
+is(join(' ', map { "$_ " . ($after->{requests}{$_} - ($before->{requests}{$_} // 0)) } grep { $after->{requests}{$_} != ($before->{requests}{$_} // 0) } sort keys %{ $after->{requests} }),
+	'cdc 1 companyinfo 1 preferences 1 query 4 read 2', 'with a query for each of the four');
+is(sql("SELECT rate_value FROM qbsync.tax_rate_period WHERE tax_rate_id = '$entity{TaxRate}{id}' ORDER BY position"), "9.5\n9.975", 'lines are replaced, not added');
+$before = stats();
+wait_synced($node, sync => 1);
+is(stats()->{requests}{query}, $before->{requests}{query}, 'not sooner');
+
+# --- inactive and deleted -----------------------------------------------------------------------------------------------------------
+
+foreach my $object (sort keys %sample)
+{
+	if ($entity{$object}{list})
+	{
+		plant($object, changed($sample{$object}[0]) =~ s/"Active":true/"Active":false/r, JSON::PP::false);
+	}
+	elsif ($entity{$object}{document})
+	{
+		$simulator->act('delete', entity => $object, id => $entity{$object}{id});
+	}
+}
+a_day_later();
+wait_synced($node, sync => 1);
+is_mirrored($node, $simulator, 'what became inactive or was deleted is so here');
+foreach my $object (sort keys %sample)
+{
+	my ($table, $id) = ($entity{$object}{name}, $entity{$object}{id});
+	is(sql("SELECT active, deleted_at IS NULL FROM qbsync.$table WHERE id = '$id'"), 'f|t', "$object: inactive") if $entity{$object}{list};
+	is(sql("SELECT deleted_at IS NOT NULL, raw IS NOT NULL FROM qbsync.$table WHERE id = '$id'"), 't|t', "$object: deleted, with its last content") if $entity{$object}{document};
+}
+
+# --- everything once more -----------------------------------------------------------------------------------------------------------
+
+my $tables = "SELECT string_agg(relname || ' ' || n_tup_ins + n_tup_upd + n_tup_del, ',' ORDER BY relname) FROM pg_stat_user_tables t JOIN qbsync.catalogue c ON c.entity = t.relname WHERE schemaname = 'qbsync' AND NOT c.singleton";
+my $written = sql($tables);
+sql("UPDATE qbsync.cursor SET changed_since = now() - interval '40 days', checked_at = checked_at - interval '40 days' WHERE entity = '*'; UPDATE qbsync.cursor SET started_at = started_at - interval '40 days'");
+sql("SELECT qbsync_sync_now('acme')");
+await('everything to be read again', sub { sql("SELECT min(started_at) > now() - interval '1 day' FROM qbsync.cursor WHERE total > 1") eq 't' });
+wait_synced($node);
+is_mirrored($node, $simulator, 'a full re-read leaves the mirror equal');
+is(sql($tables), $written, 'and writes nothing');
+
+# --- what a company does not have -----------------------------------------------------------------------------------------------------
+
+sql("SELECT qbsync_disconnect('acme', confirm => true, mode => 'purge_mirror')");
+await('the end of the connection', sub { sql("SELECT state FROM qbsync.status") eq 'disconnected' });
+my $rule = $simulator->fault('code', kind => 'query', path => 'FROM(%20|\+)(Class|TaxCode)', code => '5030');
+$simulator->control('POST', 'stats', {});
+my $grant = $simulator->control('POST', 'grant', {});
+$simulator->{companies}[0]{refresh_token} = $grant->{refresh_token};
+write_credentials($node, $simulator);
+$node->reload;
+sql("SELECT qbsync_connect(connection => 'acme', app => 'my-app', realm_id => '$simulator->{realm}')");
+wait_synced($node);
+is(sql("SELECT string_agg(entity, ' ' ORDER BY entity) FROM qbsync.cursor WHERE phase = 'absent'"), 'class tax_code', 'X: what the edition does not have is absent');
+is(sql('SELECT state, ok FROM qbsync.status'), 'live|t', 'and nothing is wrong with that');
+is(sql('SELECT count(*) FROM qbsync.class'), '0', 'nothing of it is here');
+my $hits = $simulator->hits($rule);
+a_day_later();
+wait_synced($node, sync => 1);
+is($simulator->hits($rule), $hits, 'it is not asked for again');
+is(sql("SELECT qbsync_pause('acme'), qbsync_resume('acme')"), 'paused|live', 'a pause does not make it incomplete');
+$simulator->clear_faults;
+$simulator->act('preference', set => { AccountingInfoPrefs => { ClassTrackingPerTxn => JSON::PP::true } });
+a_day_later();
+wait_synced($node, sync => 1);
+await('classes', sub { sql("SELECT string_agg(entity, ' ') FROM qbsync.cursor WHERE phase <> 'loaded'") eq '' });
+is_mirrored($node, $simulator, 'until something about the company changes');
+
+$node->stop;
+is_quiet($node, 'nothing unexpected in the server log');
+done_testing();
