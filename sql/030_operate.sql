@@ -75,8 +75,11 @@ ROLLBACK TO s;
 
 -- PIP-34: open in QuickBooks
 SELECT qbsync_open_url('invoice', '42'), qbsync_open_url('customer', 'a b&c', 'acme');
+-- the list of pages grows with the catalogue
+\set VERBOSITY terse
 SELECT qbsync_open_url('term', '1');
 SELECT qbsync_open_url();
+\set VERBOSITY default
 SELECT qbsync_open_url('invoice');
 
 -- EXT-33: the app's Disconnect URL; nothing is believed, qbsync only looks sooner

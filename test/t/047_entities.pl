@@ -57,6 +57,12 @@ my %sample = (
 		'txn_date, customer_id, total_amt, unapplied_amt', '2026-11-03|1|4.00|0', { payment_line => [ 'amount, txn_id, txn_type', '4.00|1|Invoice' ] } ],
 	Estimate => [ '"LinkedTxn":[],"DocNumber":"9002","TxnStatus":"Pending","CustomerRef":{"value":"1"},"TotalAmt":5,"Line":[{"Amount":5,"DetailType":"SalesItemLineDetail","SalesItemLineDetail":{}}]',
 		'doc_number, txn_status, customer_id, total_amt', '9002|Pending|1|5', { estimate_line => [ 'amount', '5' ] } ],
+	CreditMemo => [ '"LinkedTxn":[],"DocNumber":"9003","TxnDate":"2026-11-04","CustomerRef":{"value":"1"},"TotalAmt":6.10,"Balance":6.1,"RemainingCredit":6.1,"Line":[{"Amount":6.10,"DetailType":"SalesItemLineDetail","SalesItemLineDetail":{"ItemRef":{"value":"11"}}}]',
+		'doc_number, customer_id, total_amt, balance, remaining_credit', '9003|1|6.10|6.1|6.1', { credit_memo_line => [ 'amount, item_id', '6.10|11' ] } ],
+	SalesReceipt => [ '"LinkedTxn":[],"DocNumber":"9004","TxnDate":"2026-11-04","PaymentRefNum":"77","DepositToAccountRef":{"value":"4"},"BillEmail":{"Address":"a@b.example"},"TotalAmt":7,"Balance":0,"Line":[{"Amount":7,"DetailType":"SalesItemLineDetail","SalesItemLineDetail":{}}]',
+		'doc_number, customer_id, payment_ref_num, deposit_to_account_id, bill_email, total_amt, balance', '9004||77|4|a@b.example|7|0', { sales_receipt_line => [ 'amount', '7' ] } ],
+	RefundReceipt => [ '"LinkedTxn":[],"DocNumber":"9005","TxnDate":"2026-11-04","CustomerRef":{"value":"1"},"PaymentType":"Check","DepositToAccountRef":{"value":"4"},"TotalAmt":8,"Line":[{"Amount":8,"DetailType":"SalesItemLineDetail","SalesItemLineDetail":{}}]',
+		'doc_number, customer_id, payment_type, deposit_to_account_id, total_amt', '9005|1|Check|4|8', { refund_receipt_line => [ 'amount', '8' ] } ],
 	ExchangeRate => [ '"SourceCurrencyCode":"EUR","TargetCurrencyCode":"CAD","Rate":1.4837,"AsOfDate":"' . $today . '"',
 		'id, source_currency, target_currency, as_of_date, rate', "EUR $today|EUR|CAD|$today|1.4837" ]);
 
