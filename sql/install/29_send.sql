@@ -320,22 +320,44 @@ END
 $fn$;
 COMMENT ON FUNCTION qbsync.send_statements(integer) IS 'Statements that make requests: send: of linked records ($1 ids, $2 crm_keys, $3 canonical columns to be sent, $4 canonical rows, $5 names); push: of records that QuickBooks does not have ($1 crm_keys; tuplestores crm_row, match_pair); gone, still_there: see qbsync.gone_statements. Null when nothing of the mapping goes out; push and gone also where only single columns do';
 
-/* What waited for records that are linked now is looked at at once. */
-CREATE FUNCTION qbsync.release_sends(mapping_id integer, crm_keys text[])
+CREATE FUNCTION qbsync.release_waiting(errors bigint[])
 RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	WITH waiting AS (
-		SELECT e.mapping_id, e.crm_key, e.id FROM qbsync.send_error e
-		WHERE e.waits_for && ARRAY(SELECT release_sends.mapping_id || ':' || k.k FROM unnest(release_sends.crm_keys) k(k))
+		SELECT e.mapping_id, e.crm_key, e.id FROM qbsync.send_error e WHERE e.error_id = ANY (release_waiting.errors)
 	), linked AS (
 		INSERT INTO qbsync.arrival (mapping_id, id) SELECT w.mapping_id, w.id FROM waiting w WHERE w.id IS NOT NULL
 	)
 	UPDATE qbsync.outgoing o SET next_attempt_at = clock_timestamp() FROM waiting w
 	WHERE w.id IS NULL AND o.mapping_id = w.mapping_id AND o.crm_key = w.crm_key;
 $fn$;
+COMMENT ON FUNCTION qbsync.release_waiting(bigint[]) IS 'Records that could not go to QuickBooks, by their rows of qbsync.send_error, are looked at at once';
+
+/* What waited for records that are linked now is looked at at once. */
+CREATE FUNCTION qbsync.release_sends(mapping_id integer, crm_keys text[])
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT qbsync.release_waiting(array_agg(e.error_id)) FROM qbsync.send_error e
+	WHERE e.waits_for && ARRAY(SELECT release_sends.mapping_id || ':' || k.k FROM unnest(release_sends.crm_keys) k(k));
+$fn$;
 COMMENT ON FUNCTION qbsync.release_sends(integer, text[]) IS 'CRM records of a mapping were linked: what waited for them to be in QuickBooks goes on';
+
+/* What waits for a record of which nobody knew the mapping may learn it now: there is one more. */
+CREATE FUNCTION qbsync.release_unmapped(connection_id integer)
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT qbsync.release_waiting(array_agg(e.error_id)) FROM qbsync.send_error e
+	WHERE e.connection_id = release_unmapped.connection_id AND EXISTS (
+		SELECT FROM unnest(e.waits_for) w(ref)
+		WHERE NOT EXISTS (SELECT FROM qbsync.mapping m WHERE m.mapping_id::text = split_part(w.ref, ':', 1)));
+$fn$;
+COMMENT ON FUNCTION qbsync.release_unmapped(integer) IS 'A mapping was enabled: what waits for records that no mapping of the connection had is looked at at once';
 
 /* Somebody made in QuickBooks what may be what waits to be created there: both sides are compared once more before it is. */
 CREATE FUNCTION qbsync.reconsider_creations(mapping_id integer, ids text[])

@@ -332,14 +332,16 @@ BEGIN
 			WHEN set_mapping_state.enable THEN qbsync.next_scan(m.mapping_id) END,
 		problem = NULL, problem_detail = NULL, problem_since = NULL, attempts = 0, next_attempt_at = NULL
 	WHERE m.mapping_id = set_mapping_state.mapping_id;
-	IF NOT set_mapping_state.enable THEN
+	IF set_mapping_state.enable THEN
+		PERFORM qbsync.release_unmapped((SELECT m.connection_id FROM qbsync.mapping m WHERE m.mapping_id = set_mapping_state.mapping_id));
+	ELSE
 		-- Enabling looks at every record; what a person asked to undo is kept.
 		DELETE FROM qbsync.arrival a WHERE a.mapping_id = set_mapping_state.mapping_id AND a.action = 'apply';
 	END IF;
 	PERFORM qbsync.wake();
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.set_mapping_state(integer, boolean) IS 'Lets a mapping run, or stops it. SECURITY DEFINER: writes qbsync.mapping';
+COMMENT ON FUNCTION qbsync.set_mapping_state(integer, boolean) IS 'Lets a mapping run, or stops it. SECURITY DEFINER: writes qbsync.mapping and arrival';
 
 CREATE FUNCTION @extschema@.qbsync_enable(mapping text DEFAULT NULL)
 RETURNS void

@@ -74,8 +74,8 @@ statement_stamp(int32 mapping_id)
 		"(SELECT pg_catalog.jsonb_agg(r ORDER BY r.event_rule_id) FROM qbsync.event_rule r WHERE r.mapping_id OPERATOR(pg_catalog.=) m.mapping_id), "
 		"(SELECT pg_catalog.jsonb_agg(r ORDER BY r.rule) FROM qbsync.match_rule r WHERE r.mapping_id OPERATOR(pg_catalog.=) m.mapping_id), "
 		/* whose keys its references are */
-		"(SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(r.mapping_id, r.family, r.kind, r.crm_table, r.key_columns, r.view_name) ORDER BY r.mapping_id) "
-		"FROM qbsync.mapping r WHERE r.connection_id OPERATOR(pg_catalog.=) m.connection_id AND r.entity OPERATOR(pg_catalog.=) 'customer'))) "
+		"(SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(r.mapping_id, r.entity, r.family, r.kind, r.crm_table, r.key_columns, r.view_name) ORDER BY r.mapping_id) "
+		"FROM qbsync.mapping r WHERE r.connection_id OPERATOR(pg_catalog.=) m.connection_id))) "
 		"FROM qbsync.mapping m JOIN qbsync.connection c ON c.connection_id OPERATOR(pg_catalog.=) m.connection_id "
 		"WHERE m.mapping_id OPERATOR(pg_catalog.=) $1",
 		1, {INT4OID}

@@ -169,7 +169,11 @@ take_want(const Want *want, TimestampTz now)
 	else if (hand->handle == NULL)
 		hand->waiting_since = hand->waiting_since != 0 ? hand->waiting_since : now;
 	else
+	{
+		/* it asks for what is due next itself */
+		hand->due = 0;
 		apply_shared_wake(hand->place);
+	}
 }
 
 /* Mappings that are not to be worked: their workers leave, then nothing is known of them any more. */
@@ -449,8 +453,6 @@ next_appointment(TimestampTz now)
 	{
 		Hand	   *hand = dlist_container(Hand, node, iter.cur);
 
-		if (hand->handle != NULL)
-			continue;
 		if (hand->waiting_since != 0 && hand->not_before > now)
 			next = appointment_earlier(next, hand->not_before);
 		else if (hand->due > now)
@@ -459,7 +461,7 @@ next_appointment(TimestampTz now)
 	return next;
 }
 
-/* Has the time come of work that was not due at the last query?  A mapping with a worker looks for itself. */
+/* Has the time come of work that was not due at the last query?  An idle worker does not hear of what others put off. */
 static bool
 became_due(TimestampTz now)
 {
@@ -471,7 +473,7 @@ became_due(TimestampTz now)
 	{
 		Hand	   *hand = dlist_container(Hand, node, iter.cur);
 
-		if (hand->handle == NULL && hand->waiting_since == 0 && hand->due != 0 && hand->due <= now)
+		if (hand->waiting_since == 0 && hand->due != 0 && hand->due <= now)
 			return true;
 	}
 	return false;

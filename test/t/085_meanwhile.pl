@@ -97,6 +97,27 @@ $crm->app("UPDATE crm.contacts SET term = NULL WHERE id = 39");
 idle();
 is(scalar(named('With Terms')) . errors(), '1', 'without it, it goes');
 
+# The mapping that has it may be made later.
+$crm->app("INSERT INTO crm.contacts (id, name, term) VALUES (38, 'With Later Terms', 5)");
+$crm->sql("SELECT qbsync_push('contacts', '38')");
+idle();
+is(errors(), '38|send_waiting', 'a reference to what is not mapped yet');
+my ($term, $term_name) = split /\|/, $crm->sql('SELECT id, name FROM qbsync.term WHERE deleted_at IS NULL AND active ORDER BY id::bigint LIMIT 1');
+$crm->sql(<<SQL);
+SET ROLE crm_app;
+CREATE TABLE crm.terms (id int PRIMARY KEY, name text);
+INSERT INTO crm.terms VALUES (5, '$term_name');
+RESET ROLE;
+SELECT qbsync_map_table('crm.terms', 'term', name => 'terms', role => 'crm_app', columns => '{"name": "name"}', policies => '{"pull_new_first": "none", "match_name_only": "auto"}');
+SELECT qbsync_enable('terms');
+SQL
+wait_for('it goes when that is mapped', $term, sub { my ($made) = named('With Later Terms'); $made->{SalesTermRef}{value} // '' });
+idle();
+is(errors(), '', 'no error is left');
+$crm->app('UPDATE crm.contacts SET term = NULL WHERE id = 38');
+idle();
+$crm->sql("SELECT qbsync_unmap('terms', confirm => true)");
+
 # --- an error stays as long as its cause --------------------------------------------------------------------------------
 
 $crm->app("INSERT INTO crm.contacts (id, name) VALUES (40, 'Refused')");
@@ -105,8 +126,9 @@ hold();
 $crm->app("UPDATE crm.contacts SET phone = '1' WHERE id = 40");
 wait_for('a request waits', '40|create|ready', \&requests);
 # as after reading back: QuickBooks has another one of that name
-$crm->sql("UPDATE qbsync.request SET state = 'check';
-	SELECT qbsync.note_unsent(jsonb_agg(jsonb_build_object('request_id', request_id, 'outcome', 'refused', 'problem', 'send_ambiguous'))) FROM qbsync.request");
+my $refuse = "UPDATE qbsync.request SET state = 'check';
+	SELECT qbsync.note_unsent(jsonb_agg(jsonb_build_object('request_id', request_id, 'outcome', 'refused', 'problem', 'send_ambiguous'))) FROM qbsync.request";
+$crm->sql($refuse);
 is(requests() . errors(), '40|create|refused40|send_ambiguous', 'a creation waits for a person');
 $crm->app("BEGIN; UPDATE crm.contacts SET note = 'x' WHERE id = 40; UPDATE crm.contacts SET note = NULL WHERE id = 40; COMMIT");
 await('the captures', sub { $crm->sql('SELECT count(*) FROM qbsync.capture') eq '0' });
@@ -114,6 +136,10 @@ idle();
 is(requests() . errors(), '40|create|refused40|send_ambiguous', 'KAR-62: what is refused is said as long as it is');
 $crm->sql("SELECT qbsync_retry(error_id) FROM qbsync.error_open");
 wait_for('until somebody wants it tried', '40|create|ready', \&requests);
+idle();
+$crm->sql($refuse);
+$crm->sql("UPDATE qbsync.send_error SET next_attempt_at = now() + interval '2 s'; SELECT qbsync.wake()");
+wait_for('or its time has come, which an idle worker is told of', '40|create|ready', \&requests);
 release();
 idle();
 is(scalar(named('Refused')), 1, 'tried again it goes');
