@@ -11,7 +11,7 @@ CREATE TABLE qbsync.label (
 	PRIMARY KEY (kind, value, language)
 );
 COMMENT ON TABLE qbsync.label IS 'Words for states and stages in each language; what has no row in a language is shown in English, else as it is. A superuser adds languages; rows of languages other than en and fr are dumped';
-COMMENT ON COLUMN qbsync.label.kind IS 'invoice: a state of invoice_status; estimate: one of estimate_status; stage: one of pipeline; setup, setup_do: title of a step of setup_todo, and what to do; sentence: a detail or a call of status and mapping_status, with places for particulars as format() has them';
+COMMENT ON COLUMN qbsync.label.kind IS 'invoice: a state of invoice_status; estimate: one of estimate_status; stage: one of pipeline; setup, setup_do: title of a step of setup_todo, and what to do; sentence: a detail or a call of status and mapping_status, with places for particulars as format() has them; column: a column of the mirror, without _id; change: words of record_change';
 
 INSERT INTO qbsync.label (kind, value, language, label)
 SELECT t.kind, t.value, w.language, w.label

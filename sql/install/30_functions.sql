@@ -258,6 +258,7 @@ BEGIN
 		EXECUTE format('DELETE FROM qbsync.%I WHERE connection_id = $1', mirror) USING purge_mirror.connection_id;
 	END LOOP;
 	DELETE FROM qbsync.record_version v WHERE v.connection_id = purge_mirror.connection_id;
+	DELETE FROM qbsync.handled_change h WHERE h.connection_id = purge_mirror.connection_id;
 	DELETE FROM qbsync.cursor r WHERE r.connection_id = purge_mirror.connection_id;
 	DELETE FROM qbsync.error e WHERE e.connection_id = purge_mirror.connection_id;
 	DELETE FROM qbsync.lookup l WHERE l.connection_id = purge_mirror.connection_id;

@@ -162,7 +162,7 @@ $fn$;
 COMMENT ON FUNCTION qbsync.send_whole(bigint[], text[]) IS 'Updates that were carried out, with the SyncTokens of the answers: those whose empty texts QuickBooks took no notice of are made anew, to be sent whole. How many';
 
 /* With the rows of the requests goes whatever said that something was still to be done. */
-CREATE FUNCTION qbsync.finish_requests(requests bigint[], ids text[])
+CREATE FUNCTION qbsync.finish_requests(requests bigint[], ids text[], sync_tokens text[])
 RETURNS void
 LANGUAGE plpgsql VOLATILE		-- its plans are kept
 SET search_path = pg_catalog, pg_temp
@@ -174,9 +174,9 @@ BEGIN
 	GROUP BY r.mapping_id;
 
 	WITH gone AS (
-		DELETE FROM qbsync.request r USING unnest(finish_requests.requests, finish_requests.ids) AS a(request_id, id)
+		DELETE FROM qbsync.request r USING unnest(finish_requests.requests, finish_requests.ids, finish_requests.sync_tokens) AS a(request_id, id, sync_token)
 		WHERE r.request_id = a.request_id AND r.state <> 'ready'	-- that one is sent once more
-		RETURNING r.connection_id, r.mapping_id, r.entity, r.crm_key, r.operation, r.generation, r.sent_values, a.id
+		RETURNING r.connection_id, r.mapping_id, r.entity, r.crm_key, r.operation, r.generation, r.sent_values, a.id, a.sync_token
 	), counted AS (
 		-- however the link ends, whatever is made after it is another creation
 		INSERT INTO qbsync.create_generation AS g (mapping_id, crm_key, generation)
@@ -189,11 +189,12 @@ BEGIN
 	)
 	INSERT INTO qbsync.activity (connection_id, mapping_id, entity, id, crm_key, kind, detail)
 	SELECT g.connection_id, g.mapping_id, g.entity, g.id, g.crm_key, 'sent',
-		jsonb_build_object('operation', g.operation, 'columns', (SELECT coalesce(jsonb_agg(k ORDER BY k), '[]') FROM jsonb_object_keys(g.sent_values) k))
+		jsonb_build_object('operation', g.operation, 'columns', (SELECT coalesce(jsonb_agg(k ORDER BY k), '[]') FROM jsonb_object_keys(g.sent_values) k),
+			'sync_token', g.sync_token)
 	FROM gone g;
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.finish_requests(bigint[], text[]) IS 'Requests were carried out: their rows go, with errors about them, unless they are sent once more; ids: the records, in the same order';
+COMMENT ON FUNCTION qbsync.finish_requests(bigint[], text[], text[]) IS 'Requests were carried out: their rows go, with errors about them, unless they are sent once more; ids, sync_tokens: the records, and the numbers of the versions that they made, in the same order';
 
 /* What only an edit can cure is not tried again before one. */
 CREATE FUNCTION qbsync.send_retry_at(problem text, attempts integer)

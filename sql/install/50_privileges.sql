@@ -56,14 +56,20 @@ GRANT USAGE ON SCHEMA qbsync TO qbsync_reader, qbsync_vendor_reader;
 GRANT EXECUTE ON FUNCTION
 	qbsync.worker_state(), qbsync.key_status(), qbsync.today(text), qbsync.poll_interval(integer, interval), qbsync.poll_pace(text), qbsync.polls_held_until(integer), qbsync.reads_this_month(integer),
 	qbsync.readable_entities(), qbsync.version_days(integer), qbsync.known_since(integer, text), qbsync.as_of_scope(text, text, timestamptz),
-	qbsync.version_row(anyelement, qbsync.record_version),
+	qbsync.version_row(anyelement, qbsync.record_version), qbsync.version_columns(qbsync.record_version), qbsync.version_line_columns(qbsync.record_version),
+	qbsync.next_version(qbsync.record_version), qbsync.version_changes(qbsync.record_version, qbsync.record_version), qbsync.change_detail(qbsync.record_version),
+	qbsync.change_text(integer, text, text, jsonb, text), qbsync.change_value(integer, text, text, jsonb, text), qbsync.is_booked(jsonb),
+	qbsync.record_name(integer, text, text), qbsync.book_close_date(integer, timestamptz),
 	qbsync.version_lines(anyelement, integer, text, jsonb), @extschema@.qbsync_as_of(text, text, text, timestamptz),
 	qbsync.way_out(text, text, text), qbsync.catalogue_entities(), qbsync.catalogue_lines(), qbsync.catalogue_columns()
 TO qbsync_reader, qbsync_vendor_reader;
 -- qbsync_wait looks through this one.
 GRANT EXECUTE ON FUNCTION qbsync.wait_state(text, text, bigint) TO qbsync_operator;
 
-GRANT SELECT ON qbsync.record_version, qbsync.version_status, qbsync.catalogue, qbsync.catalogue_line TO qbsync_reader, qbsync_vendor_reader;
+GRANT SELECT ON qbsync.record_version, qbsync.record_change, qbsync.version_status, qbsync.catalogue, qbsync.catalogue_line, qbsync.label TO qbsync_reader, qbsync_vendor_reader;
+GRANT SELECT ON qbsync.closed_period_change, qbsync.handled_change TO qbsync_reader;
+GRANT EXECUTE ON FUNCTION @extschema@.qbsync_handle_change(text, text, text, text) TO qbsync_operator;
+GRANT EXECUTE ON FUNCTION qbsync.label(text, text, text) TO qbsync_vendor_reader;
 GRANT SELECT ON
 	qbsync.customer_summary, qbsync.invoice_status, qbsync.invoice_payment, qbsync.estimate_status,
 	qbsync.pipeline, qbsync.stage, qbsync.label,

@@ -142,7 +142,7 @@ static void
 record_done(Settlement *settlement)
 {
 	static SqlStatement whole = {"SELECT qbsync.send_whole($1, $2)", 2, {INT8ARRAYOID, TEXTARRAYOID}};
-	static SqlStatement finish = {"SELECT qbsync.finish_requests($1, $2)", 2, {INT8ARRAYOID, TEXTARRAYOID}};
+	static SqlStatement finish = {"SELECT qbsync.finish_requests($1, $2, $3)", 3, {INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID}};
 	Datum	   *columns[3] = {NULL};
 	Datum		values[3];
 	bool		emptied = false;

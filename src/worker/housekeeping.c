@@ -36,6 +36,11 @@ clean_up_versions(void)
 		" FROM qbsync.connection c CROSS JOIN LATERAL qbsync.version_days(c.connection_id) AS d(days)"
 		" WHERE c.connection_id = r.connection_id AND d.days > 0 AND r.known_since < now() - d.days * interval '1 day'", 0
 	};
+	/* what was dealt with of changes that are not remembered any more */
+	static SqlStatement forget = {
+		"DELETE FROM qbsync.handled_change h USING qbsync.connection c CROSS JOIN LATERAL qbsync.version_days(c.connection_id) AS d(days)"
+		" WHERE c.connection_id = h.connection_id AND h.until < now() - d.days * interval '1 day'", 0
+	};
 	static SqlStatement purge = {
 		"DELETE FROM qbsync.record_version WHERE ctid = ANY (ARRAY("
 		" SELECT v.ctid FROM qbsync.connection c CROSS JOIN LATERAL qbsync.version_days(c.connection_id) AS d(days)"
@@ -45,6 +50,7 @@ clean_up_versions(void)
 	Datum		values[1] = {Int64GetDatum(ROWS_AT_ONCE)};
 
 	sql_execute(&shorten, NULL, NULL);
+	sql_execute(&forget, NULL, NULL);
 	return sql_execute(&purge, values, NULL) >= ROWS_AT_ONCE;
 }
 

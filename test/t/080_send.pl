@@ -26,6 +26,7 @@ is($crm->sql("SELECT primary_phone, sync_token FROM qbsync.customer WHERE id = '
 is($crm->sql("SELECT base ->> 'primary_phone', crm_base FROM qbsync.link WHERE id = '$id'"), '555-0101|', 'and agreed on');
 is($crm->sql("SELECT text FROM qbsync.timeline WHERE kind = 'sent'"), "Sent to QuickBooks customer $id: primary_phone.", 'the timeline says so');
 is($crm->sql("SELECT method, path, status, intuit_tid <> '' FROM qbsync.http_log ORDER BY http_log_id DESC LIMIT 1"), 'POST|customer|200|t', 'EXT-4: and the log, with the trace id');
+is($crm->sql("SELECT changed_by, crm_key, text ~ '→ 555-0101' FROM qbsync.record_change WHERE id = '$id'"), "qbsync|$key|t", 'EXT-24: what changed in QuickBooks says that it was us');
 is(scalar($crm->writes), 1, 'one write');
 
 my $versions = $crm->sql("SELECT xmin, sync_token FROM qbsync.customer WHERE id = '$id'");

@@ -1,0 +1,89 @@
+/*
+ * What changed in QuickBooks, for people: every superseded version with what became of it, and the changes to documents of a closed
+ * period (EXT-24).
+ *
+ * A change is worked out when it is asked for, a fraction of a millisecond each: ask for a record, or for a span of time.
+ */
+
+CREATE VIEW qbsync.record_change WITH (security_barrier) AS
+SELECT v.connection, v.connection_id, c.entity, c.id, qbsync.record_name(c.connection_id, c.entity, c.id) AS name, m.crm_table, r.crm_key,
+	c.valid_to AS at, d.kind, qbsync.change_text(c.connection_id, c.entity, d.kind, d.changes, v.language) AS text, d.changes,
+	d.changed_at,
+	CASE WHEN d.kind = 'changed' AND EXISTS (
+		SELECT FROM qbsync.link l JOIN qbsync.activity a ON a.mapping_id = l.mapping_id AND a.crm_key = l.crm_key
+		WHERE l.connection_id = c.connection_id AND l.entity = c.entity AND l.id = c.id
+			AND a.id = c.id AND a.kind = 'sent' AND a.detail ->> 'sync_token' = d.sync_token)
+		THEN 'qbsync' ELSE d.changed_by END AS changed_by,
+	d.txn_date, d.total_before, d.total_after,
+	coalesce(d.booked AND d.txn_date <= qbsync.book_close_date(c.connection_id, c.valid_to), false) AS closed_period,
+	c.valid_from
+FROM qbsync.visible_connection v
+JOIN qbsync.record_version c ON c.connection_id = v.connection_id
+CROSS JOIN LATERAL qbsync.change_detail(c) d
+LEFT JOIN qbsync.link r ON r.connection_id = c.connection_id AND r.entity = c.entity AND r.id = c.id AND r.family = 0
+LEFT JOIN qbsync.mapping m ON m.mapping_id = r.mapping_id
+WHERE c.entity = ANY (ARRAY(SELECT qbsync.readable_entities()));
+COMMENT ON VIEW qbsync.record_change IS 'What changed in records of QuickBooks, in words and by column, one row each time a record changed, was deleted or came back; kept for the setting version_days. Ask for a record or a span of time';
+COMMENT ON COLUMN qbsync.record_change.connection IS 'name of the connection';
+COMMENT ON COLUMN qbsync.record_change.name IS 'what the record is called now';
+COMMENT ON COLUMN qbsync.record_change.crm_table IS 'table of the CRM record it is linked with; null when it is not';
+COMMENT ON COLUMN qbsync.record_change.crm_key IS 'key of the CRM record it is linked with; null when it is not';
+COMMENT ON COLUMN qbsync.record_change.at IS 'when it was seen here: start of the request that brought it';
+COMMENT ON COLUMN qbsync.record_change.kind IS 'changed, deleted, restored (it was deleted, or found to be, and is there again)';
+COMMENT ON COLUMN qbsync.record_change.text IS 'what changed, in the language of the company';
+COMMENT ON COLUMN qbsync.record_change.changes IS 'the same as a list: {column, from, to}; of lines with table and line (their place); {table, line, added}, {table, line, removed}. Empty: only what has no column changed';
+COMMENT ON COLUMN qbsync.record_change.changed_at IS 'when it happened in QuickBooks; the last time, if it changed several times between two looks';
+COMMENT ON COLUMN qbsync.record_change.changed_by IS 'qbsync: a change of the CRM record crm_key that was sent; otherwise QuickBooks'' number of the user, where QuickBooks says it; null: not known';
+COMMENT ON COLUMN qbsync.record_change.txn_date IS 'of a document: its date, the earlier of the two if that changed';
+COMMENT ON COLUMN qbsync.record_change.total_before IS 'of a document: its total before, 0 if it was deleted';
+COMMENT ON COLUMN qbsync.record_change.total_after IS 'of a document: its total after, 0 if it is deleted';
+COMMENT ON COLUMN qbsync.record_change.closed_period IS 'the document''s date was in a period whose books were closed, and the change touches what is in the books (not balances, delivery, addresses, memos)';
+COMMENT ON COLUMN qbsync.record_change.valid_from IS 'since when the version before had held';
+
+CREATE TABLE qbsync.handled_change (
+	connection_id	integer NOT NULL,
+	entity			text COLLATE "C" NOT NULL,
+	id				text COLLATE "C" NOT NULL,
+	until			timestamptz NOT NULL,
+	how				text NOT NULL CHECK (how IN ('restate', 'catch_up', 'handled')),
+	handled_at		timestamptz NOT NULL DEFAULT now(),
+	handled_by		name NOT NULL DEFAULT session_user,
+	PRIMARY KEY (connection_id, entity, id)
+);
+COMMENT ON TABLE qbsync.handled_change IS 'Documents of a closed period whose changes somebody has dealt with, see qbsync_handle_change';
+COMMENT ON COLUMN qbsync.handled_change.until IS 'changes seen until then are dealt with';
+COMMENT ON COLUMN qbsync.handled_change.how IS 'restate: the closed period is reported anew; catch_up: the difference is booked in the current one; handled: otherwise';
+
+CREATE VIEW qbsync.closed_period_change WITH (security_barrier) AS
+SELECT c.connection, c.connection_id, c.entity, c.id, c.name, c.crm_table, c.crm_key, c.at, c.kind, c.text, c.changes, c.changed_at, c.changed_by,
+	c.txn_date, c.total_before, c.total_after, c.total_after - c.total_before AS difference,
+	format('SELECT qbsync_handle_change(%L, %L, ''catch_up'', %L)', c.entity, c.id, c.connection) AS resolve
+FROM qbsync.record_change c
+LEFT JOIN qbsync.handled_change h ON h.connection_id = c.connection_id AND h.entity = c.entity AND h.id = c.id AND h.until >= c.at
+WHERE c.closed_period AND h.id IS NULL;
+COMMENT ON VIEW qbsync.closed_period_change IS 'Documents of a closed period that changed in QuickBooks, or were deleted, and that nobody has dealt with yet: reports that were made of that period no longer agree with QuickBooks';
+COMMENT ON COLUMN qbsync.closed_period_change.connection IS 'name of the connection';
+COMMENT ON COLUMN qbsync.closed_period_change.difference IS 'total after less total before, in the document''s currency: what catching up books in the current period';
+COMMENT ON COLUMN qbsync.closed_period_change.resolve IS 'the call that takes it from this list; ''restate'' or ''handled'' in place of ''catch_up'', whichever was done';
+
+CREATE FUNCTION @extschema@.qbsync_handle_change(entity text, id text, how text DEFAULT 'handled', connection text DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	which integer := qbsync.the_connection(qbsync_handle_change.connection);
+BEGIN
+	PERFORM qbsync.require_word('how', qbsync_handle_change.how, 'restate', 'catch_up', 'handled');
+	IF NOT EXISTS (SELECT FROM qbsync.record_version v
+				   WHERE v.connection_id = which AND v.entity = qbsync_handle_change.entity AND v.id = qbsync_handle_change.id) THEN
+		RAISE EXCEPTION '% "%" has not changed', qbsync_handle_change.entity, qbsync_handle_change.id
+			USING ERRCODE = 'undefined_object', HINT = 'See qbsync.closed_period_change.';
+	END IF;
+	INSERT INTO qbsync.handled_change AS h (connection_id, entity, id, until, how)
+	SELECT which, qbsync_handle_change.entity, qbsync_handle_change.id, max(v.valid_to), qbsync_handle_change.how FROM qbsync.record_version v
+	WHERE v.connection_id = which AND v.entity = qbsync_handle_change.entity AND v.id = qbsync_handle_change.id
+	ON CONFLICT ON CONSTRAINT handled_change_pkey DO UPDATE SET until = excluded.until, how = excluded.how, handled_at = excluded.handled_at, handled_by = excluded.handled_by;
+END
+$fn$;
+COMMENT ON FUNCTION @extschema@.qbsync_handle_change(text, text, text, text) IS 'Notes that what changed so far in a document of a closed period was dealt with: restate, catch_up or handled; it leaves qbsync.closed_period_change until it changes again. SECURITY DEFINER: writes qbsync.handled_change';
