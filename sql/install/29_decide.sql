@@ -485,7 +485,7 @@ $fn$;
 COMMENT ON FUNCTION qbsync.must_reread(integer) IS 'Must rows be read again after they were written through the view?';
 
 CREATE FUNCTION qbsync.mapping_statements(mapping_id integer,
-	OUT read_rows text, OUT read_match text, OUT insert text, OUT delete text, OUT delete_lines text, OUT insert_lines text,
+	OUT read_rows text, OUT read_match text, OUT read_keys text, OUT insert text, OUT delete text, OUT delete_lines text, OUT insert_lines text,
 	OUT linked text, OUT match text, OUT decide text, OUT sweep text, OUT reread boolean, OUT empty_row jsonb, OUT create_rows text, OUT insert_created text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -501,8 +501,10 @@ BEGIN
 	WHERE c.name IN ('display_name', 'company_name', 'given_name', 'family_name', 'emails', 'tax_identifier', 'quickbooks_id', 'name', 'sku',
 					 'doc_number', 'payment_ref_num', 'total_amt', 'txn_date');
 	mapping_statements.read_rows := qbsync.read_statement(m.mapping_id);
-	mapping_statements.read_match := format('SELECT %s AS crm_key, pg_catalog.jsonb_build_object(%s) AS ours FROM %s v',
-		qbsync.crm_key_expression(m.mapping_id, 'v'), match_columns, qbsync.qualified(m.view));
+	mapping_statements.read_match := format('SELECT %1$s AS crm_key, pg_catalog.jsonb_build_object(%2$s) AS ours FROM %3$s v WHERE $1::pg_catalog.text[] IS NULL'
+		' UNION ALL SELECT %1$s, pg_catalog.jsonb_build_object(%2$s) FROM %3$s v WHERE $1::pg_catalog.text[] IS NOT NULL AND %4$s',
+		qbsync.crm_key_expression(m.mapping_id, 'v'), match_columns, qbsync.qualified(m.view), qbsync.crm_keys_condition(m.mapping_id, 'v', '$1'));
+	mapping_statements.read_keys := format('SELECT %s AS crm_key FROM %s v', qbsync.crm_key_expression(m.mapping_id, 'v'), qbsync.qualified(m.view));
 	mapping_statements.insert := qbsync.insert_statement(m.mapping_id);
 	mapping_statements.delete := format('DELETE FROM %s AS v WHERE %s RETURNING %s AS crm_key', qbsync.qualified(m.view),
 		qbsync.crm_keys_condition(m.mapping_id, 'v', '$1'), qbsync.crm_key_expression(m.mapping_id, 'v'));

@@ -21,6 +21,9 @@
 #include "crm/decide.h"
 #include "crm/decide_parts.h"
 
+/* Rows of the CRM are found by their keys when they are at most one of so many; to find more takes longer than to read all. */
+#define UNLINKED_SHARE 8
+
 /* Columns of what the CRM shows: a row whole, or what matching needs of it. */
 static const char *const row_names[] = {"crm_key", "ours", "crm_time"};
 static const Oid row_types[] = {TEXTOID, JSONBOID, TIMESTAMPTZOID};
@@ -222,15 +225,64 @@ match(const char *statement, Datum ids, Rows *crm_match)
 	return pairs;
 }
 
-/* What matching needs of all rows of the view. */
+/* What matching needs of the rows with those keys; 0: all. */
 static Rows *
-read_match(const Mapping *mapping)
+read_match(const Mapping *mapping, Datum crm_keys)
 {
-	Rows	   *rows = statement_read_as_role(mapping, mapping->statements.read_match, 0, NULL, NULL, NULL);
+	Oid			types[] = {TEXTARRAYOID};
+	Rows	   *rows = statement_read_as_role(mapping, mapping->statements.read_match, 1, types, &crm_keys, crm_keys ? " " : "n");
 
 	/* its columns are the first ones of a row */
 	rows_expect(rows, 2, row_names, row_types);
 	return rows;
+}
+
+/* The keys that the view shows and that are linked to nothing; *all: how many it shows. */
+static Datum
+unlinked_keys(const Mapping *mapping, int64 *all, int *n)
+{
+	static const char *const names[] = {"crm_key"};
+	static const Oid types[] = {TEXTOID};
+	Oid			arg_types[] = {INT4OID};
+	Datum		values[] = {Int32GetDatum(mapping->mapping_id)};
+	Rows	   *keys = statement_read_as_role(mapping, mapping->statements.read_keys, 0, NULL, NULL, NULL);
+	Rows	   *unlinked;
+	TupleTableSlot *slot;
+	Batch		batch = {0};
+
+	rows_expect(keys, lengthof(names), names, types);
+	*all = keys->n;
+	rows_name("crm_key", keys);
+	unlinked = statement_read("SELECT k.crm_key FROM crm_key k WHERE k.crm_key IS NOT NULL"
+							  " AND NOT EXISTS (SELECT FROM qbsync.link l WHERE l.mapping_id = $1 AND l.crm_key = k.crm_key)",
+							  lengthof(arg_types), arg_types, values, NULL);
+	rows_unname("crm_key");
+	rows_free(keys);
+	slot = MakeSingleTupleTableSlot(unlinked->tupdesc, &TTSOpsMinimalTuple);
+	while (tuplestore_gettupleslot(unlinked->store, true, false, slot))
+	{
+		bool		isnull;
+
+		batch_add(&batch, PointerGetDatum(PG_DETOAST_DATUM_COPY(slot_getattr(slot, 1, &isnull))));
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	rows_free(unlinked);
+	*n = batch.n;
+	return batch_array(&batch, TEXTOID);
+}
+
+/*
+ * What matching needs of the rows that may match something: those that are linked to nothing.  Once a CRM is in step these are
+ * few, and while a sweep creates records most rows are those it has made itself.
+ */
+static Rows *
+read_unlinked(const Mapping *mapping)
+{
+	int64		all;
+	int			n;
+	Datum		crm_keys = unlinked_keys(mapping, &all, &n);
+
+	return read_match(mapping, n <= all / UNLINKED_SHARE ? crm_keys : 0);
 }
 
 /* For qsort and bsearch of texts. */
@@ -260,7 +312,7 @@ decide_no_pairs(void)
 Rows *
 decide_match_all(const Mapping *mapping)
 {
-	Rows	   *crm_match = read_match(mapping);
+	Rows	   *crm_match = read_unlinked(mapping);
 
 	/* most often nothing is there yet when a CRM is filled from QuickBooks */
 	if (crm_match->n == 0)
@@ -338,9 +390,10 @@ gather(DecideRun *run, Rows *pairs)
 		run->match_pair = decide_no_pairs();
 	else
 	{
-		Rows	   *crm_match = read_match(mapping);
+		Rows	   *crm_match = read_unlinked(mapping);
 
-		run->match_pair = match(mapping->statements.match, batch_array(&unlinked, TEXTOID), crm_match);
+		run->match_pair = crm_match->n == 0 ? decide_no_pairs() :
+			match(mapping->statements.match, batch_array(&unlinked, TEXTOID), crm_match);
 		rows_free(crm_match);
 	}
 	add_automatic_keys(&crm_keys, run->match_pair);

@@ -25,7 +25,8 @@ typedef struct MappingStatements
 {
 	/* as the role */
 	char	   *read_rows;		/* $1 text[] of crm_keys or null: crm_key text, ours jsonb, crm_time timestamptz */
-	char	   *read_match;		/* crm_key text, ours jsonb */
+	char	   *read_match;		/* $1 text[] of crm_keys or null: crm_key text, ours jsonb */
+	char	   *read_keys;		/* crm_key text */
 	char	   *insert;			/* $1 jsonb[]: crm_key text, ours jsonb, in order; NULL: nothing can be inserted */
 	char	   *delete;			/* $1 text[]: crm_key text; NULL: nothing can be deleted */
 	char	   *delete_lines;	/* $1 text[] of crm_keys; NULL: no lines */

@@ -28,7 +28,7 @@
 static void
 add_all_keys(const Mapping *mapping, Batch *crm_keys)
 {
-	captured_add(statement_read_as_role(mapping, mapping->statements.read_match, 0, NULL, NULL, NULL), crm_keys);
+	captured_add(statement_read_as_role(mapping, mapping->statements.read_keys, 0, NULL, NULL, NULL), crm_keys);
 }
 
 /* A person, or the policy initial_push, wants all records of the view in QuickBooks. */
