@@ -117,19 +117,20 @@ BEGIN
 	them := qbsync.their_row(m.mapping_id, 'c', false);
 	-- what may not come in is agreed to be empty there, if there is something
 	SELECT CASE count(*) WHEN 0 THEN 'NULL::jsonb'
-		WHEN 1 THEN min(format('CASE WHEN qbsync.canonical(%1$L, %2$s) ? %1$L THEN %3$L::jsonb END', c.name,
-			qbsync.their_expression(m.mapping_id, 'c', c.name, c.role, c.type, c.is_array, c.ref_entity, c.ref_column), jsonb_build_object(c.name, NULL)))
+		WHEN 1 THEN min(format(CASE WHEN c.type = 'boolean' AND c.theirs = format('c.%I', c.name) THEN 'CASE WHEN %2$s IS NOT NULL THEN %3$L::jsonb END'
+			ELSE 'CASE WHEN qbsync.canonical(%1$L, %2$s) ? %1$L THEN %3$L::jsonb END' END, c.name, c.theirs, jsonb_build_object(c.name, NULL)))
 		ELSE format('(SELECT jsonb_object_agg(k.k, NULL) FROM (SELECT %s AS theirs OFFSET 0) t CROSS JOIN unnest(%L::text[]) k(k) WHERE t.theirs ? k.k)',
 			them.value, create_statements.closed) END
 	INTO crm_base
-	FROM qbsync.mapping_columns(m.mapping_id) c WHERE c.name = ANY (create_statements.closed);
-	-- the verdicts are those of decide_statement(); NOT IN: one hashed set, whatever a planner without statistics thinks
+	FROM (SELECT k.name, k.type, qbsync.their_expression(m.mapping_id, 'c', k.name, k.role, k.type, k.is_array, k.ref_entity, k.ref_column) AS theirs
+		  FROM qbsync.mapping_columns(m.mapping_id) k WHERE k.name = ANY (create_statements.closed)) c;
+	-- the verdicts are those of decide_statement(), and what most records pass is asked first; NOT IN: one hashed set, whatever a planner without statistics thinks
 	create_statements.create_rows := format($sql$
 		SELECT c.id, k.action, %1$s AS name, %2$s AS theirs, %3$s AS crm_base, %4$s
 		FROM qbsync.%5$I c CROSS JOIN (SELECT NULL::text AS kind) d
-		CROSS JOIN LATERAL (SELECT CASE WHEN c.deleted_at IS NOT NULL OR NOT (%7$s) OR NOT (%8$s) THEN 'ignore' ELSE split_part(%10$s, ':', 1) END AS action) k
+		CROSS JOIN LATERAL (SELECT CASE WHEN c.deleted_at IS NOT NULL OR NOT (%7$s) OR NOT (%8$s) THEN 'ignore' ELSE %10$s END AS action) k
 		WHERE c.connection_id = %6$s AND c.id >= $1 AND c.id <= $2 AND c.id <> ALL ($3)
-		  AND (k.action IN ('ignore', 'review') OR k.action = 'create' AND cardinality(%9$s) = 0%11$s)
+		  AND (cardinality(%9$s) = 0%11$s OR k.action NOT LIKE 'create:%%')
 		  AND c.id NOT IN (SELECT l.id FROM qbsync.link l WHERE l.connection_id = %6$s AND l.entity = %5$L AND l.id >= $1 AND l.id <= $2 AND l.family = %12$s)
 		  AND c.id NOT IN (SELECT o.id FROM qbsync.decision o WHERE o.mapping_id = %13$s AND o.undone_at IS NULL AND o.id >= $1 AND o.id <= $2)
 		ORDER BY c.id
@@ -143,4 +144,4 @@ BEGIN
 		qbsync.qualified(m.view), columns.names, columns.written, qbsync.crm_key_expression(m.mapping_id, 'v'));
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.create_statements(integer, text[]) IS 'Statements of the short way of creating: create_rows (owner; $1, $2 first and last id, $3 ids to leave out; action: create, review or ignore), insert_created (role; reads those to create from the tuplestore qbsync_created, returns crm_key in its order); null when values might not be kept as they are';
+COMMENT ON FUNCTION qbsync.create_statements(integer, text[]) IS 'Statements of the short way of creating: create_rows (owner; $1, $2 first and last id, $3 ids to leave out; action: create, review or ignore, with a colon and the reason behind), insert_created (role; reads those to create from the tuplestore qbsync_created, returns crm_key in its order); null when values might not be kept as they are';

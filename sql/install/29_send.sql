@@ -405,13 +405,15 @@ COMMENT ON FUNCTION qbsync.retry_sends(integer, text[]) IS 'CRM records of a map
 /* Asked at the beginning of each turn. */
 CREATE FUNCTION qbsync.has_news(mapping_id integer)
 RETURNS boolean
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE			-- its plan is kept: each turn asks
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	SELECT EXISTS (SELECT FROM qbsync.capture c WHERE c.watch_id IN (SELECT w.watch_id FROM qbsync.watch w WHERE w.mapping_id = has_news.mapping_id))
+BEGIN
+	RETURN EXISTS (SELECT FROM qbsync.capture c WHERE c.watch_id IN (SELECT w.watch_id FROM qbsync.watch w WHERE w.mapping_id = has_news.mapping_id))
 		OR EXISTS (SELECT FROM qbsync.crm_error e WHERE e.mapping_id = has_news.mapping_id AND e.watch_id <> 0 AND e.next_attempt_at <= clock_timestamp() AND e.dismissed_at IS NULL)
 		OR EXISTS (SELECT FROM qbsync.send_error e WHERE e.mapping_id = has_news.mapping_id AND e.next_attempt_at <= clock_timestamp() AND e.dismissed_at IS NULL AND e.problem <> 'settle_fails')
 		OR EXISTS (SELECT FROM qbsync.mapping m WHERE m.mapping_id = has_news.mapping_id AND (m.backfill_asked_by IS NOT NULL OR m.scan_at <= clock_timestamp()));
+END
 $fn$;
 COMMENT ON FUNCTION qbsync.has_news(integer) IS 'Were changes captured that concern a mapping, are errors of its way out due, does a backfill begin, or is the scan of the night due?';
 

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
@@ -15,6 +16,7 @@
 #include "common/unit.h"
 #include "crm/batch.h"
 #include "crm/claim.h"
+#include "crm/statement.h"
 
 /*
  * Transactions' advisory locks: pg_advisory_unlock_all() of user code lets go of those of the session only, and no function
@@ -209,26 +211,52 @@ choose_outgoing(Claim *claim, int32 mapping_id, int limit)
 	SPI_freetuptable(SPI_tuptable);
 }
 
+/* Takes ids, in rows' only column, into a claim. */
+typedef struct IdReceiver
+{
+	DestReceiver pub;
+	Claim	   *claim;
+	MemoryContext context;		/* of the ids */
+} IdReceiver;
+
+static bool
+take_id(TupleTableSlot *slot, DestReceiver *self)
+{
+	IdReceiver *receiver = (IdReceiver *) self;
+	MemoryContext caller = MemoryContextSwitchTo(receiver->context);
+	bool		isnull;
+
+	receiver->claim->ids[receiver->claim->n++] = TextDatumGetCString(slot_getattr(slot, 1, &isnull));
+	MemoryContextSwitchTo(caller);
+	return true;
+}
+
+/* For the beginning and the end of the statement: nothing to do. */
+static void
+receiver_startup(DestReceiver *self, int operation, TupleDesc tupdesc)
+{
+}
+
+static void
+receiver_nothing(DestReceiver *self)
+{
+}
+
 /* The next records of the sweep after an id. */
 static void
 choose_swept(Claim *claim, const Mapping *mapping, const char *after, int limit)
 {
 	Oid			types[] = {TEXTOID, INT4OID};
 	Datum		values[] = {CStringGetTextDatum(after), Int32GetDatum(limit)};
-	MemoryContext caller = CurrentMemoryContext;
-	int			code;
+	IdReceiver	receiver = {
+		.pub = {take_id, receiver_startup, receiver_nothing, receiver_nothing, DestNone},
+		.claim = claim,
+		.context = CurrentMemoryContext
+	};
 
-	code = SPI_execute_with_args(mapping->statements.sweep, lengthof(types), types, values, NULL, true, 0);
-	MemoryContextSwitchTo(caller);
-	if (code != SPI_OK_SELECT)
-		elog(ERROR, "could not go on with the sweep: %s", SPI_result_code_string(code));
-	claim->sweep_ends = SPI_processed < limit;
+	claim->sweep_ends = statement_receive_kept(mapping->statements.sweep, lengthof(types), types, values, &receiver.pub) < limit;
 	claim->swept = true;
-	claim->sweep_to = unconstify(char *, after);
-	take_ids(claim, SPI_processed);
-	if (claim->n > 0)
-		claim->sweep_to = claim->ids[claim->n - 1];
-	SPI_freetuptable(SPI_tuptable);
+	claim->sweep_to = claim->n > 0 ? claim->ids[claim->n - 1] : unconstify(char *, after);
 }
 
 /* A record known to be slow that is due, if there is one. */

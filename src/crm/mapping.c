@@ -18,6 +18,7 @@
 #include "common/unit.h"
 #include "crm/mapping.h"
 #include "crm/role.h"
+#include "crm/statement.h"
 
 /* Columns of the statement below, in order. */
 enum
@@ -158,6 +159,7 @@ load_statements(int32 mapping_id)
 		cache.nrelations = 0;
 		if (cache.context)
 			MemoryContextDelete(cache.context);
+		statement_forget();
 		cache.context = AllocSetContextCreate(TopMemoryContext, "qbsync mapping statements", ALLOCSET_DEFAULT_SIZES);
 		cache.stale = false;
 		cache.sends = NULL;

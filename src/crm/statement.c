@@ -11,6 +11,7 @@
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "nodes/params.h"
+#include "nodes/parsenodes.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/queryenvironment.h"
@@ -19,6 +20,18 @@
 
 #include "crm/role.h"
 #include "crm/statement.h"
+
+/* Statements whose parsing is kept, as statement.h says; nothing but a mapping's: few. */
+#define KEPT_MAX 8
+
+typedef struct KeptStatement
+{
+	char	   *text;
+	SPIPlanPtr	plan;
+} KeptStatement;
+
+static KeptStatement kept[KEPT_MAX];
+static int	nkept = 0;
 
 /* Takes a statement's rows into a Rows. */
 typedef struct RowsReceiver
@@ -93,9 +106,34 @@ make_parameters(int nargs, Oid *types, Datum *values, const char *nulls)
 	return params;
 }
 
+/*
+ * The statement parsed, from a time before or now.  It is planned each time all the same if it has parameters: tables grow under
+ * a sweep, and a plan made for small ones would read them whole.
+ */
+static SPIPlanPtr
+kept_plan(const char *statement, int nargs, Oid *types)
+{
+	SPIPlanPtr	plan;
+
+	for (int i = 0; i < nkept; i++)
+		if (strcmp(kept[i].text, statement) == 0)
+			return kept[i].plan;
+	if (nkept == KEPT_MAX)
+		statement_forget();
+	plan = SPI_prepare_cursor(statement, nargs, types, CURSOR_OPT_CUSTOM_PLAN);
+	if (plan == NULL)
+		elog(ERROR, "could not prepare \"%s\": %s", statement, SPI_result_code_string(SPI_result));
+	kept[nkept].text = MemoryContextStrdup(TopMemoryContext, statement);
+	if (SPI_keepplan(plan) != 0)
+		elog(ERROR, "could not keep the plan of \"%s\"", statement);
+	kept[nkept++].plan = plan;
+	return plan;
+}
+
 /* Run a statement, its rows to a receiver; returns how many rows it gave or wrote. */
 static uint64
-run(const char *statement, int nargs, Oid *types, Datum *values, const char *nulls, bool read_only, DestReceiver *receiver)
+run(const char *statement, int nargs, Oid *types, Datum *values, const char *nulls, bool read_only, bool is_kept,
+	DestReceiver *receiver)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	SPIExecuteOptions options = {0};
@@ -104,7 +142,7 @@ run(const char *statement, int nargs, Oid *types, Datum *values, const char *nul
 	options.params = make_parameters(nargs, types, values, nulls);
 	options.read_only = read_only;
 	options.dest = receiver;
-	code = SPI_execute_extended(statement, &options);
+	code = is_kept ? SPI_execute_plan_extended(kept_plan(statement, nargs, types), &options) : SPI_execute_extended(statement, &options);
 	if (code < 0)
 		elog(ERROR, "could not execute \"%s\": %s", statement, SPI_result_code_string(code));
 	MemoryContextSwitchTo(caller);
@@ -152,7 +190,7 @@ keep(const char *statement, int nargs, Oid *types, Datum *values, const char *nu
 	};
 
 	rows->store = tuplestore_begin_heap(true, false, work_mem);
-	rows->n = run(statement, nargs, types, values, nulls, read_only, &receiver.pub);
+	rows->n = run(statement, nargs, types, values, nulls, read_only, false, &receiver.pub);
 	return rows;
 }
 
@@ -201,7 +239,39 @@ statement_read_as_role(const Mapping *mapping, const char *statement, int nargs,
 uint64
 statement_receive(const char *statement, int nargs, Oid *types, Datum *values, const char *nulls, DestReceiver *receiver)
 {
-	return run(statement, nargs, types, values, nulls, true, receiver);
+	return run(statement, nargs, types, values, nulls, true, false, receiver);
+}
+
+uint64
+statement_receive_kept(const char *statement, int nargs, Oid *types, Datum *values, DestReceiver *receiver)
+{
+	return run(statement, nargs, types, values, NULL, true, true, receiver);
+}
+
+uint64
+statement_write_kept_as_role(const Mapping *mapping, const char *statement, DestReceiver *receiver)
+{
+	ErrorContextCallback callback;
+	RoleFrame	frame;
+	uint64		n;
+
+	errors_name(&callback, mapping);
+	role_enter(&frame, mapping);
+	n = run(statement, 0, NULL, NULL, NULL, false, true, receiver);
+	role_leave(&frame);
+	errors_unname(&callback);
+	return n;
+}
+
+void
+statement_forget(void)
+{
+	while (nkept > 0)
+	{
+		nkept--;
+		SPI_freeplan(kept[nkept].plan);
+		pfree(kept[nkept].text);
+	}
 }
 
 /* The columns of those names and types. */

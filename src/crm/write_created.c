@@ -41,26 +41,45 @@ created_deeds(Deed *deeds, int ndeeds, Rows **rows)
 	return made;
 }
 
-/* The keys that the statement gave, to the deeds in order. */
-static void
-take_keys(Rows *result, Deed **made)
+/* Takes the keys that the statement gives, to the deeds in order. */
+typedef struct KeyReceiver
 {
-	static const char *const names[] = {"crm_key"};
-	static const Oid types[] = {TEXTOID};
-	TupleTableSlot *slot;
+	DestReceiver pub;
+	Deed	  **made;
+	int64		expected;
+	int64		n;				/* rows given */
+	MemoryContext context;		/* of the keys */
+} KeyReceiver;
 
-	rows_expect(result, lengthof(names), names, types);
-	slot = MakeSingleTupleTableSlot(result->tupdesc, &TTSOpsMinimalTuple);
-	for (int i = 0; tuplestore_gettupleslot(result->store, true, false, slot); i++)
+static void
+receiver_startup(DestReceiver *self, int operation, TupleDesc tupdesc)
+{
+	if (tupdesc->natts != 1 || TupleDescAttr(tupdesc, 0)->atttypid != TEXTOID)
+		elog(ERROR, "the statement of the short way gives no keys");
+}
+
+static bool
+receiver_receive(TupleTableSlot *slot, DestReceiver *self)
+{
+	KeyReceiver *receiver = (KeyReceiver *) self;
+	bool		isnull;
+	Datum		crm_key = slot_getattr(slot, 1, &isnull);
+
+	if (receiver->n < receiver->expected && !isnull)
 	{
-		bool		isnull;
-		Datum		crm_key = slot_getattr(slot, 1, &isnull);
+		MemoryContext caller = MemoryContextSwitchTo(receiver->context);
 
-		if (isnull)
-			write_no_key(made[i]);
-		made[i]->crm_key = TextDatumGetCString(crm_key);
+		receiver->made[receiver->n]->crm_key = TextDatumGetCString(crm_key);
+		MemoryContextSwitchTo(caller);
 	}
-	ExecDropSingleTupleTableSlot(slot);
+	receiver->n++;
+	return true;
+}
+
+/* For the end of the statement, and of the receiver: nothing to do. */
+static void
+receiver_nothing(DestReceiver *self)
+{
 }
 
 void
@@ -68,21 +87,28 @@ write_created(const Mapping *mapping, Deed *deeds, int ndeeds)
 {
 	Rows	   *rows = NULL;
 	Deed	  **made = created_deeds(deeds, ndeeds, &rows);
-	Rows	   *result;
+	KeyReceiver receiver = {
+		.pub = {receiver_receive, receiver_startup, receiver_nothing, receiver_nothing, DestNone},
+		.made = made,
+		.context = CurrentMemoryContext
+	};
 
 	if (made == NULL)
 		return;
+	receiver.expected = rows->n;
 	/* what is wrong with the view, is so with its other INSERT */
 	write_begins(mapping->statements.insert, 0);
 	rows_name("qbsync_created", rows);
-	result = statement_rows_as_role(mapping, mapping->statements.insert_created, 0, NULL, NULL, NULL);
+	(void) statement_write_kept_as_role(mapping, mapping->statements.insert_created, &receiver.pub);
 	rows_unname("qbsync_created");
 	if (mapping_is_stale())
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("the view of mapping \"%s\", or its table, was altered at the same moment", mapping->name)));
-	if (result->n != rows->n)
+	if (receiver.n != rows->n)
 		write_returned_nothing(made[0]);
-	take_keys(result, made);
+	for (int64 i = 0; i < rows->n; i++)
+		if (made[i]->crm_key == NULL)
+			write_no_key(made[i]);
 	write_check_new_keys(made, (int) rows->n);
 }
