@@ -23,7 +23,8 @@ CREATE TABLE qbsync.link (
 	facts			jsonb,
 	events			text[],
 	agreed_at		timestamptz,
-	PRIMARY KEY (connection_id, entity, id, family)
+	-- what tells most entries apart comes early
+	PRIMARY KEY (connection_id, id, entity, family)
 ) WITH (fillfactor = 80);
 -- A CRM record is linked once, beside any number of aliases; one index for that, for aliases and for what is asked by key.
 CREATE UNIQUE INDEX link_crm_key_idx ON qbsync.link (mapping_id, crm_key, (CASE WHEN state = 'alias' THEN id ELSE '' END));

@@ -25,10 +25,12 @@ COMMENT ON FUNCTION qbsync.qualified(regclass) IS 'Name of a relation with its s
 /* The operator that the default index of a type means by "equal"; keys of extension types (citext) have their own. */
 CREATE FUNCTION qbsync.equality_operator(type oid)
 RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE			-- for its plan, too
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $fn$
-	SELECT coalesce((
+BEGIN
+	RETURN coalesce((
 		SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
 		FROM pg_type t
 		JOIN pg_opclass c ON c.opcintype = CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END AND c.opcdefault
@@ -38,6 +40,7 @@ AS $fn$
 		JOIN pg_namespace n ON n.oid = o.oprnamespace
 		WHERE t.oid = equality_operator.type
 	), 'OPERATOR(pg_catalog.=)');
+END
 $fn$;
 COMMENT ON FUNCTION qbsync.equality_operator(oid) IS 'How to write "equals" for a type, whatever the search_path';
 
@@ -190,15 +193,20 @@ COMMENT ON FUNCTION qbsync.crm_not_null(text, text, boolean, text) IS 'Expressio
  */
 CREATE FUNCTION qbsync.cast_type(view_type text)
 RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE			-- asked for each column: its plan is kept
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $fn$
-	SELECT CASE WHEN t.typtype = 'd' THEN qbsync.cast_type(format_type(t.typbasetype, -1))
+DECLARE
+	wanted oid := cast_type.view_type::regtype;	-- read once, not for each row of pg_type
+BEGIN
+	RETURN (SELECT CASE WHEN t.typtype = 'd' THEN qbsync.cast_type(format_type(t.typbasetype, -1))
 		WHEN e.typtype = 'd' THEN qbsync.cast_type(format_type(e.oid, -1)) || '[]'
 		ELSE cast_type.view_type END
 	FROM pg_type t
 	LEFT JOIN pg_type e ON e.typarray = t.oid
-	WHERE t.oid = cast_type.view_type::regtype;
+	WHERE t.oid = wanted);
+END
 $fn$;
 COMMENT ON FUNCTION qbsync.cast_type(text) IS 'Type that a value for a column of a type is cast to, so that nothing is cut: of a domain the type below it, also of a list''s elements';
 
