@@ -27,6 +27,12 @@ SELECT connection, state, ok, problem, problem_text,
 	regexp_replace(detail, '^It ends at .*', 'It ends at some time.') AS detail, what_to_do, attempts
 FROM qbsync.status ORDER BY connection;
 SELECT connection, since AT TIME ZONE 'UTC' AS since FROM qbsync.status WHERE connection_id IN (-5, -6) ORDER BY 1;
+-- X-31: the same in the company's language; one that is not shipped: English
+UPDATE qbsync.connection SET settings = settings || '{"language": "fr"}';
+SELECT connection, problem_text, regexp_replace(detail, '^Elle prend fin le .*', 'Elle prend fin un jour.') AS detail, what_to_do FROM qbsync.status WHERE NOT ok OR state = 'paused' ORDER BY connection;
+UPDATE qbsync.connection SET settings = settings || '{"language": "de"}';
+SELECT connection, problem_text, what_to_do FROM qbsync.status WHERE connection_id IN (-3, -5) ORDER BY connection;
+UPDATE qbsync.connection SET settings = settings - 'language';
 
 -- how fresh, how much it costs
 INSERT INTO qbsync.cursor (connection_id, entity, phase, checked_at, reads, reads_day)

@@ -11,7 +11,7 @@ CREATE TABLE qbsync.label (
 	PRIMARY KEY (kind, value, language)
 );
 COMMENT ON TABLE qbsync.label IS 'Words for states and stages in each language; what has no row in a language is shown in English, else as it is. A superuser adds languages; rows of languages other than en and fr are dumped';
-COMMENT ON COLUMN qbsync.label.kind IS 'invoice: a state of invoice_status; estimate: one of estimate_status; stage: one of pipeline; setup, setup_do: title of a step of setup_todo, and what to do; sentence: a detail or a call of status and mapping_status, with places for particulars as format() has them; column: a column of the mirror, without _id; change: words of record_change';
+COMMENT ON COLUMN qbsync.label.kind IS 'invoice: a state of invoice_status; estimate: one of estimate_status; stage: one of pipeline; setup, setup_do: title of a step of setup_todo, and what to do; way_out: what to do in a state of a connection; origin: how records were linked; sentence: a detail of status, mapping_status and error_open; column: a column of the mirror, without _id; change: words of record_change. Sentences have places for particulars, as format() has them';
 
 INSERT INTO qbsync.label (kind, value, language, label)
 SELECT t.kind, t.value, w.language, w.label
@@ -35,6 +35,16 @@ FROM (VALUES
 	('stage', 'qualified', 'Qualified', 'Qualifiée'),
 	('stage', 'advanced', 'Advanced', 'Avancée'),
 	('stage', 'won', 'Won', 'Gagnée'),
+	-- how of matched
+	('origin', 'id', 'the CRM record names the QuickBooks id', 'la fiche du CRM donne l''identifiant de QuickBooks'),
+	('origin', 'tax_id', 'the same tax number', 'le même numéro fiscal'),
+	('origin', 'name_and_email', 'the same name and e-mail', 'le même nom et le même e-mail'),
+	('origin', 'name_only', 'the same name', 'le même nom'),
+	('origin', 'email_only', 'the same e-mail', 'le même e-mail'),
+	('origin', 'decision', 'a person decided it', 'une personne en a décidé'),
+	('origin', 'created_in_crm', 'made in the CRM from QuickBooks', 'créée dans le CRM depuis QuickBooks'),
+	('origin', 'created_in_quickbooks', 'made in QuickBooks from the CRM', 'créée dans QuickBooks depuis le CRM'),
+	('origin', 'merge', 'merged', 'fusionnée'),
 	('sentence', 'watch_missing', 'Table %s has no trigger of qbsync.', 'La table %s n''a pas de déclencheur de qbsync.'),
 	('sentence', 'watch_disabled', 'The trigger of qbsync on table %s is disabled.', 'Le déclencheur de qbsync sur la table %s est désactivé.')
 ) AS t(kind, value, en, fr)

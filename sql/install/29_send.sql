@@ -106,6 +106,21 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.emails_out(text, jsonb, jsonb) IS 'E-mail addresses that QuickBooks gets (X-3, CAP-33): primary: the first of ours alone; primary_first_keep_rest: the first of ours, theirs from the second on behind it';
 
+INSERT INTO qbsync.label (kind, value, language, label) VALUES
+	('sentence', 'waits_for', 'en', 'It waits for %s to be linked.'), ('sentence', 'waits_for', 'fr', 'Elle attend que %s soit lié.'),
+	('sentence', 'not_mapped', 'en', 'Not mapped: %s.'), ('sentence', 'not_mapped', 'fr', 'Sans traduction : %s.'),
+	('sentence', 'may_be', 'en', 'It may be: %s.'), ('sentence', 'may_be', 'fr', 'C''est peut-être : %s.');
+
+CREATE FUNCTION qbsync.mapping_sentence(m qbsync.mapping, value text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT qbsync.label('sentence', mapping_sentence.value, qbsync.language((m).policies, c.settings))
+	FROM qbsync.connection c WHERE c.connection_id = (m).connection_id;
+$fn$;
+COMMENT ON FUNCTION qbsync.mapping_sentence(qbsync.mapping, text) IS 'A sentence of qbsync.label in the language of a mapping, with its places for particulars';
+
 /*
  * The end of both statements.  composed has: crm_key, id, name, ours, columns, sync_token, lane, waits_for, unmapped, and what
  * qbsync.compose() says.  Requests on their way are not touched; the record is looked at again when they are answered.
@@ -146,8 +161,8 @@ AS $fn$
 			SELECT %2$s, %1$s, %3$L, k.id, k.crm_key, k.name,
 				CASE WHEN cardinality(k.waits_for) > 0 THEN 'send_waiting' WHEN cardinality(k.unmapped) > 0 THEN 'send_bad_value' ELSE k.problem END,
 				CASE WHEN cardinality(k.waits_for) > 0 THEN NULL WHEN cardinality(k.unmapped) > 0 THEN split_part(k.unmapped[1], '=', 1) ELSE k.column_name END,
-				CASE WHEN cardinality(k.waits_for) > 0 THEN 'It waits for ' || array_to_string(k.waits_for, ', ') || ' to be linked.'
-					WHEN cardinality(k.unmapped) > 0 THEN 'Not mapped: ' || array_to_string(k.unmapped, ', ') || '.' ELSE k.detail END,
+				CASE WHEN cardinality(k.waits_for) > 0 THEN format(%4$L, array_to_string(k.waits_for, ', '))
+					WHEN cardinality(k.unmapped) > 0 THEN format(%5$L, array_to_string(k.unmapped, ', ')) ELSE k.detail END,
 				nullif(k.waits_for, '{}'), 'infinity'
 			FROM composed k WHERE k.body IS NULL
 			ON CONFLICT (mapping_id, crm_key) DO UPDATE SET id = excluded.id, record_name = excluded.record_name, problem = excluded.problem, code = NULL,
@@ -173,7 +188,7 @@ AS $fn$
 			-- QuickBooks' own words stay until it has answered anew
 			UPDATE qbsync.send_error e SET next_attempt_at = 'infinity' FROM entered t
 			WHERE e.mapping_id = %2$s AND e.crm_key = t.crm_key AND (e.code IS NOT NULL OR e.problem = 'send_refused')
-		)$sql$, (m).connection_id, (m).mapping_id, (m).entity);
+		)$sql$, (m).connection_id, (m).mapping_id, (m).entity, qbsync.mapping_sentence(m, 'waits_for'), qbsync.mapping_sentence(m, 'not_mapped'));
 $fn$;
 COMMENT ON FUNCTION qbsync.request_statement_end(qbsync.mapping) IS 'The part of a statement that makes requests and errors of what was composed';
 
@@ -288,7 +303,7 @@ BEGIN
 			UNION ALL
 			-- QuickBooks may have it already: a person decides in qbsync.duplicate
 			SELECT w.crm_key, NULL, w.lane, w.asked, coalesce(w.ours ->> 'display_name', w.ours ->> 'company_name', w.crm_key), w.ours, NULL, '{}', '{}', NULL,
-				NULL, 'send_may_exist', NULL, format('It may be: %%s.', array_to_string(w.pairs, ', '))
+				NULL, 'send_may_exist', NULL, format(%11$L, array_to_string(w.pairs, ', '))
 			FROM wanted w WHERE w.verdict = 'match' AND w.asked AND NOT w.auto
 			UNION ALL
 			SELECT w.crm_key, NULL, w.lane, w.asked, w.crm_key, NULL, NULL, '{}', '{}', NULL,
@@ -315,7 +330,7 @@ BEGIN
 		SELECT count(*) FROM entered
 		$sql$, them.columns, them.waits_for, them.unmapped, m.entity, m.connection_id, m.entity, finish,
 		qbsync.creates_by_rule(m.mapping_id), m.mapping_id,
-		CASE WHEN closed IS NULL THEN 'w.ours' ELSE format('(w.ours - %L::text[])', closed) END);
+		CASE WHEN closed IS NULL THEN 'w.ours' ELSE format('(w.ours - %L::text[])', closed) END, qbsync.mapping_sentence(m, 'may_be'));
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.send_statements(integer) IS 'Statements that make requests: send: of linked records ($1 ids, $2 crm_keys, $3 canonical columns to be sent, $4 canonical rows, $5 names); push: of records that QuickBooks does not have ($1 crm_keys; tuplestores crm_row, match_pair); gone, still_there: see qbsync.gone_statements. Null when nothing of the mapping goes out; push and gone also where only single columns do';

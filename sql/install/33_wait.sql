@@ -3,22 +3,34 @@
  */
 
 /* What a person has to do in a state that does not go on by itself; null in the others. */
-CREATE FUNCTION qbsync.way_out(name text, state text, company_name text)
+/* For format(): 1 the connection, 2 the company's name. */
+INSERT INTO qbsync.label (kind, value, language, label)
+SELECT 'way_out', t.state, w.language, w.label
+FROM (VALUES
+	('authorizing', 'Open the address that SELECT qbsync_authorize_url(connection => %1$L) gives, sign in, and hand what the browser ends at to qbsync_connect(redirect_url => …).',
+		'Ouvrez l''adresse que donne SELECT qbsync_authorize_url(connection => %1$L), connectez-vous, et donnez à qbsync_connect(redirect_url => …) celle où le navigateur aboutit.'),
+	('reauthorize', 'Connect again: open the address that SELECT qbsync_authorize_url(connection => %1$L) gives, sign in, and hand what the browser ends at to qbsync_connect(redirect_url => …). Nothing is lost.',
+		'Reconnectez-la : ouvrez l''adresse que donne SELECT qbsync_authorize_url(connection => %1$L), connectez-vous, et donnez à qbsync_connect(redirect_url => …) celle où le navigateur aboutit. Rien n''est perdu.'),
+	('unconfirmed', 'If this is your company: SELECT qbsync_confirm_company(%1$L, %2$L). If not: SELECT qbsync_disconnect(%1$L, confirm => true).',
+		'Si c''est votre entreprise : SELECT qbsync_confirm_company(%1$L, %2$L). Sinon : SELECT qbsync_disconnect(%1$L, confirm => true).'),
+	('paused', 'SELECT qbsync_resume(%1$L).', 'SELECT qbsync_resume(%1$L).'),
+	('clone', 'If the original database is gone: SELECT qbsync_confirm_clone(%1$L, moved => true). If it lives on: SELECT qbsync_confirm_clone(%1$L), then connect again.',
+		'Si la base d''origine n''existe plus : SELECT qbsync_confirm_clone(%1$L, moved => true). Si elle vit encore : SELECT qbsync_confirm_clone(%1$L), puis reconnectez.'),
+	('disconnected', 'To connect it again, open the address that SELECT qbsync_authorize_url(connection => %1$L) gives.',
+		'Pour la reconnecter, ouvrez l''adresse que donne SELECT qbsync_authorize_url(connection => %1$L).')
+) AS t(state, en, fr)
+CROSS JOIN LATERAL (VALUES ('en', t.en), ('fr', t.fr)) AS w(language, label);
+
+CREATE FUNCTION qbsync.way_out(name text, state text, company_name text, language text DEFAULT 'en')
 RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	SELECT CASE way_out.state
-		WHEN 'authorizing' THEN format('Open the address that SELECT qbsync_authorize_url(connection => %L) gives, sign in, and hand what the browser ends at to qbsync_connect(redirect_url => …).', way_out.name)
-		WHEN 'reauthorize' THEN format('Connect again: open the address that SELECT qbsync_authorize_url(connection => %L) gives, sign in, and hand what the browser ends at to qbsync_connect(redirect_url => …). Nothing is lost.', way_out.name)
-		WHEN 'unconfirmed' THEN CASE WHEN way_out.company_name IS NOT NULL
-			THEN format('If this is your company: SELECT qbsync_confirm_company(%L, %L). If not: SELECT qbsync_disconnect(%L, confirm => true).', way_out.name, way_out.company_name, way_out.name) END
-		WHEN 'paused' THEN format('SELECT qbsync_resume(%L).', way_out.name)
-		WHEN 'clone' THEN format('If the original database is gone: SELECT qbsync_confirm_clone(%L, moved => true). If it lives on: SELECT qbsync_confirm_clone(%L), then connect again.', way_out.name, way_out.name)
-		WHEN 'disconnected' THEN format('To connect it again, open the address that SELECT qbsync_authorize_url(connection => %L) gives.', way_out.name)
-	END;
+	SELECT format(qbsync.label('way_out', way_out.state, way_out.language), way_out.name, way_out.company_name)
+	WHERE way_out.state IN ('authorizing', 'reauthorize', 'paused', 'clone', 'disconnected')
+	   OR way_out.state = 'unconfirmed' AND way_out.company_name IS NOT NULL;
 $fn$;
-COMMENT ON FUNCTION qbsync.way_out(text, text, text) IS 'What a person has to do in a state of a connection that does not go on by itself';
+COMMENT ON FUNCTION qbsync.way_out(text, text, text, text) IS 'What a person has to do in a state of a connection that does not go on by itself, in a language; null when nothing is to be done';
 
 CREATE FUNCTION qbsync.raise_problem(name text, code text, detail text)
 RETURNS void

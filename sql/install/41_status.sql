@@ -17,6 +17,12 @@ INSERT INTO qbsync.problem (code, needs_person, meaning, remedy) VALUES
 	('refresh_expiring', true, 'The grant has not been used for a long time and will soon end for that reason.', 'Resume the connection, or sign in again: SELECT qbsync_authorize_url(connection => …), then qbsync_connect.'),
 	('grant_expiring', true, 'The grant ends soon, whatever happens: Intuit wants a new sign-in every five years.', 'Sign in again before: SELECT qbsync_authorize_url(connection => …), then qbsync_connect. Nothing is lost.');
 
+INSERT INTO qbsync.label (kind, value, language, label) VALUES
+	('sentence', 'company_name', 'en', 'QuickBooks says the company is "%s".'),
+	('sentence', 'company_name', 'fr', 'Selon QuickBooks, l''entreprise est « %s ».'),
+	('sentence', 'grant_ends', 'en', 'It ends at %s.'),
+	('sentence', 'grant_ends', 'fr', 'Elle prend fin le %s.');
+
 /*
  * One problem a connection: the first of the list below that holds.  What no worker can get around comes first, then
  * what waits for a person, then what passes by itself, last what will be a problem some day.
@@ -24,18 +30,18 @@ INSERT INTO qbsync.problem (code, needs_person, meaning, remedy) VALUES
 CREATE VIEW qbsync.status AS
 SELECT c.name AS connection, c.connection_id, c.company_name, c.state,
 	coalesce(w.problem = 'standby', true) AS ok,
-	w.problem, p.meaning AS problem_text,
+	w.problem, coalesce(t.meaning, p.meaning) AS problem_text,
 	CASE
 		WHEN w.problem = c.problem THEN c.problem_detail
 		WHEN w.problem = 'key_file_missing' THEN s.key_status
-		WHEN w.problem = 'unconfirmed' THEN format('QuickBooks says the company is "%s".', c.company_name)
-		WHEN w.problem = 'refresh_expiring' THEN format('It ends at %s.', c.refresh_expires_at)
-		WHEN w.problem = 'grant_expiring' THEN format('It ends at %s.', c.grant_expires_at)
+		WHEN w.problem = 'unconfirmed' THEN format(qbsync.label('sentence', 'company_name', l.language), c.company_name)
+		WHEN w.problem = 'refresh_expiring' THEN format(qbsync.label('sentence', 'grant_ends', l.language), c.refresh_expires_at)
+		WHEN w.problem = 'grant_expiring' THEN format(qbsync.label('sentence', 'grant_ends', l.language), c.grant_expires_at)
 	END AS detail,
 	CASE
-		WHEN w.problem IN ('authorizing', 'unconfirmed', 'clone') THEN qbsync.way_out(c.name, c.state, c.company_name)
-		WHEN w.problem IS NOT NULL THEN replace(p.remedy, 'connection => …', format('connection => %L', c.name))
-		WHEN c.state = 'paused' THEN qbsync.way_out(c.name, c.state, c.company_name)
+		WHEN w.problem IN ('authorizing', 'unconfirmed', 'clone') THEN qbsync.way_out(c.name, c.state, c.company_name, l.language)
+		WHEN w.problem IS NOT NULL THEN replace(coalesce(t.remedy, p.remedy), 'connection => …', format('connection => %L', c.name))
+		WHEN c.state = 'paused' THEN qbsync.way_out(c.name, c.state, c.company_name, l.language)
 	END AS what_to_do,
 	CASE WHEN w.problem = c.problem THEN c.problem_since ELSE c.state_since END AS since,
 	c.attempts, c.next_attempt_at,
@@ -87,16 +93,18 @@ CROSS JOIN LATERAL (
 		WHEN c.refresh_expires_at < now() + interval '21 days' THEN 'refresh_expiring'
 	END AS problem
 ) w
-LEFT JOIN qbsync.problem p ON p.code = w.problem;
+CROSS JOIN LATERAL (SELECT qbsync.language('{}', c.settings) AS language OFFSET 0) l
+LEFT JOIN qbsync.problem p ON p.code = w.problem
+LEFT JOIN qbsync.problem_text t ON t.code = w.problem AND t.language = l.language;
 COMMENT ON VIEW qbsync.status IS 'Every connection: is all well, and if not, what is wrong and what to do about it';
 COMMENT ON COLUMN qbsync.status.connection IS 'name of the connection';
 COMMENT ON COLUMN qbsync.status.company_name IS 'the company''s name in QuickBooks';
 COMMENT ON COLUMN qbsync.status.state IS 'authorizing, unconfirmed, loading, live, paused, clone, reauthorize, disconnected';
 COMMENT ON COLUMN qbsync.status.ok IS 'nothing is wrong and nothing will be soon; also for connections paused or disconnected by a person, and on a standby';
 COMMENT ON COLUMN qbsync.status.problem IS 'code in qbsync.problem; null when ok';
-COMMENT ON COLUMN qbsync.status.problem_text IS 'what the problem means';
+COMMENT ON COLUMN qbsync.status.problem_text IS 'what the problem means, in the company''s language (policy language)';
 COMMENT ON COLUMN qbsync.status.detail IS 'particulars of the problem';
-COMMENT ON COLUMN qbsync.status.what_to_do IS 'the way out of a problem, or of a pause';
+COMMENT ON COLUMN qbsync.status.what_to_do IS 'the way out of a problem, or of a pause, in the company''s language';
 COMMENT ON COLUMN qbsync.status.since IS 'when the problem was first met; otherwise since when it is in this state';
 COMMENT ON COLUMN qbsync.status.attempts IS 'failed attempts in a row';
 COMMENT ON COLUMN qbsync.status.next_attempt_at IS 'when qbsync tries again by itself';

@@ -58,28 +58,20 @@ COMMENT ON VIEW qbsync.mapped_record IS 'Records of QuickBooks that each mapping
 
 /* Mappings of companies that may be shown, with what the views say of each. */
 CREATE VIEW qbsync.visible_mapping AS
-SELECT v.connection, m.connection_id, m.mapping_id, m.name AS mapping, m.entity, m.family, m.crm_table, v.app_url || g.page_path AS page_url
+SELECT v.connection, m.connection_id, m.mapping_id, m.name AS mapping, m.entity, m.family, m.crm_table, v.app_url || g.page_path AS page_url,
+	coalesce(m.policies ->> 'language', v.language) AS language
 FROM qbsync.visible_connection v
 JOIN qbsync.mapping m ON m.connection_id = v.connection_id
 JOIN qbsync.catalogue g ON g.entity = m.entity;
 COMMENT ON VIEW qbsync.visible_mapping IS 'Mappings of the companies whose data the views show';
+COMMENT ON COLUMN qbsync.visible_mapping.language IS 'of generated words: policy language';
 COMMENT ON COLUMN qbsync.visible_mapping.page_url IS 'base of links to its records'' pages in QuickBooks; the id follows; null when they have none';
 
 CREATE VIEW qbsync.matched AS
 SELECT m.connection, m.connection_id, m.mapping, m.crm_table, l.crm_key, l.entity, l.id, r.name, l.state,
 	r.active AS quickbooks_active, r.deleted_at AS quickbooks_deleted_at,
 	l.origin,
-	CASE l.origin
-		WHEN 'id' THEN 'the CRM record names the QuickBooks id'
-		WHEN 'tax_id' THEN 'the same tax number'
-		WHEN 'name_and_email' THEN 'the same name and e-mail'
-		WHEN 'name_only' THEN 'the same name'
-		WHEN 'email_only' THEN 'the same e-mail'
-		WHEN 'decision' THEN 'a person decided it'
-		WHEN 'created_in_crm' THEN 'made in the CRM from QuickBooks'
-		WHEN 'created_in_quickbooks' THEN 'made in QuickBooks from the CRM'
-		WHEN 'merge' THEN 'merged'
-	END AS how,
+	qbsync.label('origin', l.origin, m.language) AS how,
 	l.linked_at, l.linked_by, l.agreed_at,
 	CASE WHEN r.deleted_at IS NULL THEN m.page_url || l.id END AS url
 FROM qbsync.visible_mapping m
@@ -96,7 +88,7 @@ COMMENT ON COLUMN qbsync.matched.state IS 'linked; crm_missing: the CRM record i
 COMMENT ON COLUMN qbsync.matched.quickbooks_active IS 'false: made inactive in QuickBooks; null for what cannot be';
 COMMENT ON COLUMN qbsync.matched.quickbooks_deleted_at IS 'when it was deleted in QuickBooks, or found to be';
 COMMENT ON COLUMN qbsync.matched.origin IS 'id, tax_id, name_and_email, name_only, email_only, decision, created_in_crm, created_in_quickbooks, merge';
-COMMENT ON COLUMN qbsync.matched.how IS 'origin in words';
+COMMENT ON COLUMN qbsync.matched.how IS 'origin in words, in policy language';
 COMMENT ON COLUMN qbsync.matched.linked_by IS 'who linked them; null when a rule did';
 COMMENT ON COLUMN qbsync.matched.agreed_at IS 'when the two were last compared';
 COMMENT ON COLUMN qbsync.matched.url IS 'its page in QuickBooks; opens in the company the browser is signed in to; null when deleted';
