@@ -236,7 +236,7 @@ begin_call(FunctionCallInfo fcinfo, const TriggerData *trigger)
 
 	if (call == NULL)
 		call = fcinfo->flinfo->fn_extra = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(CaptureCall));
-	if (call->watch == NULL || !call->watch->valid || call->watch->trigger != trigger->tg_trigger->tgoid)
+	if (call->watch == NULL || !call->watch->valid || !call->watch->complete || call->watch->trigger != trigger->tg_trigger->tgoid)
 		call->watch = capture_watch(trigger);
 	return call;
 }

@@ -25,6 +25,7 @@ typedef struct CaptureWatch
 {
 	Oid			trigger;		/* hash key */
 	bool		valid;			/* cleared when the table is altered */
+	bool		complete;		/* all of it was read: an error in the middle leaves it false */
 	Oid			relation;
 	int32		watch_id;
 	int32		mapping_id;		/* a row of the table belongs to that record of the mapping alone; 0: not so */

@@ -198,6 +198,7 @@ capture_watch(const TriggerData *trigger)
 {
 	Relation	relation = trigger->tg_relation;
 	CaptureWatch *watch;
+	MemoryContext context;
 	MemoryContext old;
 	bool		found;
 
@@ -209,24 +210,22 @@ capture_watch(const TriggerData *trigger)
 		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 	}
 	watch = hash_search(watches, &trigger->tg_trigger->tgoid, HASH_ENTER, &found);
-	if (found && watch->valid)
-		return watch;
 	if (!found)
-	{
 		memset((char *) watch + sizeof(Oid), 0, sizeof(CaptureWatch) - sizeof(Oid));
-		watch->context = AllocSetContextCreate(TopMemoryContext, "qbsync capture", ALLOCSET_SMALL_SIZES);
-	}
+	if (watch->valid && watch->complete)
+		return watch;
 
-	old = watch->context;
-	MemoryContextReset(old);
+	context = watch->context ? watch->context : AllocSetContextCreate(TopMemoryContext, "qbsync capture", ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(context);
 	memset((char *) watch + sizeof(Oid), 0, sizeof(CaptureWatch) - sizeof(Oid));
-	watch->context = old;
+	watch->context = context;
 	watch->relation = RelationGetRelid(relation);
 	/* what happens while the arguments are read clears it again */
 	watch->valid = true;
 	old = MemoryContextSwitchTo(watch->context);
 	read_arguments(watch, relation, trigger->tg_trigger);
 	watch->rewritten = is_rewritten(relation);
+	watch->complete = true;
 	MemoryContextSwitchTo(old);
 	return watch;
 }

@@ -48,6 +48,9 @@ send_item_copy(SendCall *call, int place, const SendItem *item)
 	mine->batch_requestid = copy(call, item->batch_requestid);
 	mine->fault = NULL;
 	memset(&mine->record, 0, sizeof(mine->record));
+	mine->settled = false;
+	mine->settle_failures = 0;
+	mine->settle_at = 0;
 	if (item->fault)
 	{
 		mine->fault = MemoryContextAlloc(call->context, sizeof(Fault));
