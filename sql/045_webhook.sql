@@ -185,10 +185,11 @@ SELECT pg_temp.deliver('[{"type":"qbo.customer.merged.v1","time":"2026-11-22T11:
 SELECT * FROM qbsync.sort_webhooks(-1);
 SELECT entity, id FROM qbsync.lookup ORDER BY 1, 2;
 DELETE FROM qbsync.lookup;
-SELECT qbsync.settle_merges(-1);
+SELECT * FROM qbsync.settle_merges(-1);
 SELECT lost_id, kept_id, how, noted_at IS NOT NULL AS noted, referrers_at IS NOT NULL AS referrers FROM qbsync.merged;
 UPDATE qbsync.cursor SET checked_at = clock_timestamp() WHERE connection_id = -1 AND entity = '*';
-SELECT qbsync.settle_merges(-1), qbsync.settle_merges(-1) AS again;
+SELECT * FROM qbsync.settle_merges(-1);
+SELECT * FROM qbsync.settle_merges(-1);
 SELECT entity, id FROM qbsync.lookup ORDER BY 1, 2;
 SELECT qbsync.found_merge(-1, 'customer', '3', '2', 'said') AS known, qbsync.found_merge(-1, 'customer', '2', '1', 'said') AS further,
 	qbsync.found_merge(-1, 'customer', '8', '9', 'said') AS one, qbsync.found_merge(-1, 'customer', '9', '8', 'said') AS circle;
@@ -197,8 +198,35 @@ SELECT qbsync_resolve_id('acme', 'item', '3');
 SELECT qbsync_resolve_id('acme', 'client', '3');
 SELECT qbsync_resolve_id('acne', 'customer', '3');
 -- a survivor that is not here waits until it is
-SELECT qbsync.settle_merges(-1) IS NOT NULL AS went_on;
+SELECT count(*) FROM qbsync.settle_merges(-1);
 SELECT lost_id, kept_id, noted_at IS NOT NULL AS noted FROM qbsync.merged ORDER BY 1;
+
+-- EXT-13: merges that nobody told of: transactions that went to one who lives, to two, to one who does not; nobody left behind
+DELETE FROM qbsync.merged;
+DELETE FROM qbsync.lookup;
+INSERT INTO qbsync.customer (connection_id, id, display_name, active, seen_at, deleted_at)
+	SELECT -1, i::text, 'c' || i, i IN (20, 23), now(), CASE WHEN i = 24 THEN now() END FROM generate_series(20, 29) AS i;
+SELECT qbsync.note_moved(-1, 'customer', 'invoice', '{1,2,3,4,5}', '{21,22,22,25,26}', '{20,20,23,27,20}');
+INSERT INTO qbsync.invoice (connection_id, id, seen_at, customer_id) VALUES (-1, '6', now(), '26');
+SELECT qbsync.note_moved(-1, 'customer', 'payment', '{7}', '{24}', '{23}');
+SELECT qbsync.note_suspects(-1, 'customer', '{28,29}');
+INSERT INTO qbsync.payment (connection_id, id, seen_at, customer_id, create_time) VALUES (-1, '8', now(), '28', now()), (-1, '9', now(), '28', now() - interval '1 day');
+SELECT qbsync.merging(-1), s.* FROM qbsync.settle_merges(-1) s;
+-- of one who is only inactive the newest transaction is asked for, of others what is left
+SELECT entity, id FROM qbsync.lookup ORDER BY 1, 2;
+SELECT s.* FROM qbsync.settle_merges(-1) s;
+DELETE FROM qbsync.lookup;
+SELECT s.* FROM qbsync.settle_merges(-1) s;
+SELECT lost_id, kept_id, how FROM qbsync.merged ORDER BY 1;
+SELECT id, judged_at IS NOT NULL AS judged FROM qbsync.suspect ORDER BY 1;
+SELECT id, qbsync_resolve_id('acme', 'customer', id) FROM unnest('{21,24}'::text[]) AS id;
+-- what is likely becomes certain when it is gone, and what is certain when it is said; never back
+UPDATE qbsync.customer SET deleted_at = now() WHERE id = '21';
+SELECT qbsync.note_suspects(-1, 'customer', '{21,24}');
+DELETE FROM qbsync.lookup;
+SELECT count(*) FROM qbsync.settle_merges(-1);
+SELECT qbsync.found_merge(-1, 'customer', '21', '20', 'likely') AS less, qbsync.found_merge(-1, 'customer', '24', '23', 'said') AS more;
+SELECT lost_id, kept_id, how FROM qbsync.merged ORDER BY 1;
 
 -- gone with the mirror
 SELECT qbsync.purge_mirror(-1);

@@ -264,6 +264,8 @@ BEGIN
 	DELETE FROM qbsync.lookup l WHERE l.connection_id = purge_mirror.connection_id;
 	DELETE FROM qbsync.webhook_event w WHERE w.connection_id = purge_mirror.connection_id;
 	DELETE FROM qbsync.merged g WHERE g.connection_id = purge_mirror.connection_id;
+	DELETE FROM qbsync.moved g WHERE g.connection_id = purge_mirror.connection_id;
+	DELETE FROM qbsync.suspect g WHERE g.connection_id = purge_mirror.connection_id;
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.purge_mirror(integer) IS 'Remove everything mirrored of a company, with its past, cursors and errors';

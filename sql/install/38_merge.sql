@@ -77,14 +77,14 @@ COMMENT ON FUNCTION @extschema@.qbsync_merge(text, text, text) IS 'Two CRM recor
  *								QuickBooks, what the CRM changed since as changed there
  *	repoint, kept linked		with K2: lost_id becomes an alias of K2; K is no longer linked, and (kept_id, K) is shown in
  *								qbsync.duplicate so that people merge K into K2 in the CRM, too (then qbsync_merge(K, K2)) or reject it
- *	review						nothing changes; (kept_id, K) is shown in qbsync.duplicate, and a person links it, calls qbsync_merge or
+ *	review, or ask				nothing changes; (kept_id, K) is shown in qbsync.duplicate, and a person links it, calls qbsync_merge or
  *								rejects it
  *
  * lost_id not linked: only its candidates go.  Aliases with lost_id are left alone, they count for their CRM record already.
  * Called again for the same merge it finds nothing to do.  What it does is written down as a decision, so that it can be
  * undone like one of people.  Returns the number of links changed.
  */
-CREATE FUNCTION qbsync.note_merge(connection_id integer, entity text, lost_id text, kept_id text)
+CREATE FUNCTION qbsync.note_merge(connection_id integer, entity text, lost_id text, kept_id text, ask boolean DEFAULT false)
 RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -108,7 +108,7 @@ BEGIN
 		IF kept.crm_key = its.crm_key AND kept.mapping_id = its.mapping_id THEN
 			-- kept was an alias of this very CRM record: they change places
 			DELETE FROM qbsync.link l WHERE l.connection_id = kept.connection_id AND l.entity = kept.entity AND l.id = kept.id AND l.family = kept.family;
-		ELSIF qbsync.effective_policies(m.mapping_id) ->> 'on_qbo_merge' = 'review' OR kept.mapping_id <> its.mapping_id THEN
+		ELSIF qbsync.effective_policies(m.mapping_id) ->> 'on_qbo_merge' = 'review' OR note_merge.ask OR kept.mapping_id <> its.mapping_id THEN
 			PERFORM qbsync.note_decision(m, its.id, its.crm_key, 'merge',
 				jsonb_build_object('by', 'quickbooks', 'kept_id', note_merge.kept_id, 'ask', true, 'touched', '[]'::jsonb), NULL)
 			WHERE NOT EXISTS (SELECT FROM qbsync.decision d
@@ -126,6 +126,10 @@ BEGIN
 		END IF;
 		DELETE FROM qbsync.conflict c WHERE c.mapping_id = m.mapping_id AND c.id = its.id;
 		DELETE FROM qbsync.crm_error e WHERE e.mapping_id = m.mapping_id AND e.id = its.id;
+		-- people were asked while it was not certain
+		UPDATE qbsync.decision d SET undone_at = clock_timestamp(), undone_by = session_user
+		WHERE d.mapping_id = m.mapping_id AND d.id = its.id AND d.kind = 'merge' AND d.undone_at IS NULL
+		  AND d.arguments -> 'ask' = 'true' AND d.arguments ->> 'by' = 'quickbooks' AND d.arguments ->> 'kept_id' = note_merge.kept_id;
 		PERFORM qbsync.note_decision(m, its.id, its.crm_key, 'merge',
 			jsonb_build_object('by', 'quickbooks', 'winner', coalesce(kept.crm_key, its.crm_key), 'kept_id', note_merge.kept_id,
 				'ask', CASE WHEN kept.crm_key <> its.crm_key THEN true END,
@@ -139,4 +143,4 @@ BEGIN
 	RETURN n;
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.note_merge(integer, text, text, text) IS 'QuickBooks merged lost_id into kept_id: links follow, by policy on_qbo_merge; returns how many changed';
+COMMENT ON FUNCTION qbsync.note_merge(integer, text, text, text, boolean) IS 'QuickBooks merged lost_id into kept_id: links follow, by policy on_qbo_merge; ask: it is not certain, a person decides; returns how many changed';

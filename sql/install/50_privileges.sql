@@ -83,7 +83,7 @@ GRANT EXECUTE ON FUNCTION
 	qbsync.fill_text(text, bigint, text, text, text, text, text), qbsync.view_columns(regclass), qbsync.qualified(regclass)
 TO qbsync_reader;
 GRANT SELECT ON
-	qbsync.webhook_event, qbsync.merged,
+	qbsync.webhook_event, qbsync.merged, qbsync.moved, qbsync.suspect,
 	qbsync.job, qbsync.cursor, qbsync.metered_read, qbsync.error, qbsync.http_log,
 	qbsync.decision, qbsync.standing_decision, qbsync.rejected_pair, qbsync.crm_error, qbsync.send_error, qbsync.history, qbsync.activity
 TO qbsync_operator;

@@ -41,12 +41,13 @@ may_read(Company *company, TimestampTz now)
 	return company->heard_reads > 0;
 }
 
-/* The answer of sort_webhooks(). */
+/* The answer of sort_webhooks() or settle_merges(). */
 typedef struct Sorted
 {
 	Company    *company;
 	bool		poll;
 	bool		look_up;
+	bool		more;
 } Sorted;
 
 /* Unit: what is to be done about the notes? */
@@ -120,12 +121,13 @@ heard_settle_poll(Company *company, TimestampTz started, int64 changes)
 static void
 settle_merges(void *arg)
 {
-	static SqlStatement settle_all = {"SELECT qbsync.settle_merges($1)", 1, {INT4OID}};
+	static SqlStatement settle_all = {"SELECT look_up, more FROM qbsync.settle_merges($1)", 1, {INT4OID}};
 	Sorted	   *sorted = arg;
 	Datum		values[1] = {Int32GetDatum(sorted->company->id)};
 
 	sql_execute(&settle_all, values, NULL);
 	sorted->look_up = DatumGetBool(sql_datum(0, 1, NULL));
+	sorted->more = DatumGetBool(sql_datum(0, 2, NULL));
 }
 
 void
@@ -138,7 +140,10 @@ heard_settle_merges(Company *company)
 		return;
 	company->must_merge = false;
 	if (unit_run("qbsync: following merges", settle_merges, &sorted, &error) == UNIT_DONE)
+	{
 		company->must_lookup |= sorted.look_up;
+		company->must_merge = sorted.more;
+	}
 	else
 		ereport(LOG, (errmsg("qbsync could not follow merges of connection \"%s\"", company->name),
 					  errdetail("%s", error.message), errhint("It is tried again after the next poll.")));

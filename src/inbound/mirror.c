@@ -36,6 +36,7 @@
 #include "inbound/mirror.h"
 #include "inbound/mirror_arrival.h"
 #include "inbound/mirror_error.h"
+#include "inbound/mirror_moved.h"
 #include "inbound/mirror_notify.h"
 #include "inbound/mirror_row.h"
 #include "inbound/mirror_value.h"
@@ -64,6 +65,7 @@ typedef struct Batch
 	MemoryContext context;		/* of the page */
 	Outcome    *outcomes;		/* by record */
 	const char **details;		/* by record: bad fields, or why it is bad; mostly NULL */
+	MirrorMoves moves;			/* traces of merges */
 } Batch;
 
 /* The tables of a page, open for one attempt. */
@@ -205,7 +207,10 @@ apply_deletion(Attempt *attempt, const Record *record, bool found)
 	slot = found ? mirror_table_new_version(attempt->table, true) : mirror_table_new_row(attempt->table);
 	mirror_row_fill_deleted(attempt->table, slot, batch->connection_id, record, deleted_at, batch->started);
 	if (found)
+	{
+		mirror_moved_compare(&batch->moves, batch->plan, attempt->table, NULL, record->id, batch->context);
 		mirror_table_update(attempt->table, slot);
+	}
 	else
 		mirror_table_insert(attempt->table, slot);
 	return OUTCOME_DELETED;
@@ -224,7 +229,10 @@ write_version(Attempt *attempt, const Record *record, Jsonb *json, bool found)
 	slot = found ? mirror_table_new_version(attempt->table, false) : mirror_table_new_row(attempt->table);
 	mirror_row_fill(batch->plan, attempt->table, slot, batch->connection_id, record, json, seen_at, &attempt->bad);
 	if (found)
+	{
+		mirror_moved_compare(&batch->moves, batch->plan, attempt->table, slot, record->id, batch->context);
 		mirror_table_update(attempt->table, slot);
+	}
 	else
 		mirror_table_insert(attempt->table, slot);
 	for (int i = 0; i < batch->plan->nlines; i++)
@@ -535,6 +543,7 @@ mirror_apply(int connection_id, const char *connection_name, const CatalogueEnti
 	if (wanted)
 		settle_arrivals(&batch, &arrivals);
 	settle_outcomes(&batch, connection_name, notify, counts);
+	counts->moved += mirror_moved_settle(&batch.moves, connection_id, entity);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(batch.context);
 }

@@ -22,6 +22,7 @@ typedef struct MirrorCounts
 	int64		unchanged;
 	int64		deleted;		/* newly marked as deleted */
 	int64		stale;			/* a later request knew better */
+	int64		moved;			/* traces of merges: records wait to be looked up (mirror_moved.h) */
 	int64		bad;			/* records that could not be stored; they are in qbsync.error */
 } MirrorCounts;
 

@@ -53,6 +53,7 @@ typedef struct PollFlow
 	bool		truncated;
 	Fault		refusal;		/* why the time is asked for */
 	bool		look_up;		/* webhooks told of records that it did not show */
+	bool		moved;			/* it shows traces of merges */
 	bool		still_asked;	/* somebody asked for a sync after this poll began */
 } PollFlow;
 
@@ -202,6 +203,7 @@ settle_poll(void *arg)
 	}
 	cursor_count_reads(company);
 	changes = counts.inserted + counts.updated + counts.deleted;
+	poll->moved = counts.moved > 0;
 	advance_cursor(poll, changes > 0);
 	if (!poll->truncated)
 		poll->look_up = heard_settle_poll(company, poll->started, changes);
@@ -214,7 +216,7 @@ poll_settled(PollFlow *poll)
 	Company    *company = poll->company;
 
 	company->must_catch_up = false;
-	company->look_again |= company->must_recheck;
+	company->look_again |= company->must_recheck || poll->moved;
 	company->must_lookup |= poll->look_up;
 	company->must_merge |= company->merging;
 	company->poll_heard = false;

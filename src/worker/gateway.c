@@ -209,6 +209,8 @@ begin_work(Company *company)
 		{
 			heard = heard_sort(company);
 			heard_settle_merges(company);
+			if (company->must_merge)
+				heard = now;	/* some at a time */
 		}
 		if (!begin_catching_up(company))
 		{

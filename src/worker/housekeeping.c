@@ -77,6 +77,10 @@ clean_up(void *arg)
 	static SqlStatement reads = {
 		"DELETE FROM qbsync.metered_read WHERE day < (now() AT TIME ZONE 'UTC')::date - 400", 0
 	};
+	static SqlStatement traces[] = {
+		{"DELETE FROM qbsync.moved WHERE moved_at < now() - interval '30 days'", 0},
+		{"DELETE FROM qbsync.suspect WHERE judged_at < now() - interval '30 days'", 0},
+	};
 	bool	   *some_left = arg;
 	Datum		values[2] = {Float8GetDatum((double) qbsync_log_retention)};
 
@@ -85,6 +89,8 @@ clean_up(void *arg)
 		sql_execute(&logs[i], values, NULL);
 	sql_execute(&captures, NULL, NULL);
 	sql_execute(&reads, NULL, NULL);
+	for (int i = 0; i < lengthof(traces); i++)
+		sql_execute(&traces[i], NULL, NULL);
 	values[0] = Float8GetDatum((double) qbsync_history_retention);
 	values[1] = Int64GetDatum(ROWS_AT_ONCE);
 	for (int i = 0; i < lengthof(histories); i++)

@@ -118,7 +118,7 @@ static SqlStatement look_statement = {
 	" c.state NOT IN ('authorizing', 'clone', 'disconnected') AND (c.system_identifier, c.database_id, c.timeline) IS DISTINCT FROM ($1, $2, $3),"
 	" qbsync.polls_held_until(c.connection_id),"
 	" k.webhook_at IS NOT NULL, EXISTS (SELECT FROM qbsync.webhook_event w WHERE w.connection_id = c.connection_id),"
-	" EXISTS (SELECT FROM qbsync.merged g WHERE g.connection_id = c.connection_id AND (g.noted_at IS NULL OR g.referrers_at IS NULL)),"
+	" qbsync.merging(c.connection_id),"
 	" CASE WHEN qbsync.version_days(c.connection_id) > 0 THEN k.past_unknown ELSE k.past_known END,"
 	" EXISTS (SELECT FROM qbsync.send_error f WHERE f.connection_id = c.connection_id AND f.problem = 'settle_fails' AND f.next_attempt_at <= clock_timestamp())"
 	" FROM qbsync.connection c JOIN qbsync.app a ON a.name = c.app JOIN qbsync.environment e ON e.name = a.environment"

@@ -15,14 +15,15 @@ use QbsyncTest;
 
 our @EXPORT = qw(start_receiver);
 
-# Let the database know the simulator's verifier, make the receiver's login, run the receiver as the documentation has it, and have
+# Let the database (postgres, or database => …) know the simulator's verifier, make the receiver's login, run the receiver as the documentation has it, and have
 # the simulator deliver to it.
 sub start_receiver
 {
 	my ($node, $simulator, %settings) = @_;
-	my $self = bless { simulator => $simulator, verifier => $simulator->control('GET', 'webhooks')->{verifier} }, 'QbsyncWebhook';
+	my $database = delete $settings{database} // 'postgres';
+	my $self = bless { database => $database, simulator => $simulator, verifier => $simulator->control('GET', 'webhooks')->{verifier} }, 'QbsyncWebhook';
 	my $hex = unpack 'H*', $self->{verifier};
-	$node->safe_psql('postgres', "CREATE ROLE qbo_receiver LOGIN IN ROLE qbsync_webhook;
+	$node->safe_psql($database, "CREATE ROLE qbo_receiver LOGIN IN ROLE qbsync_webhook;
 		SELECT qbsync_app('my-app', webhook_verifier => convert_from(decode('$hex', 'hex'), 'UTF8'))");
 	my $page = slurp_file(dirname(abs_path(__FILE__)) . '/../../doc/webhooks.md');
 	my ($code) = $page =~ /^```python\n(.*?)^```/ms;
@@ -30,7 +31,7 @@ sub start_receiver
 	$self->{program} = PostgreSQL::Test::Utils::tempdir() . '/receiver.py';
 	append_to_file($self->{program}, $code);
 	$self->{port} = PostgreSQL::Test::Cluster::get_free_port();
-	$self->{connection} = $node->connstr('postgres') . ' user=qbo_receiver';
+	$self->{connection} = $node->connstr($database) . ' user=qbo_receiver';
 	$self->run;
 	$simulator->control('POST', 'webhooks', { url => "http://127.0.0.1:$self->{port}/", retries => [0.2], %settings });
 	return $self;
@@ -97,7 +98,7 @@ sub settled
 	my ($self, $node) = @_;
 	my $simulator = $self->{simulator};
 	await('deliveries', sub { $simulator->control('GET', 'webhooks?after=1000000')->{waiting} == 0 });
-	await('what was heard is read', sub { $node->safe_psql('postgres',
+	await('what was heard is read', sub { $node->safe_psql($self->{database},
 		'SELECT (SELECT count(*) FROM qbsync.webhook_event) + (SELECT count(*) FROM qbsync.lookup)') eq '0' });
 }
 
