@@ -75,6 +75,15 @@ SELECT at, total_before, total_after FROM qbsync.closed_period_change ORDER BY a
 SELECT qbsync_handle_change('invoice', '11', 'catch_up', 'acme');
 SELECT qbsync_handle_change('invoice', '10', 'forget', 'acme');
 
+-- the functions behind take what never was a record, and refuse rows of other tables
+SELECT (qbsync.version_row(NULL::qbsync.customer, ROW(1, 'customer', '7', now(), now(), NULL, NULL, NULL, NULL, NULL, NULL, raw)::qbsync.record_version)).id
+FROM (VALUES ('5'::jsonb), ('[1, {"DisplayName": "x"}]'), ('"x"'), ('{"Line": 5}'), (NULL)) AS v(raw);
+SELECT count(*) FROM (VALUES ('5'::jsonb), ('"x"'), ('{"Line": 5}'), ('{"Line": [5, [1], {"Amount": "x"}]}'), (NULL)) AS v(raw), qbsync.version_lines(NULL::qbsync.invoice_line, 1, '1', v.raw);
+SELECT qbsync.version_row(NULL::qbsync.connection, NULL);
+SELECT qbsync.version_row(NULL::qbsync.invoice_line, NULL);
+SELECT qbsync.version_lines(NULL::qbsync.customer, 1, '1', '{}');
+SELECT qbsync.version_lines(NULL::pg_class, 1, '1', '{}');
+
 -- who may read it
 CREATE ROLE regress_reader IN ROLE qbsync_reader;
 CREATE ROLE regress_vendor_reader IN ROLE qbsync_vendor_reader;

@@ -136,7 +136,8 @@ qbsync_version_row(PG_FUNCTION_ARGS)
 		if (isnull)
 			continue;
 		mirror_row_set(&row, i, datum);
-		if (i == ROW_RAW)
+		/* what is no object never was a record; whoever calls this may say so all the same */
+		if (i == ROW_RAW && JB_ROOT_IS_OBJECT(DatumGetJsonbP(datum)))
 		{
 			mirror_row_find(maker->plan, &DatumGetJsonbP(datum)->root);
 			mirror_row_fill_columns(maker->plan, &row);
@@ -160,7 +161,7 @@ qbsync_version_lines(PG_FUNCTION_ARGS)
 	int			count;
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3) || !JB_ROOT_IS_OBJECT(PG_GETARG_JSONB_P(3)))
 		return (Datum) 0;
 	mirror_row_find(maker->plan, &PG_GETARG_JSONB_P(3)->root);
 	count = mirror_lines_count(maker->plan, maker->lines);
