@@ -51,6 +51,16 @@ def _edit(sim, company, spec, changes=None, label="edit"):
 
 
 def _inactivate(sim, company, spec):
+    """Make inactive; what is owed stays, or is written off first (switch inactivation)."""
+    entity, record = _entity(spec), company.record(spec["entity"], spec.get("id", ""))
+    if sim.settings["inactivation"] == "journal_entry" and entity.name == "Customer" and record and record.obj["Balance"]:
+        amount, ref = record.obj["Balance"], {"Type": "Customer", "EntityRef": {"value": record.id}}
+        sides = ("Credit", "Debit") if amount > 0 else ("Debit", "Credit")
+        accounts = company.values["accounts"]
+        perform(sim, company, ENTITIES["JournalEntry"], "create", {"CurrencyRef": record.obj["CurrencyRef"], "Line": [
+            {"Amount": abs(amount), "DetailType": "JournalEntryLineDetail", "JournalEntryLineDetail": {
+                "PostingType": side, "AccountRef": {"value": account}} | extra}
+            for side, account, extra in zip(sides, (accounts["receivable"], accounts["opening"]), ({"Entity": ref}, {}))]})
     return _edit(sim, company, spec, {"Active": False}, "inactivate")
 
 

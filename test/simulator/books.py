@@ -22,6 +22,7 @@ ZERO = Decimal(0)
 
 def journal_entry(change, obj: dict, old: dict | None, include: set, ui: bool = False) -> None:
     """Debits and credits that are equal; customers and vendors on the lines that concern what they owe."""
+    forms.check_deposited(old)
     forms.dated(change, obj, old)
     references.resolve_all(change, ENTITIES["JournalEntry"], obj, old)
     forms.counted(change, "JournalEntry", obj, old)

@@ -9,18 +9,27 @@ import acts
 from errors import Fault
 from jsontext import money
 
+ZERO = Decimal(0)
 _WEIGHTS = {"create_customer": 8, "edit_customer": 15, "create_invoice": 18, "edit_invoice": 14,
             "pay": 16, "overpay": 3, "unpay": 4, "void_invoice": 4, "void_payment": 2,
             "delete_invoice": 5, "delete_payment": 4, "inactivate": 4, "reactivate": 3, "merge": 2,
             "edit_item": 3, "edit_term": 1, "touch": 2, "email": 3, "move_invoice": 2,
             "create_estimate": 4, "edit_estimate": 4, "answer_estimate": 4, "invoice_estimate": 3, "delete_estimate": 2}
 
+# Further kinds, done when they are named (or "all" is).
+_MORE = {"create_vendor": 4, "edit_vendor": 4, "create_bill": 10, "edit_bill": 5, "pay_bill": 8, "delete_bill": 3,
+         "delete_bill_payment": 2, "void_bill_payment": 2, "create_credit": 6, "apply_credit": 5, "delete_credit": 2,
+         "create_receipt": 5, "void_receipt": 2, "deposit": 4, "delete_deposit": 2, "create_purchase": 6, "delete_purchase": 2,
+         "create_order": 3, "bill_order": 3, "create_vendor_credit": 3, "create_entry": 4, "delete_entry": 1, "transfer": 2,
+         "create_hours": 3, "edit_account": 2, "merge_vendor": 1, "attach": 2}
+
 
 def run(sim, company, seed, n: int, only=None) -> dict:
     """n accepted changes (at most 20 tries each); reports what was done."""
     rng = random.Random(f"{seed}")
-    kinds = only or list(_WEIGHTS)
-    weights = [_WEIGHTS[k] for k in kinds]
+    known = _WEIGHTS | _MORE
+    kinds = list(known) if only == ["all"] else only or list(_WEIGHTS)
+    weights = [known[k] for k in kinds]
     done: list = []
     tries = 0
     while len(done) < n and tries < 20 * n:
@@ -160,6 +169,84 @@ def _edit_term(company, rng):
                  {"DiscountDays": rng.randrange(0, 30)})
 
 
+def _name(company, entity: str, rng):
+    record = _pick(company, entity, rng, lambda r: r.active)
+    return record and {"value": record.id}
+
+
+def _amount(rng) -> Decimal:
+    return money(Decimal(rng.randrange(1, 100000)) / 100)
+
+
+def _spent(company, rng) -> list:
+    return [{"Amount": _amount(rng), "DetailType": "AccountBasedExpenseLineDetail", "Description": _word(rng),
+             "AccountBasedExpenseLineDetail": {"AccountRef": {"value": rng.choice(["90", "91", "92"])}}}
+            for _ in range(rng.randrange(1, 4))]
+
+
+def _make(entity: str, what):
+    """A new object made of what a function gives, unless something it needs is not there."""
+    def make(company, rng):
+        obj = what(company, rng)
+        return obj and None not in obj.values() and {"act": "create", "entity": entity, "object": obj} or None
+    return make
+
+
+def _apply(payer: str, name: str, charge: str, credit: str = ""):
+    """A payment of part of something open; with a credit, by that alone."""
+    def obj(company, rng):
+        record = _pick(company, charge, rng, lambda r: r.parse()["Balance"] > 0)
+        if not record:
+            return None
+        target, lines, total = record.obj, [], ZERO
+        amount = max(money(target["Balance"] * rng.randrange(10, 101) / 100), Decimal("0.01"))
+        whose = target[name]["value"]
+        if credit:
+            found = _pick(company, credit, rng, lambda r: r.parse()["Balance"] > 0 and r.parse()[name]["value"] == whose)
+            if not found:
+                return None
+            amount = min(amount, found.obj["Balance"])
+            lines = [{"Amount": amount, "LinkedTxn": [{"TxnId": found.id, "TxnType": credit}]}]
+        else:
+            total = amount
+        lines.append({"Amount": amount, "LinkedTxn": [{"TxnId": record.id, "TxnType": charge}]})
+        way = {"PayType": "Check", "CheckPayment": {"BankAccountRef": {"value": "1"}}} if payer == "BillPayment" else {}
+        return {name: {"value": whose}, "TotalAmt": total, "Line": lines} | way
+    return _make(payer, obj)
+
+
+def _deposit(company, rng):
+    record = _pick(company, "Payment", rng, lambda r: not r.parse()["LinkedTxn"] and r.parse()["TotalAmt"] > 0)
+    return record and {"DepositToAccountRef": {"value": "1"}, "Line": [
+        {"Amount": record.obj["TotalAmt"], "LinkedTxn": [{"TxnId": record.id, "TxnType": "Payment"}]}]}
+
+
+def _entry(company, rng):
+    amount, customer = _amount(rng), _name(company, "Customer", rng)
+    side = lambda kind, account, **more: {"Amount": amount, "DetailType": "JournalEntryLineDetail", "JournalEntryLineDetail": {
+        "PostingType": kind, "AccountRef": {"value": account}} | more}
+    if rng.random() < 0.5 and customer:
+        return {"Line": [side("Debit", "84", Entity={"Type": "Customer", "EntityRef": customer}), side("Credit", "95")]}
+    return {"Line": [side("Debit", "91"), side("Credit", "95")]}
+
+
+def _bill_order(company, rng):
+    record = _pick(company, "PurchaseOrder", rng, lambda r: r.parse()["POStatus"] == "Open")
+    return record and {"VendorRef": {"value": record.obj["VendorRef"]["value"]}, "Line": _spent(company, rng),
+                       "LinkedTxn": [{"TxnId": record.id, "TxnType": "PurchaseOrder"}]}
+
+
+def _hours(company, rng):
+    return {"NameOf": "Employee", "EmployeeRef": _name(company, "Employee", rng), "Hours": rng.randrange(1, 9),
+            "Description": _word(rng), "ItemRef": {"value": company.values["default_item"]}}
+
+
+def _merge_vendor(company, rng):
+    loser, survivor = (_pick(company, "Vendor", rng, lambda r: r.active) for _ in range(2))
+    return loser and survivor and loser is not survivor and {
+        "act": "merge", "entity": "Vendor", "id": loser.id, "into": survivor.id} or None
+
+
 _MAKERS = {"create_customer": _create_customer, "edit_customer": _edit_customer,
            "create_invoice": _create("Invoice"), "edit_invoice": _edit_invoice, "pay": _pay,
            "overpay": _overpay, "merge": _merge, "edit_item": _edit_item, "edit_term": _edit_term,
@@ -172,4 +259,24 @@ _MAKERS = {"create_customer": _create_customer, "edit_customer": _edit_customer,
            "delete_invoice": _on("delete", "Invoice"), "delete_payment": _on("delete", "Payment"),
            "inactivate": _on("inactivate", "Customer", lambda r: r.active),
            "reactivate": _on("reactivate", "Customer", lambda r: not r.active),
-           "touch": _on("touch", "Customer"), "email": _on("email", "Invoice")}
+           "touch": _on("touch", "Customer"), "email": _on("email", "Invoice"),
+           "create_vendor": _make("Vendor", lambda c, r: {"DisplayName": "Fournisseur " + _word(r)}),
+           "edit_vendor": lambda c, r: _edit("Vendor", _pick(c, "Vendor", r, lambda v: v.active), {"CompanyName": _word(r)}),
+           "create_bill": _make("Bill", lambda c, r: {"VendorRef": _name(c, "Vendor", r), "Line": _spent(c, r)}),
+           "edit_bill": lambda c, r: _edit("Bill", _pick(c, "Bill", r), {"Line": _spent(c, r)}),
+           "pay_bill": _apply("BillPayment", "VendorRef", "Bill"), "delete_bill": _on("delete", "Bill"),
+           "delete_bill_payment": _on("delete", "BillPayment"), "void_bill_payment": _on("void", "BillPayment"),
+           "create_credit": _create("CreditMemo"), "apply_credit": _apply("Payment", "CustomerRef", "Invoice", "CreditMemo"),
+           "delete_credit": _on("delete", "CreditMemo"), "create_receipt": _create("SalesReceipt"),
+           "void_receipt": _on("void", "SalesReceipt"), "deposit": _make("Deposit", _deposit),
+           "delete_deposit": _on("delete", "Deposit"), "create_purchase": _make("Purchase", lambda c, r: {
+               "PaymentType": "Cash", "AccountRef": {"value": "1"}, "Line": _spent(c, r)}),
+           "delete_purchase": _on("delete", "Purchase"), "create_order": _make("PurchaseOrder", lambda c, r: {
+               "VendorRef": _name(c, "Vendor", r), "APAccountRef": {"value": "33"}, "Line": _spent(c, r)}),
+           "bill_order": _make("Bill", _bill_order), "create_vendor_credit": _make("VendorCredit", lambda c, r: {
+               "VendorRef": _name(c, "Vendor", r), "Line": _spent(c, r)}),
+           "create_entry": _make("JournalEntry", _entry), "delete_entry": _on("delete", "JournalEntry"),
+           "transfer": _make("Transfer", lambda c, r: {"FromAccountRef": {"value": "1"}, "ToAccountRef": {"value": "88"},
+                                                       "Amount": _amount(r)}),
+           "create_hours": _make("TimeActivity", _hours), "merge_vendor": _merge_vendor, "attach": _on("attach", "Invoice"),
+           "edit_account": lambda c, r: _edit("Account", _pick(c, "Account", r, lambda a: a.active), {"Description": _word(r)})}

@@ -225,7 +225,8 @@ _CHOICES = {"cdc_cap": ("total", "per_entity"), "throttle_body": ("gateway", "fa
             "name_folding": ("case", "accents"), "characters": ("any", "bmp", "latin1", "latin1_altered"),
             "email_list_fault": ("2210", "6000"), "sparse_empty": ("clear", "ignore"),
             "sparse_null": ("ignore", "clear"), "fault_elements": ("named", "empty", "absent"),
-            "status_6190": (400, 403), "account_balances": ("touch", "silent"), "ast_override": ("ignore", "honour")}
+            "status_6190": (400, 403), "account_balances": ("touch", "silent"), "ast_override": ("ignore", "honour"),
+            "inactivation": ("keep", "journal_entry")}
 
 
 def check_setting(name: str, value) -> None:

@@ -48,8 +48,28 @@ def of_name(change, obj: dict, old: dict | None) -> None:
         obj["CurrencyRef"] = reference(change, "CurrencyRef", code)
     if old is None and code != own and not any(
             r.obj["Code"] == code for r in company.tables["CompanyCurrency"].by_created):
-        new = change.add("CompanyCurrency", {"Id": "", "SyncToken": "0", "domain": "QBO", "sparse": False, "MetaData": {}})
-        new.update({"Code": code, "Name": name_of(company, code), "Active": True})
+        _added(change, "CompanyCurrency", {"Code": code, "Name": name_of(company, code), "Active": True})
+        _own_accounts(change, code)
+
+
+def _added(change, entity: str, fields: dict) -> dict:
+    new = change.add(entity, {"Id": "", "SyncToken": "0", "domain": "QBO", "sparse": False, "MetaData": {}})
+    new.update(fields)
+    return new
+
+
+def _own_accounts(change, code: str) -> None:
+    """Receivables and payables in a currency that is new."""
+    held = change.company.values["accounts"]
+    for what in ("receivable", "payable"):
+        if change.get("Account", held.get(f"{what} {code}", "")):
+            continue
+        like = change.get("Account", held[what])
+        name = f"{like['Name']} - {code}"
+        new = _added(change, "Account", {k: like[k] for k in ("Classification", "AccountType", "AccountSubType")} | {
+            "Name": name, "FullyQualifiedName": name, "SubAccount": False, "Active": True, "CurrentBalance": Decimal(0),
+            "CurrentBalanceWithSubAccounts": Decimal(0), "CurrencyRef": reference(change, "CurrencyRef", code)})
+        held[f"{what} {code}"] = new["Id"]
 
 
 _MISMATCH = ("Business Validation Error: Invalid Currency: The currency of the transaction is invalid for customer / "

@@ -44,7 +44,8 @@ _TYPE_OF = {sub: kind for kind, subs in SUB_TYPES.items() for sub in subs.split(
 def account_of(change, what: str, currency: str = "") -> str:
     """The id of an account, by itself or by what QuickBooks uses it for; receivables and payables are per currency."""
     held = change.company.values["accounts"]
-    return held.get(f"{what} {currency}") or held.get(what, what)
+    own = held.get(f"{what} {currency}", "")
+    return own if own and change.get("Account", own) else held.get(what, what)
 
 
 def standard(change, what: str, currency: str = "") -> dict:

@@ -57,6 +57,8 @@ def vendor(change, obj: dict, old: dict | None, include: set, ui: bool = False) 
     obj.setdefault("Active", True)
     obj.setdefault("Vendor1099", False)
     obj["Balance"] = old["Balance"] if old else ZERO
+    if old and old["Active"] and not obj["Active"] and old["Balance"] and not ui:
+        raise Fault(6220, "Active")
     may_rest(change, obj, old, ui)
     follow_activity(change, "Vendor", obj, old)
     claim(change, "Name", "Vendor", obj, obj["DisplayName"], "DisplayName")

@@ -41,7 +41,8 @@ def _named(change, name: str, target: str, key: str, old: dict | None) -> dict:
     unchanged = old is not None and old.get("value") == key
     if ENTITIES[target].name_list and not found.get("Active", True) and not unchanged:
         raise _inactive(name, target, key)
-    return {"value": key, "name": label(found)} if target != "CustomerType" else {"value": key}
+    named = label(found)
+    return {"value": key, "name": named} if named and target != "CustomerType" else {"value": key}
 
 
 def check_feature(change, name: str, target: str) -> None:
@@ -86,7 +87,7 @@ def resolve_all(change, entity, obj: dict, old: dict | None) -> None:
 
 def label(obj: dict) -> str:
     """What a reference to an object calls it."""
-    return obj.get("DisplayName") or obj.get("FullyQualifiedName") or obj["Name"]
+    return obj.get("DisplayName") or obj.get("FullyQualifiedName") or obj.get("Name", "")
 
 
 # -- All references to one object ---------------------------------------------------

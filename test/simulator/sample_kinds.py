@@ -174,16 +174,10 @@ def _sales(b: Builder, kind: Kind, customers: list[str]) -> None:
 
 
 def _foreign(b: Builder, kind: Kind) -> None:
-    """Customers and vendors in three currencies, with the rates of some days and receivables of their own."""
+    """Customers and vendors in three currencies, and the rates of some days."""
     for days, euro, dollar in ((300, "0.86", "0.79"), (60, "0.845", "0.775"), (5, "0.8525", "0.7612")):
         for code, rate in (("EUR", euro), ("USD", dollar)):
             b.do("ExchangeRate", "update", {"SourceCurrencyCode": code, "Rate": Decimal(rate), "AsOfDate": b.day(days)})
-    for code, id, other in (("EUR", "201", "202"), ("USD", "203", "204")):
-        ref = {"CurrencyRef": {"value": code, "name": currencies.name_of(b.company, code)}}
-        b.plant("Account", {
-            id: sample_lists.account(f"Debtors - {code}", "Accounts Receivable", "AccountsReceivable", **ref),
-            other: sample_lists.account(f"Creditors - {code}", "Accounts Payable", "AccountsPayable", **ref)})
-        b.company.values["accounts"] |= {f"receivable {code}": id, f"payable {code}": other}
     euro = b.customer("Café Zürich GmbH", CurrencyRef={"value": "EUR"})
     dollar = b.customer("Brooklyn Gardens LLC", CurrencyRef={"value": "USD"})
     vendor = b.do("Vendor", "create", {"DisplayName": "Floricultura Łódź", "CurrencyRef": {"value": "EUR"}})

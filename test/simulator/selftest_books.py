@@ -57,7 +57,7 @@ class CreditTest(Books):
     def test_a_credit_memo_is_applied_by_a_payment(self):
         who = self.customer("Crédit appliqué")["Id"]
         made = self.invoice(who, sale(100))
-        credit = self.make("CreditMemo", {"CustomerRef": {"value": who}, "Line": [sale(40)]})
+        credit = self.make("CreditMemo", {"CustomerRef": {"value": who}, "Line": [sale(40)], "InvoiceRef": {"value": made["Id"]}})
         self.assertEqual((credit["RemainingCredit"], credit["Balance"], self.owed("Customer", who)), (40, 40, 60))
         self.refused("6000", self.sim.post("payment", {"CustomerRef": {"value": who}, "TotalAmt": 0, "Line": [
             applied(41, "Invoice", made["Id"]), applied(40, "CreditMemo", credit["Id"])]}))
@@ -124,6 +124,7 @@ class PurchaseTest(Books):
         self.assertEqual((made["Balance"], made["LinkedTxn"], made["SyncToken"]),
                          (70, [{"TxnId": paid["Id"], "TxnType": "BillPaymentCheck"}], "1"))
         self.assertEqual((self.owed("Vendor", who), self.balance("1") - bank), (70, -50))
+        self.refused("6220", self.edit("Vendor", who, Active=False))
         credit = self.make("VendorCredit", {"VendorRef": {"value": who}, "Line": [spent(30)]})
         self.assertEqual((credit["Balance"], self.owed("Vendor", who)), (30, 40))
         card = self.make("BillPayment", {"VendorRef": {"value": who}, "TotalAmt": 40, "PayType": "CreditCard",
@@ -359,6 +360,28 @@ class ListTest(Books):
         self.refused("610", self.sim.get("vendor/" + loser))
         status, _, body = self.sim.raw("POST", "/control/act", json.dumps({"act": "merge", "entity": "Account", "id": "4", "into": "88"}))
         self.assertEqual(code(json.loads(body)), "6000")
+
+    def test_what_is_owed_is_written_off_if_so_set(self):
+        self.sim.control("POST", "settings", {"inactivation": "journal_entry"})
+        who = self.customer("Radié")["Id"]
+        self.invoice(who, sale(12))
+        self.sim.act("inactivate", entity="Customer", id=who)
+        self.assertEqual((self.owed("Customer", who), self.read("customer", who)["Active"]), (0, False))
+        entry = self.sim.rows("SELECT * FROM JournalEntry ORDERBY MetaData.CreateTime DESC")[0]
+        self.assertEqual(entry["Line"][0]["JournalEntryLineDetail"]["Entity"]["EntityRef"]["value"], who)
+        self.sim.control("POST", "settings", {"inactivation": "keep"})
+
+    def test_renames_reach_references_if_so_set(self):
+        vendor, top = self.vendor("Ancien nom"), self.make("Account", {"Name": "Ancien", "AccountType": "Expense"})["Id"]
+        made = self.bill(vendor, spent(1, top))
+        for mode, name, token in (("keep", "Ancien", "0"), ("silent", "Nouveau 1", "0"), ("touch", "Nouveau 2", "0")):
+            self.sim.control("POST", "settings", {"rename_in_transactions": mode})
+            self.accepted(self.edit("Vendor", vendor, DisplayName=name + " nom"))
+            self.accepted(self.edit("Account", top, Name=name))
+            bill = self.read("bill", made["Id"])
+            account = bill["Line"][0]["AccountBasedExpenseLineDetail"]["AccountRef"]["name"]
+            self.assertEqual((bill["VendorRef"]["name"], account, bill["SyncToken"]), (name + " nom", name, token))
+        self.sim.control("POST", "settings", {"rename_in_transactions": "keep"})
 
     def test_balances_follow_silently_if_so_set(self):
         who, since = self.customer("Silencieux")["Id"], self.sim.control("GET", "info")["time"]

@@ -31,7 +31,7 @@ SETTINGS = {
     "phone_length": 30, "email_list_fault": "2210", "sparse_empty": "clear", "sparse_null": "ignore",
     "fault_elements": "named", "status_6190": 400, "deleted_suffix": " (deleted)", "voided_text": "Voided",
     "token_step": 1, "index_delay": 0, "requestid_life": 14400, "requestid_failed": "replay", "requestid_running": "600",
-    "account_balances": "touch", "ast_override": "ignore",
+    "account_balances": "touch", "inactivation": "keep", "ast_override": "ignore",
     "batch_items": 30, "batch_order": "shuffled", "batch_options_data": "refuse", "batch_metered": "item",
 }
 
