@@ -185,7 +185,7 @@ def _rename_company(sim, company, spec):
 def _company_value(sim, company, spec):
     """Values of the simulation itself: tax_mode manual|none, suspended true|false, ids of customers with unbilled charges."""
     for name, value in spec.get("set", {}).items():
-        if name not in ("tax_mode", "suspended", "doc_number", "warn_duplicates", "unbilled", "custom_fields", "nexus"):
+        if name not in ("tax_mode", "suspended", "doc_number", "warn_duplicates", "unbilled", "matched", "settled", "custom_fields", "nexus"):
             raise ActError(f"unknown value {name}")
         company.values[name] = value
     sim.file.save(sim.company_state(company))

@@ -26,6 +26,7 @@ def journal_entry(change, obj: dict, old: dict | None, include: set, ui: bool = 
     forms.dated(change, obj, old)
     references.resolve_all(change, ENTITIES["JournalEntry"], obj, old)
     forms.counted(change, "JournalEntry", obj, old)
+    forms.warned(change, "WarnDuplicateJournalNumber", "JournalEntry", obj, old, include)
     currencies.transaction(change, obj, None, ui)
     obj.setdefault("Adjustment", False)
     obj.pop("TxnTaxDetail", None)

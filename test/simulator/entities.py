@@ -82,6 +82,8 @@ VENDOR = Entity("Vendor", rules="names.VENDOR", family="Vendor", name_list=True,
     "AcctNum": S(100), "TaxIdentifier": S(20), "Vendor1099": B(), "TermRef": REF("Term"),
     "CurrencyRef": REF("Currency", "c"), "BillRate": N(), "CostRate": N(), "Balance": N("rf"),
     "T4AEligible": B(), "T5018Eligible": B(), "OtherContactInfo": ANY(), "Source": S(50, "r"),
+    "APAccountRef": REF("Account"), "HasTPAR": B(), "VendorPaymentBankDetail": ANY(), "TaxReportingBasis": S(50),
+    "GSTIN": S(15), "GSTRegistrationType": S(15), "BusinessNumber": S(10),
     "V4IDPseudonym": S(100, "r")})
 
 EMPLOYEE = Entity("Employee", rules="names.EMPLOYEE", family="Employee", name_list=True, unique="Name", fields={

@@ -75,6 +75,12 @@ def counted(change, entity: str, obj: dict, old: dict | None) -> None:
         obj["DocNumber"] = str(numbers[entity])
 
 
+def warned(change, preference: str, entity: str, obj: dict, old: dict | None, include: set) -> None:
+    """Refuse a number that is taken where a preference warns of it."""
+    if {"Name": preference, "Value": "true"} in change.company.preference("OtherPrefs", "NameValue", []):
+        own_number(change, entity, obj, old, include)
+
+
 def _kept_number(obj: dict, old: dict | None) -> bool:
     if not obj.get("DocNumber") and old and old.get("DocNumber"):
         obj["DocNumber"] = old["DocNumber"]

@@ -137,8 +137,18 @@ def _sales_line(change, line: dict, before: dict | None, obj: dict) -> None:
     if found and found["Type"] in ("Category", "Group"):
         raise Fault(6440, "Line", "A category or a bundle cannot be the item of a line.")
     detail["ItemRef"] = item
+    _tracked(detail, found, obj)
     taxes.line(change, obj, detail, was)
     _class(change, detail, was)
+
+
+def _tracked(detail: dict, item: dict | None, obj: dict) -> None:
+    """Items whose quantity is tracked need one, and a start date that is past."""
+    if item and item["Type"] == "Inventory":
+        if "Qty" not in detail:
+            raise Fault(6520, "Line.Qty")
+        if obj["TxnDate"] < item["InvStartDate"]:
+            raise Fault(6270, "TxnDate")
 
 
 def _class(change, detail: dict, was: dict) -> None:
@@ -206,6 +216,7 @@ def _expense(change, line: dict, kind: str, was: dict, obj: dict) -> None:
             raise Fault(6440, "Line", "A category or a bundle cannot be the item of a line.")
         if "ExpenseAccountRef" not in item:
             raise Fault(6430, "Line.ItemRef", "Invalid account type used : the item has no expense account.")
+        _tracked(detail, item, obj)
     if "CustomerRef" in detail:
         detail["CustomerRef"] = references.resolve(change, "Line.CustomerRef", REF("Customer"), detail["CustomerRef"],
                                                    was.get("CustomerRef"))

@@ -166,6 +166,7 @@ def purchase(change, obj: dict, old: dict | None, include: set, ui: bool = False
     currencies.check_account(change, obj, "AccountRef")
     if obj["PaymentType"] == "Check":
         forms.counted(change, "Purchase", obj, old)
+        forms.warned(change, "WarnDuplicateCheckNumber", "Purchase", obj, old, include)
         obj.setdefault("PrintStatus", "NotSet")
     obj["LinkedTxn"] = copy(old["LinkedTxn"]) if old else []
     _total(change, obj, old)

@@ -95,6 +95,9 @@ class CreditTest(Books):
         sold = self.make("SalesReceipt", {"CustomerRef": {"value": who}, "Line": [sale(10)], "PaymentRefNum": "7"})
         self.assertEqual((sold["Balance"], sold["TotalAmt"], self.owed("Customer", who), self.balance("4") - cash), (0, 10, 0, 10))
         self.assertNotIn("CustomerRef", self.sim.act("create", entity="SalesReceipt", object={"Line": [sale(1)]}))
+        self.sim.act("company_value", set={"settled": [sold["Id"]]})
+        self.refused("6450", self.void("SalesReceipt", sold["Id"]))
+        self.sim.act("company_value", set={"settled": []})
         void = self.accepted(self.void("SalesReceipt", sold["Id"]))
         self.assertEqual((void["TotalAmt"], void["PrivateNote"], void["SyncToken"]), (0, "Voided", "1"))
         self.refused("2020", self.sim.post("refundreceipt", {"CustomerRef": {"value": who}, "Line": [sale(10)]}))
@@ -185,6 +188,11 @@ class PurchaseTest(Books):
         self.refused("6430", self.sim.post("purchase", body | {"PaymentType": "Check"}))
         self.refused("2600", self.sim.post("purchase", body | {"PaymentType": "Cash", "AccountRef": {"value": "1"}, "Credit": True}))
         self.refused("2020", self.sim.post("purchase", {"PaymentType": "Cash", "Line": [spent(1)]}))
+        check = body | {"PaymentType": "Check", "AccountRef": {"value": "1"}, "DocNumber": "8001"}
+        check = self.make("Purchase", check), self.refused("6140", self.sim.post("purchase", check))
+        self.sim.act("company_value", set={"matched": [check[0]["Id"]]})
+        self.refused("6480", self.delete("Purchase", check[0]["Id"]))
+        self.sim.act("company_value", set={"matched": []})
         self.make("Purchase", body | {"Credit": True, "Line": [spent(2.5)]})
         self.assertEqual(self.balance("35") - card, 10)
         self.assertEqual(len(self.sim.rows("SELECT * FROM Purchase WHERE PaymentType = 'CreditCard' AND TotalAmt = '12.50'")), 1)
@@ -323,6 +331,15 @@ class ListTest(Books):
         self.refused("5030", self.sim.post("companycurrency", {"Code": "EUR"}))
         self.refused("5030", self.sim.post("exchangerate", {"SourceCurrencyCode": "EUR", "Rate": 1}))
         self.sim.act("preference", set={"AccountingInfoPrefs": {"ClassTrackingPerTxnLine": False, "TrackDepartments": False}})
+
+    def test_tracked_items(self):
+        who, made = self.customer("Stock")["Id"], self.make("Item", {
+            "Name": "Pelle", "Type": "Inventory", "QtyOnHand": 5, "InvStartDate": "2026-01-01", "IncomeAccountRef": {"value": "79"},
+            "ExpenseAccountRef": {"value": "80"}, "AssetAccountRef": {"value": "81"}})
+        body = {"CustomerRef": {"value": who}, "TxnDate": "2026-02-01", "Line": [sale(4, ItemRef={"value": made["Id"]}, Qty=1)]}
+        self.make("Invoice", body)
+        self.refused("6270", self.sim.post("invoice", body | {"TxnDate": "2025-12-31"}))
+        self.refused("6520", self.sim.post("invoice", body | {"Line": [sale(4, ItemRef={"value": made["Id"]})]}))
 
     def test_tax_service(self):
         agency = self.sim.rows("SELECT * FROM TaxAgency")[0]["Id"]

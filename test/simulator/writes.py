@@ -181,6 +181,8 @@ def delete(change, entity: Entity, body: dict, ui: bool = False) -> dict:
     clean(entity, body, change.settings)
     old = _current(change, entity, body, ui)
     obj = change.edit(entity.name, old["Id"])
+    if old["Id"] in change.company.values.get("matched", ()) and entity.family == "Txn":
+        raise Fault(6480)
     if _rules(entity).delete:
         _rules(entity).delete(change, obj)
     change.remove(entity.name, old["Id"])
@@ -193,6 +195,8 @@ def void(change, entity: Entity, body: dict, ui: bool = False) -> dict:
         raise Fault(500, "", f"Operation is not supported: void {entity.name}")
     clean(entity, body, change.settings)
     old = _current(change, entity, body, ui)
+    if old["Id"] in change.company.values.get("settled", ()):
+        raise Fault(6450)
     obj = change.edit(entity.name, old["Id"], bump=True)
     _rules(entity).void(change, obj)
     balances.settle(change)
