@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import documents
 import merges
 import writes
 from entities import ENTITIES
 from errors import Fault
 from jsontext import money
-from clock import stamp
 
 
 class ActError(Exception):
@@ -92,18 +92,11 @@ def _unpay(sim, company, spec):
                    {"Id": spec.get("id"), "sparse": True, "Line": []}, "unpay")
 
 
-_EMAILED = ("Invoice", "Estimate", "CreditMemo", "SalesReceipt", "RefundReceipt", "PurchaseOrder")
-
-
 def _email(sim, company, spec):
-    entity = spec.get("entity", "Invoice")
-    if entity not in _EMAILED:
-        raise ActError(f"{entity} cannot be e-mailed")
-    change, id = _held(sim, company, entity, spec)
-    obj = change.edit(entity, id, bump=True)
-    obj["EmailStatus"] = "EmailSent"
-    obj["DeliveryInfo"] = {"DeliveryType": "Email", "DeliveryTime": stamp(int(change.now))}
-    sim.commit(change, "email", entity, id)
+    entity = _entity({"entity": "Invoice"} | spec)
+    change = sim.change(company, "ui")
+    obj = documents.email(change, entity, spec.get("id", ""))
+    sim.commit(change, "email", entity.name, obj["Id"])
     return obj
 
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 import batch
 import cdc
 import currencies
+import documents
 import query as query_language
 import taxes
 import writes
@@ -160,7 +161,7 @@ def _serve(sim, request: Request) -> Answer:
         status, body = _dispatch(sim, request)
         if status == 200:
             sim.limits.metered(request.realm, next(iter(request.kinds & READS - {"companyinfo", "preferences"}), ""))
-        return reply(request, status, body)
+        return Answer(status, body, "application/pdf") if body.startswith(b"%PDF") else reply(request, status, body)
     except Interrupted:
         raise
     except Fault as fault:
@@ -221,6 +222,10 @@ def _dispatch(sim, request: Request) -> tuple[int, bytes]:
     if (resource, id, rest, request.method) == ("taxservice", "taxcode", None, "POST"):
         return _tax_service(sim, company, request)
     entity = BY_PATH.get(resource)
+    if entity and (rest, request.method) == ("send", "POST"):
+        return _send(sim, company, entity, id, request)
+    if entity and (rest, request.method) == ("pdf", "GET"):
+        return 200, _pdf(company, entity, id, request)
     if entity is None or rest:
         raise Fault(500, "", f"Operation is not supported: no resource {resource}")
     if request.method == "GET":
@@ -339,6 +344,25 @@ def _write(sim, company, entity, request: Request) -> tuple[int, bytes]:
         said = dumps(fault.body(envelope_time(sim.clock.now()), sim.settings["fault_elements"])).encode()
         sim.replies.refusal(key, digest, fault, said)
         return fault.status, said
+
+
+def _send(sim, company, entity, id: str, request: Request) -> tuple[int, bytes]:
+    """POST /invoice/301/send: an empty body of its own type."""
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind != "application/octet-stream" or request.body:
+        raise Fault(1050, "", f"Invalid content type : {kind}", 415)
+    change = sim.change(company, "api")
+    documents.email(change, entity, id, request.parameters.get("sendTo", ""))
+    return 200, sim.commit(change, "email", entity.name, id,
+                           lambda records: _envelope(sim, b'"%s":%s' % (entity.name.encode(), records[0][1].data)))
+
+
+def _pdf(company, entity, id: str, request: Request) -> bytes:
+    if "application/pdf" not in request.headers.get("accept", "").lower():
+        raise Fault(500, "", "Operation is not supported: pdf as JSON")
+    if company.record(entity.name, id) is None:
+        raise writes.not_found(company, entity, id)
+    return documents.pdf(entity, company.record(entity.name, id))
 
 
 def _tax_service(sim, company, request: Request) -> tuple[int, bytes]:

@@ -138,7 +138,9 @@ def _customers(b: Builder, kind: Kind) -> list[str]:
     found = []
     for name, place in zip(names, places):
         fields = {"BillAddr": address(place[0], place[1], "94326") | {"CountrySubDivisionCode": place[2], "Country": "USA"}} \
-            if place and kind.country == "US" else {"BillAddr": address(place[0], "Québec", "G1R 4P5")} if place else {}
+            if place and kind.country == "US" else {"BillAddr": address(place[0], "Québec", "G1R 4P5") | (
+                {"City": "Bath", "CountrySubDivisionCode": "Somerset", "PostalCode": "BA1 1AA", "Country": "United Kingdom"}
+                if kind.country == "GB" else {})} if place else {}
         fields |= {"Taxable": False, "TaxExemptionReasonId": "9"} if name == "Freeman & Sons" and kind.country == "US" else {}
         found.append(b.customer(name, PrimaryEmailAddr=mail(f"contact{len(found)}@example.test"), **fields))
     return found

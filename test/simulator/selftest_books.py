@@ -109,6 +109,36 @@ class CreditTest(Books):
                                                              "PaymentType": "Gold"}))
 
 
+class DocumentTest(Books):
+    def send(self, path: str, kind: str = "application/octet-stream"):
+        status, _, body = self.sim.raw("POST", f"/v3/company/{self.sim.realm}/{path}", b"", self.sim.headers() | {"Content-Type": kind})
+        return status, json.loads(body)
+
+    def test_forms_are_sent(self):
+        made = self.invoice(self.customer("Sans adresse")["Id"], sale(1))
+        self.refused("6420", self.send(f"invoice/{made['Id']}/send"))
+        self.refused("2210", self.send(f"invoice/{made['Id']}/send?sendTo=nobody"))
+        self.refused("1050", self.send(f"invoice/{made['Id']}/send?sendTo=a@b.test", "application/json"), 415)
+        self.refused("610", self.send("invoice/99999/send?sendTo=a@b.test"))
+        self.refused("500", self.send("customer/1/send?sendTo=a@b.test"))
+        sent = self.accepted(self.send(f"invoice/{made['Id']}/send?sendTo=a%40b.test"))
+        self.assertEqual((sent["EmailStatus"], sent["BillEmail"], sent["DeliveryInfo"]["DeliveryType"], sent["SyncToken"]),
+                         ("EmailSent", {"Address": "a@b.test"}, "Email", "1"))
+
+    def test_forms_are_printed(self):
+        made = self.invoice(self.customer("Imprimé")["Id"], sale(1))
+        path, accept = f"/v3/company/{self.sim.realm}/invoice/{made['Id']}/pdf", {"Accept": "application/pdf"}
+        status, headers, body = self.sim.raw("GET", path, None, self.sim.headers() | accept)
+        self.assertEqual((status, headers["Content-Type"], body[:5], body[-6:]), (200, "application/pdf", b"%PDF-", b"%%EOF\n"))
+        self.refused("500", self.sim.get(f"invoice/{made['Id']}/pdf"))
+        self.refused("610", self.pdf("invoice/99999/pdf"))
+
+    def pdf(self, path: str):
+        status, _, body = self.sim.raw("GET", f"/v3/company/{self.sim.realm}/{path}", None,
+                                       self.sim.headers() | {"Accept": "application/pdf, application/json"})
+        return status, json.loads(body)
+
+
 class PurchaseTest(Books):
     def test_bills_and_what_pays_them(self):
         who = self.vendor("Fournisseur A")
