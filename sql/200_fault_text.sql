@@ -65,6 +65,7 @@ UPDATE qbsync.connection SET settings = settings || '{"language": "fr"}';
 SELECT pg_temp.refused(6240, NULL, 'Gone');
 SELECT pg_temp.refused(6240, NULL, 'Ada');
 SELECT pg_temp.refused(9999, NULL);
+SELECT format(qbsync.mapping_sentence(m, 'waits_for'), '1:7'), format(qbsync.mapping_sentence(m, 'not_mapped'), 'term_id=Net 30') FROM qbsync.mapping m;
 UPDATE qbsync.mapping SET policies = '{"language": "en"}';
 SELECT pg_temp.refused(2210, NULL);
 -- a language that is not shipped: English

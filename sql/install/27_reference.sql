@@ -102,13 +102,31 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.stop_ambiguous(qbsync.mapping) IS 'Marks the mappings as broken whose references to customers became ambiguous by a new mapping of customers';
 
+/* Details of records that wait, in the language of their mapping. */
+INSERT INTO qbsync.label (kind, value, language, label) VALUES
+	('sentence', 'lacking_kind', 'en', ' A customer of kind %s needs the column %s, which the view does not have.'),
+	('sentence', 'lacking_kind', 'fr', ' Un client de type %s demande la colonne %s, que la vue n''a pas.'),
+	('sentence', 'waits_for', 'en', 'It waits for %s to be linked.'), ('sentence', 'waits_for', 'fr', 'Elle attend que %s soit lié.'),
+	('sentence', 'not_mapped', 'en', 'Not mapped: %s.'), ('sentence', 'not_mapped', 'fr', 'Sans traduction : %s.'),
+	('sentence', 'may_be', 'en', 'It may be: %s.'), ('sentence', 'may_be', 'fr', 'C''est peut-être : %s.');
+
+CREATE FUNCTION qbsync.mapping_sentence(m qbsync.mapping, value text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT qbsync.label('sentence', mapping_sentence.value, qbsync.language((m).policies, c.settings))
+	FROM qbsync.connection c WHERE c.connection_id = (m).connection_id;
+$fn$;
+COMMENT ON FUNCTION qbsync.mapping_sentence(qbsync.mapping, text) IS 'A sentence of qbsync.label in the language of a mapping, with its places for particulars';
+
 /* A view may be of documents of one kind of customers alone; those of the others wait, and are told what for. */
 CREATE FUNCTION qbsync.lacking_kinds(m qbsync.mapping)
 RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	SELECT format(' A customer of kind %s needs the column %s, which the view does not have.', c.kind, c.kind || '_key')
+	SELECT format(qbsync.mapping_sentence(m, 'lacking_kind'), c.kind, c.kind || '_key')
 	FROM qbsync.customer_mappings(m) c
 	WHERE c.kind <> 'any' AND c.kind || '_key' <> ALL (m.columns)
 	  AND EXISTS (SELECT FROM unnest(m.columns) n(name) WHERE qbsync.reference_kind(n.name) IS NOT NULL)

@@ -447,8 +447,8 @@ BEGIN
 			CASE WHEN w.wanted = 'candidate' THEN w.candidates END AS candidates,
 			nullif(w.waits_for, '{}') AS waits_for,
 			CASE WHEN cardinality(w.unmapped) > 0 THEN 'value_not_mapped' WHEN cardinality(w.waits_for) > 0 THEN 'reference_waiting' END AS problem,
-			CASE WHEN cardinality(w.unmapped) > 0 THEN 'Not mapped: ' || array_to_string(w.unmapped, ', ') || '.'
-				WHEN cardinality(w.waits_for) > 0 THEN 'It waits for ' || array_to_string(w.waits_for, ', ') || ' to be linked.%19$s' END AS detail,
+			CASE WHEN cardinality(w.unmapped) > 0 THEN format(%20$L, array_to_string(w.unmapped, ', '))
+				WHEN cardinality(w.waits_for) > 0 THEN format(%21$L, array_to_string(w.waits_for, ', ')) || %19$L END AS detail,
 			w.sync_token, w.last_updated_time AS theirs_at, w.crm_time AS ours_at
 		FROM weighed w
 		ORDER BY w.id
@@ -464,7 +464,7 @@ BEGIN
 		-- a new row takes everything that may come in; what may not is agreed to be empty there
 		CASE WHEN m.defaults = '{}' THEN '' ELSE format('%L::jsonb || ', m.defaults) END || CASE WHEN closed = '{}' THEN 'w.theirs' ELSE format('(w.theirs - %L::text[])', closed) END,
 		CASE WHEN closed = '{}' THEN 'NULL::jsonb' ELSE format('(SELECT jsonb_object_agg(c.c, NULL) FROM unnest(%L::text[]) c(c) WHERE w.theirs ? c.c)', closed) END,
-		coalesce(replace(qbsync.lacking_kinds(m), '''', ''''''), ''));
+		coalesce(qbsync.lacking_kinds(m), ''), qbsync.mapping_sentence(m, 'not_mapped'), qbsync.mapping_sentence(m, 'waits_for'));
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.decide_statement(integer) IS 'Statement that decides about QuickBooks records ($1 ids, null: all) from the tuplestores crm_row and match_pair';

@@ -106,21 +106,6 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.emails_out(text, jsonb, jsonb) IS 'E-mail addresses that QuickBooks gets (X-3, CAP-33): primary: the first of ours alone; primary_first_keep_rest: the first of ours, theirs from the second on behind it';
 
-INSERT INTO qbsync.label (kind, value, language, label) VALUES
-	('sentence', 'waits_for', 'en', 'It waits for %s to be linked.'), ('sentence', 'waits_for', 'fr', 'Elle attend que %s soit lié.'),
-	('sentence', 'not_mapped', 'en', 'Not mapped: %s.'), ('sentence', 'not_mapped', 'fr', 'Sans traduction : %s.'),
-	('sentence', 'may_be', 'en', 'It may be: %s.'), ('sentence', 'may_be', 'fr', 'C''est peut-être : %s.');
-
-CREATE FUNCTION qbsync.mapping_sentence(m qbsync.mapping, value text)
-RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $fn$
-	SELECT qbsync.label('sentence', mapping_sentence.value, qbsync.language((m).policies, c.settings))
-	FROM qbsync.connection c WHERE c.connection_id = (m).connection_id;
-$fn$;
-COMMENT ON FUNCTION qbsync.mapping_sentence(qbsync.mapping, text) IS 'A sentence of qbsync.label in the language of a mapping, with its places for particulars';
-
 /*
  * The end of both statements.  composed has: crm_key, id, name, ours, columns, sync_token, lane, waits_for, unmapped, and what
  * qbsync.compose() says.  Requests on their way are not touched; the record is looked at again when they are answered.
