@@ -145,7 +145,7 @@ COMMENT ON TABLE qbsync.secret IS 'Encrypted secrets (AES-256-GCM); never dumped
 CREATE TABLE qbsync.job (
 	job_id			bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
 	connection_id	integer NOT NULL,
-	kind			text NOT NULL CHECK (kind IN ('connect', 'disconnect', 'sync')),
+	kind			text NOT NULL CHECK (kind IN ('connect', 'disconnect', 'sync', 'reconcile')),
 	arguments		jsonb NOT NULL DEFAULT '{}',
 	state			text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
 	requested_by	name NOT NULL DEFAULT session_user,
@@ -157,7 +157,7 @@ CREATE TABLE qbsync.job (
 );
 CREATE INDEX job_open_idx ON qbsync.job (connection_id, job_id) WHERE state IN ('queued', 'running');
 COMMENT ON TABLE qbsync.job IS 'What functions asked of the gateway; CALL qbsync_wait(job => …) waits for one';
-COMMENT ON COLUMN qbsync.job.arguments IS 'connect: {"via": "code" | "refresh_token"}; disconnect: {"mode": …}; sync: {}';
+COMMENT ON COLUMN qbsync.job.arguments IS 'connect: {"via": "code" | "refresh_token"}; disconnect: {"mode": …}; sync: {}; reconcile: {"entity": …, "full": …}';
 
 CREATE TABLE qbsync.cursor (
 	connection_id	integer NOT NULL,
@@ -175,6 +175,13 @@ CREATE TABLE qbsync.cursor (
 	checked_at		timestamptz,
 	last_request_at	timestamptz,
 	changed_at		timestamptz,
+	-- comparing it with the company: of an entity, and on the row of entity '*'
+	full_compare	boolean NOT NULL DEFAULT false,
+	reconcile_began_at	timestamptz,
+	tie_out_after	text,
+	reconciled_at	timestamptz,
+	full_reconciled_at	timestamptz,
+	proven_at		timestamptz,
 	-- metered reads of this company on that day (UTC); on the row of entity '*'
 	reads			bigint NOT NULL DEFAULT 0,
 	reads_day		date,
@@ -192,6 +199,12 @@ COMMENT ON COLUMN qbsync.cursor.changed_since IS 'Intuit''s clock: everything th
 COMMENT ON COLUMN qbsync.cursor.catch_up_to IS 'Intuit''s clock: an answer of change data capture at that time was truncated; changes until then are being read by other means';
 COMMENT ON COLUMN qbsync.cursor.checked_at IS 'our clock: start of the newest request that found us complete';
 COMMENT ON COLUMN qbsync.cursor.changed_at IS 'our clock: the newest poll, or query of what polls do not carry, that brought something; decides how often the company is polled, or the entity queried';
+COMMENT ON COLUMN qbsync.cursor.full_compare IS 'the comparison reads every record of the entity, it does not only count them; of entity ''*'': so does the reconciliation of the whole company that is under way';
+COMMENT ON COLUMN qbsync.cursor.reconcile_began_at IS 'start of the reconciliation of the whole company that is under way';
+COMMENT ON COLUMN qbsync.cursor.tie_out_after IS 'a reconciliation has to check sums: how far it is (qbsync.tie_out_step)';
+COMMENT ON COLUMN qbsync.cursor.reconciled_at IS 'start of the last reconciliation of the whole company that ended';
+COMMENT ON COLUMN qbsync.cursor.full_reconciled_at IS 'start of the last one that read every record';
+COMMENT ON COLUMN qbsync.cursor.proven_at IS 'start of the last one that found mirror and company equal in the end';
 COMMENT ON COLUMN qbsync.cursor.last_request_at IS 'start of the newest request settled; starts never go backwards, even when the clock does';
 COMMENT ON COLUMN qbsync.cursor.webhook_at IS 'when the newest event came that the gateway has looked at';
 COMMENT ON COLUMN qbsync.cursor.webhook_first IS 'what was last heard was news; false: polling, or a write of our own, had brought it before';
@@ -250,6 +263,8 @@ CREATE TABLE qbsync.lookup (
 	connection_id	integer NOT NULL,
 	entity			text NOT NULL,
 	id				text COLLATE "C" NOT NULL,
+	missing			boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (connection_id, entity, id)
 );
+COMMENT ON COLUMN qbsync.lookup.missing IS 'was not in an answer that should have held it';
 COMMENT ON TABLE qbsync.lookup IS 'Records the gateway is about to fetch by id, because they were not where they should have been; not found there either, they are marked deleted';

@@ -74,6 +74,20 @@ INSERT INTO qbsync.policy (name, allowed, default_value, per_column, meaning) VA
 	('new_value', NULL, NULL, true, 'Value of a column, most often one of the CRM''s own, in records created from QuickBooks: the type or language of new contacts, say. Kept in qbsync.mapping.defaults.'),
 	('language', NULL, NULL, false, 'Language of generated words such as the explanations of errors, fr or en; without: that of lc_messages.');
 
+/* What is about the connection itself, and not about ways of working. */
+CREATE TABLE qbsync.setting (
+	name	text PRIMARY KEY,
+	meaning	text NOT NULL
+);
+COMMENT ON TABLE qbsync.setting IS 'Settings of a connection, see qbsync_set; qbsync.policy has the others';
+INSERT INTO qbsync.setting (name, meaning) VALUES
+	('keep_visible', 'true: stays in the views when disconnected.'),
+	('poll_interval', 'An interval from 10 seconds to 7 days between polls, each a metered read. Without: every 60 s, or as often as what is left of 80 % of the app''s monthly_reads allows its live companies until the month ends; longer while nothing changes in the company (a tenth of the time since something did), up to 15 minutes.'),
+	('sync_window', 'When it is polled, in the company''s time zone: 07:00-19:00, mon-fri 06:30-20:00, sat,sun 22:00-02:00. qbsync_sync_now polls at any time, and what the CRM sends goes at any time. Without: always.'),
+	('reconcile_at', 'When mirror and company are compared every night, in the company''s time zone: 02:30; or off. Without: between 03:00 and 04:00, each company at its own minute.'),
+	('reconcile_full', 'How often that comparison reads every record and not only counts them, a metered read for each 1,000: weekly, nightly or never. Without: weekly.'),
+	('version_days', 'Days, 0 to 36525, for which superseded versions of records are kept; 0: none are. Without: 400.');
+
 /*
  * What each product does, as far as it differs from the default.  Facts of a company (start date, accounts, exempt roles)
  * are asked for after a preset.

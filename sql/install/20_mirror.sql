@@ -9,7 +9,7 @@
 CREATE FUNCTION qbsync.catalogue_entities(
 	OUT entity text, OUT object text, OUT resource text,
 	OUT cdc boolean, OUT name_list boolean, OUT transaction boolean, OUT voidable boolean, OUT writable boolean,
-	OUT singleton boolean,
+	OUT singleton boolean, OUT pages boolean,
 	OUT page_path text, OUT load_order integer, OUT comment text,
 	OUT line_table text, OUT reading text)
 RETURNS SETOF record
@@ -43,6 +43,7 @@ COMMENT ON COLUMN qbsync.catalogue.cdc IS 'changes come with every poll; otherwi
 COMMENT ON COLUMN qbsync.catalogue.name_list IS 'can be inactive, is never deleted';
 COMMENT ON COLUMN qbsync.catalogue.transaction IS 'can be deleted';
 COMMENT ON COLUMN qbsync.catalogue.singleton IS 'one record a company';
+COMMENT ON COLUMN qbsync.catalogue.pages IS 'is read page by page, and compared by counting';
 COMMENT ON COLUMN qbsync.catalogue.page_path IS 'its page in QuickBooks'' web application; the id follows';
 
 COMMENT ON COLUMN qbsync.catalogue.reading IS 'how changes are learnt of';

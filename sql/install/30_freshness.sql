@@ -41,12 +41,17 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT qbsync.shared_pace(n.live, a.monthly_reads, n.reads, m.seconds, m.seconds_left)
 	FROM qbsync.app a
-	CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE c.state IN ('loading', 'live')) AS live,
-							coalesce(sum(qbsync.reads_this_month(c.connection_id)), 0) AS reads
-						FROM qbsync.connection c WHERE c.app = a.name) n
-	CROSS JOIN LATERAL (SELECT extract(epoch FROM date_trunc('month', t.utc) + interval '1 month' - t.utc) AS seconds_left,
+	CROSS JOIN LATERAL (SELECT date_trunc('month', t.utc)::date AS began,
+							extract(epoch FROM date_trunc('month', t.utc) + interval '1 month' - t.utc) AS seconds_left,
 							extract(epoch FROM date_trunc('month', t.utc) + interval '1 month' - date_trunc('month', t.utc)) AS seconds
 						FROM (SELECT now() AT TIME ZONE 'UTC' AS utc) t) m
+	-- as reads_this_month(), but for all companies at once: there may be hundreds
+	CROSS JOIN LATERAL (SELECT
+		(SELECT count(*) FROM qbsync.connection c WHERE c.app = a.name AND c.state IN ('loading', 'live')) AS live,
+		coalesce((SELECT sum(u.reads) FROM qbsync.metered_read u JOIN qbsync.connection c ON c.connection_id = u.connection_id
+				  WHERE c.app = a.name AND u.day >= m.began), 0)
+		+ coalesce((SELECT sum(u.reads) FROM qbsync.cursor u JOIN qbsync.connection c ON c.connection_id = u.connection_id
+					WHERE c.app = a.name AND u.entity = '*' AND u.reads_day >= m.began), 0) AS reads) n
 	WHERE a.name = poll_pace.app;
 $fn$;
 COMMENT ON FUNCTION qbsync.poll_pace(text) IS 'Shortest time between two polls of a company that the monthly reads of its app allow; at least 60 s. SECURITY DEFINER: as poll_interval';
@@ -109,6 +114,20 @@ $fn$;
 COMMENT ON FUNCTION qbsync.parse_window(text) IS 'Parts of a setting sync_window: days (1 Monday … 7 Sunday), opening and closing time; days is null when it cannot be read';
 
 /* An unknown time zone counts as UTC, as everywhere (qbsync.today). */
+CREATE FUNCTION qbsync.known_zone(zone text)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+BEGIN
+	PERFORM now() AT TIME ZONE known_zone.zone;
+	RETURN coalesce(known_zone.zone, 'UTC');
+EXCEPTION WHEN invalid_parameter_value THEN
+	RETURN 'UTC';
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.known_zone(text) IS 'A time zone, or UTC when PostgreSQL does not know it';
+
 CREATE FUNCTION qbsync.window_opens(sync_window text, zone text, at timestamptz)
 RETURNS timestamptz
 LANGUAGE plpgsql STABLE
@@ -116,8 +135,8 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE
 	w record;
-	known text := coalesce(window_opens.zone, 'UTC');
-	local_day date;
+	known text := qbsync.known_zone(window_opens.zone);
+	local_day date := (window_opens.at AT TIME ZONE known)::date;
 	opening timestamptz;
 	closing timestamptz;
 BEGIN
@@ -125,12 +144,6 @@ BEGIN
 	IF w.days IS NULL THEN
 		RETURN window_opens.at;
 	END IF;
-	BEGIN
-		local_day := (window_opens.at AT TIME ZONE known)::date;
-	EXCEPTION WHEN invalid_parameter_value THEN
-		known := 'UTC';
-		local_day := (window_opens.at AT TIME ZONE known)::date;
-	END;
 	FOR i IN -1 .. 8 LOOP			-- yesterday's may still be open
 		CONTINUE WHEN extract(isodow FROM local_day + i)::integer <> ALL (w.days);
 		opening := (local_day + i + w.opens) AT TIME ZONE known;

@@ -266,6 +266,7 @@ BEGIN
 	DELETE FROM qbsync.merged g WHERE g.connection_id = purge_mirror.connection_id;
 	DELETE FROM qbsync.moved g WHERE g.connection_id = purge_mirror.connection_id;
 	DELETE FROM qbsync.suspect g WHERE g.connection_id = purge_mirror.connection_id;
+	DELETE FROM qbsync.drift d WHERE d.connection_id = purge_mirror.connection_id;
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.purge_mirror(integer) IS 'Remove everything mirrored of a company, with its past, cursors and errors';

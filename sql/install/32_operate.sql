@@ -215,7 +215,7 @@ BEGIN
 	END LOOP;
 END
 $fn$;
-COMMENT ON FUNCTION @extschema@.qbsync_set(text, text, text, text, text) IS 'Change a setting of a connection: poll_interval (at least 10 s; null: automatic), sync_window (when it is polled, such as mon-fri 07:00-19:00 in the company''s time zone; null: always), keep_visible (stay in the views when disconnected), version_days (days for which superseded versions of records are kept; 0: none are); or a policy (see qbsync.policy) of a connection, a mapping or one of its columns. A null value takes back what was set there. Runs as the caller: what goes out, and locked records, need triggers on the CRM''s tables';
+COMMENT ON FUNCTION @extschema@.qbsync_set(text, text, text, text, text) IS 'Change a setting of a connection (see qbsync.setting), or a policy (see qbsync.policy) of a connection, a mapping or one of its columns. A null value takes back what was set there. Runs as the caller: what goes out, and locked records, need triggers on the CRM''s tables';
 
 CREATE FUNCTION qbsync.setting_value(setting text, value text)
 RETURNS jsonb
@@ -244,6 +244,15 @@ BEGIN
 				USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It lies between 0 and 36525.', HINT = '0: no versions are kept.';
 		END IF;
 		RETURN to_jsonb(days);
+	ELSIF setting_value.setting = 'reconcile_full' THEN
+		PERFORM qbsync.require_word('reconcile_full', setting_value.value, 'weekly', 'nightly', 'never');
+		RETURN to_jsonb(setting_value.value);
+	ELSIF setting_value.setting = 'reconcile_at' THEN
+		IF setting_value.value !~ '^(off|([01]?\d|2[0-3]):[0-5]\d)$' THEN
+			RAISE EXCEPTION 'reconcile_at is not valid: "%"', setting_value.value
+				USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It is a time of day in the company''s time zone, or off.', HINT = 'For example ''02:30''.';
+		END IF;
+		RETURN to_jsonb(setting_value.value);
 	END IF;
 	pause := setting_value.value::interval;
 	IF pause < '10 s' OR pause > '7 days' THEN
@@ -261,6 +270,42 @@ EXCEPTION
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.setting_value(text, text) IS 'Value of a connection''s setting as it is stored; an error if it is not valid';
+
+CREATE FUNCTION @extschema@.qbsync_reconcile(
+	connection text DEFAULT NULL,
+	entity text DEFAULT NULL,
+	"full" boolean DEFAULT false)
+RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	c qbsync.connection;
+	job bigint;
+BEGIN
+	PERFORM qbsync.require_preload();
+	SELECT k.* INTO STRICT c FROM qbsync.connection k WHERE k.connection_id = qbsync.the_connection(qbsync_reconcile.connection);
+	PERFORM qbsync.require_reading(c.connection_id);
+	IF c.state <> 'live' THEN
+		RAISE EXCEPTION 'connection "%" is being loaded', c.name
+			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = 'A load compares everything at its end.', HINT = 'See qbsync.progress.';
+	ELSIF qbsync_reconcile.entity IS NOT NULL AND NOT EXISTS (
+		SELECT FROM qbsync.cursor u JOIN qbsync.catalogue k ON k.entity = u.entity
+		WHERE u.connection_id = c.connection_id AND u.entity = qbsync_reconcile.entity AND k.pages) THEN
+		RAISE EXCEPTION 'entity "%" cannot be compared', qbsync_reconcile.entity
+			USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It is not mirrored for this company, or is a single record that is read every day.',
+				  HINT = 'Entities are listed in qbsync.catalogue.';
+	END IF;
+	PERFORM qbsync.begin_reconcile(c.connection_id, qbsync_reconcile.entity, coalesce(qbsync_reconcile."full", false), now());
+	INSERT INTO qbsync.job (connection_id, kind, arguments, state, started_at)
+	VALUES (c.connection_id, 'reconcile', jsonb_strip_nulls(jsonb_build_object('entity', qbsync_reconcile.entity, 'full', coalesce(qbsync_reconcile."full", false))), 'running', now())
+	RETURNING job_id INTO job;
+	PERFORM qbsync.try_again(c.connection_id);
+	PERFORM qbsync.wake();
+	RETURN job;
+END
+$fn$;
+COMMENT ON FUNCTION @extschema@.qbsync_reconcile(text, text, boolean) IS 'Compare the mirror with QuickBooks now, as every night: counts of all entities (or of one), differences hunted down and repaired, then sums. full: read every record, to find what changed without a sign (a metered read for each 1,000). Returns the job. What was found is in qbsync.drift_found, when all was equal in qbsync.status. SECURITY DEFINER: writes qbsync.cursor and job';
 
 CREATE FUNCTION @extschema@.qbsync_confirm_clone(
 	connection text DEFAULT NULL,

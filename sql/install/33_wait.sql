@@ -98,8 +98,8 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				  DETAIL = format('A later command for connection "%s" took its place, or the connection was disconnected.', c.name);
 	END IF;
-	-- A sync waits for a company that can be read; connecting and disconnecting go on in any state.
-	IF j.kind = 'sync' THEN
+	-- A sync or reconciliation waits for a company that can be read; connecting and disconnecting go on in any state.
+	IF j.kind IN ('sync', 'reconcile') THEN
 		PERFORM qbsync.require_going_on(c.connection_id);
 	END IF;
 	PERFORM qbsync.require_worker();

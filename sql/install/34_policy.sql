@@ -379,7 +379,7 @@ SET search_path = pg_catalog, pg_temp
 SET intervalstyle = postgres
 AS $fn$
 DECLARE
-	own boolean := coalesce(change_setting.setting IN ('poll_interval', 'sync_window', 'keep_visible', 'version_days'), false);
+	own boolean := EXISTS (SELECT FROM qbsync.setting s WHERE s.name = change_setting.setting);
 	target record;
 	old_value text;
 	new_value jsonb;
@@ -389,7 +389,7 @@ BEGIN
 		-- which connection is meant is said first, as with every function
 		PERFORM qbsync.setting_target(change_setting.connection, change_setting.mapping, false);
 		RAISE EXCEPTION 'setting "%" does not exist', change_setting.setting
-			USING ERRCODE = 'undefined_object', DETAIL = 'The settings of a connection are keep_visible, poll_interval, sync_window and version_days; policies are listed in qbsync.policy.',
+			USING ERRCODE = 'undefined_object', DETAIL = format('The settings of a connection are %s; policies are listed in qbsync.policy.', (SELECT string_agg(s.name, ', ' ORDER BY s.name) FROM qbsync.setting s)),
 				  HINT = 'SELECT qbsync_set(connection => …, setting => …, value => …); a null value sets the default again.';
 	END IF;
 	target := qbsync.setting_target(change_setting.connection, change_setting.mapping,

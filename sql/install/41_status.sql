@@ -48,6 +48,7 @@ SELECT c.name AS connection, c.connection_id, c.company_name, c.state,
 	u.checked_at AS last_synced_at,
 	CASE WHEN c.state IN ('loading', 'live') THEN now() - u.checked_at END AS lag,
 	CASE WHEN c.state IN ('loading', 'live') THEN qbsync.poll_interval(c.connection_id, e.pace) END AS poll_interval,
+	u.proven_at AS proven_equal_at,
 	CASE WHEN c.state IN ('loading', 'live') THEN greatest(u.checked_at + qbsync.poll_interval(c.connection_id, e.pace), qbsync.polls_held_until(c.connection_id)) END AS next_poll_at,
 	qbsync.reads_this_month(c.connection_id) AS reads_this_month,
 	greatest(u.webhook_at, h.noted_at) AS last_webhook_at,
@@ -57,6 +58,7 @@ SELECT c.name AS connection, c.connection_id, c.company_name, c.state,
 		+ (SELECT count(*) FROM qbsync.crm_error r WHERE r.connection_id = c.connection_id AND r.dismissed_at IS NULL)
 		+ (SELECT count(*) FROM qbsync.send_error r WHERE r.connection_id = c.connection_id AND r.dismissed_at IS NULL) AS error_count,
 	(SELECT count(*) FROM qbsync.crm_error r WHERE r.connection_id = c.connection_id AND r.dismissed_at IS NULL) AS crm_error_count,
+	(SELECT count(*) FROM qbsync.drift r WHERE r.connection_id = c.connection_id AND r.repaired_at IS NULL) AS drift_count,
 	(SELECT count(*) FROM qbsync.open_candidate r WHERE r.connection_id = c.connection_id) AS duplicate_count,
 	(SELECT count(*) FROM qbsync.conflict r WHERE r.connection_id = c.connection_id) AS conflict_count,
 	(SELECT count(*) FROM qbsync.mapping r WHERE r.connection_id = c.connection_id
@@ -111,6 +113,8 @@ COMMENT ON COLUMN qbsync.status.next_attempt_at IS 'when qbsync tries again by i
 COMMENT ON COLUMN qbsync.status.last_synced_at IS 'everything that changed in QuickBooks before is in the tables';
 COMMENT ON COLUMN qbsync.status.lag IS 'time since last_synced_at';
 COMMENT ON COLUMN qbsync.status.poll_interval IS 'time between two polls now in force';
+COMMENT ON COLUMN qbsync.status.proven_equal_at IS 'start of the last reconciliation that found mirror and company equal in the end: counts of every entity, and sums';
+COMMENT ON COLUMN qbsync.status.drift_count IS 'sums that do not add up although QuickBooks was asked again, see qbsync.drift_found';
 COMMENT ON COLUMN qbsync.status.next_poll_at IS 'when it is polled next, unless somebody asks for it before: by poll_interval, and when the sync window opens';
 COMMENT ON COLUMN qbsync.status.reads_this_month IS 'metered reads of this company this month (UTC)';
 COMMENT ON COLUMN qbsync.status.last_webhook_at IS 'when the last webhook came that told of a record of this company; null: none ever';

@@ -19,7 +19,7 @@ DECLARE
 BEGIN
 	SELECT string_agg(format(
 		'SELECT r.connection_id, %L::text AS entity, r.id, %s AS name, %s AS emails, %s AS phone, %s AS active, '
-		'%s AS display_name, %s AS company_name, %s AS given_name, %s AS family_name, r.create_time, r.deleted_at FROM qbsync.%I r',
+		'%s AS display_name, %s AS company_name, %s AS given_name, %s AS family_name, r.create_time, r.deleted_at, r.seen_at, r.raw FROM qbsync.%I r',
 		e.entity,
 		coalesce((SELECT 'r.' || c."column" FROM unnest('{display_name,name,doc_number,payment_ref_num}'::text[]) WITH ORDINALITY AS n(name, position)
 				  JOIN qbsync.catalogue_column c ON c."table" = e.entity AND c."column" = n.name ORDER BY n.position LIMIT 1), 'NULL::text'),

@@ -73,7 +73,7 @@ GRANT EXECUTE ON FUNCTION qbsync.label(text, text, text) TO qbsync_vendor_reader
 GRANT SELECT ON
 	qbsync.customer_summary, qbsync.invoice_status, qbsync.invoice_payment, qbsync.estimate_status,
 	qbsync.pipeline, qbsync.stage, qbsync.label,
-	qbsync.status, qbsync.progress, qbsync.api_usage, qbsync.setup_todo,
+	qbsync.status, qbsync.progress, qbsync.api_usage, qbsync.drift_found, qbsync.tie_out, qbsync.setup_todo,
 	qbsync.error_open, qbsync.problem, qbsync.problem_text, qbsync.fault_text, qbsync.catalogue, qbsync.catalogue_line, qbsync.catalogue_column,
 	qbsync.matched, qbsync.duplicate, qbsync.unlinked, qbsync.pending, qbsync.conflict_open, qbsync.timeline, qbsync.mapping_status
 TO qbsync_reader;
@@ -83,13 +83,13 @@ GRANT EXECUTE ON FUNCTION
 	qbsync.fill_text(text, bigint, text, text, text, text, text), qbsync.view_columns(regclass), qbsync.qualified(regclass)
 TO qbsync_reader;
 GRANT SELECT ON
-	qbsync.webhook_event, qbsync.merged, qbsync.moved, qbsync.suspect,
+	qbsync.webhook_event, qbsync.merged, qbsync.moved, qbsync.suspect, qbsync.drift,
 	qbsync.job, qbsync.cursor, qbsync.metered_read, qbsync.error, qbsync.http_log,
 	qbsync.decision, qbsync.standing_decision, qbsync.rejected_pair, qbsync.crm_error, qbsync.send_error, qbsync.history, qbsync.activity
 TO qbsync_operator;
 GRANT SELECT ON
 	qbsync.environment, qbsync.app, qbsync.connection,
-	qbsync.column_policy, qbsync.value_map, qbsync.event_rule, qbsync.match_rule, qbsync.preset, qbsync.link, qbsync.match_candidate, qbsync.conflict, qbsync.arrival,
+	qbsync.setting, qbsync.column_policy, qbsync.value_map, qbsync.event_rule, qbsync.match_rule, qbsync.preset, qbsync.link, qbsync.match_candidate, qbsync.conflict, qbsync.arrival,
 	qbsync.request, qbsync.outgoing, qbsync.create_generation
 TO qbsync_admin;
 
@@ -120,6 +120,7 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.qbsync_pause(text),
 	@extschema@.qbsync_resume(text),
 	@extschema@.qbsync_sync_now(text, text),
+	@extschema@.qbsync_reconcile(text, text, boolean),
 	@extschema@.qbsync_disconnect_notice(text),
 	@extschema@.qbsync_resolve_match(text, text, text, text),
 	@extschema@.qbsync_resolve_matches(text, text, text, text[]),

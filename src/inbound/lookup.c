@@ -55,8 +55,8 @@ note_statement(const CatalogueEntity *entity)
 		BOOLOID};
 		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
-		statement->text = psprintf("INSERT INTO qbsync.lookup (connection_id, entity, id)"
-								   " SELECT $1, $2, id FROM qbsync.%s"
+		statement->text = psprintf("INSERT INTO qbsync.lookup (connection_id, entity, id, missing)"
+								   " SELECT $1, $2, id, true FROM qbsync.%s"
 								   " WHERE connection_id = $1 AND deleted_at IS NULL AND create_time >= $3"
 								   " AND create_time < $4 AND (create_time > $3 OR $7) AND seen_at < $6"
 								   " AND id <> ALL ($5) AND id ~ '^[0-9]+$' ON CONFLICT DO NOTHING",
@@ -153,6 +153,28 @@ forget_batch(void *arg)
 	sql_execute(&forget, values, NULL);
 }
 
+/* In a unit: what a poll should have said to be deleted, and somebody else found. */
+static void
+note_missed_deletions(const Lookup *lookup, const char *const *gone, int ngone)
+{
+	static SqlStatement note = {
+		"INSERT INTO qbsync.drift (connection_id, entity, id, kind, seen_at, repaired_at)"
+		" SELECT l.connection_id, l.entity, l.id, 'missed_delete', $4, now() FROM qbsync.lookup l"
+		" WHERE l.connection_id = $1 AND l.entity = $2 AND l.id = ANY ($3) AND l.missing",
+		4, {INT4OID, TEXTOID, TEXTARRAYOID, TIMESTAMPTZOID}
+	};
+	Datum		ids[SELECT_MAX_IDS];
+	Datum		values[4];
+
+	for (int i = 0; i < ngone; i++)
+		ids[i] = CStringGetTextDatum(gone[i]);
+	values[0] = Int32GetDatum(lookup->company->id);
+	values[1] = CStringGetTextDatum(lookup->entity->name);
+	values[2] = PointerGetDatum(construct_array(ids, ngone, TEXTOID, -1, false, TYPALIGN_INT));
+	values[3] = TimestampTzGetDatum(lookup->started);
+	sql_execute(&note, values, NULL);
+}
+
 /* Unit: what was found is stored, what was not is deleted, and the notes are taken away. */
 static void
 settle_batch(void *arg)
@@ -170,6 +192,8 @@ settle_batch(void *arg)
 				 company->loaded_once, &counts);
 	mirror_mark_deleted(company->id, company->name, lookup->entity, gone, ngone, lookup->started,
 						company->loaded_once, &counts);
+	if (ngone > 0 && company->loaded_once)
+		note_missed_deletions(lookup, gone, ngone);
 	forget_batch(lookup);
 	cursor_count_reads(company);
 }

@@ -46,6 +46,7 @@ typedef struct PollFlow
 	bool		singletons_due;
 	char	   *entities;		/* that are read of this company */
 	char	   *due;			/* of those that change data capture does not carry, NULL if none */
+	bool		reconcile_due;
 	/* the answer */
 	Envelope	envelope;
 	TimestampTz time;
@@ -82,7 +83,8 @@ read_cursor(void *arg)
 		" string_agg(entity, ',') FILTER (WHERE phase IN ('loaded', 'verifying')"
 		"  AND (entity = ANY (string_to_array($2, ',')) AND coalesce(checked_at < now() - interval '1 day', true)"
 		"   OR entity = ANY (string_to_array($3, ',')) AND ($4 OR coalesce("
-		"    now() - checked_at >= least((checked_at - changed_at) / 10, interval '6 hours'), true))))"
+		"    now() - checked_at >= least((checked_at - changed_at) / 10, interval '6 hours'), true)))),"
+		" qbsync.reconcile_due($1)"
 		" FROM qbsync.cursor WHERE connection_id = $1",
 		4, {INT4OID, TEXTOID, TEXTOID, BOOLOID}
 	};
@@ -103,6 +105,7 @@ read_cursor(void *arg)
 	poll->singletons_due = DatumGetBool(sql_datum(0, 3, NULL));
 	poll->entities = sql_text(0, 4, poll->flow.context);
 	poll->due = sql_text(0, 5, poll->flow.context);
+	poll->reconcile_due = DatumGetBool(sql_datum(0, 6, NULL));
 }
 
 /* Was the answer cut? */
@@ -183,6 +186,19 @@ finish_jobs(PollFlow *poll)
 	poll->still_asked = DatumGetBool(sql_datum(0, 1, NULL));
 }
 
+/* In the unit: the reconciliation of the night begins where this poll has brought us. */
+static void
+begin_reconcile(PollFlow *poll)
+{
+	static SqlStatement begin = {
+		"SELECT qbsync.begin_reconcile($1, NULL, qbsync.full_reconcile_due($1), $2)",
+		2, {INT4OID, TIMESTAMPTZOID}
+	};
+	Datum		values[2] = {Int32GetDatum(poll->company->id), TimestampTzGetDatum(poll->started)};
+
+	sql_execute(&begin, values, NULL);
+}
+
 /* Unit: rows and cursor commit together. */
 static void
 settle_poll(void *arg)
@@ -208,6 +224,8 @@ settle_poll(void *arg)
 	if (!poll->truncated)
 		poll->look_up = heard_settle_poll(company, poll->started, changes);
 	finish_jobs(poll);
+	if (poll->reconcile_due && !poll->truncated)
+		begin_reconcile(poll);
 }
 
 static void
@@ -216,7 +234,7 @@ poll_settled(PollFlow *poll)
 	Company    *company = poll->company;
 
 	company->must_catch_up = false;
-	company->look_again |= company->must_recheck || poll->moved;
+	company->look_again |= company->must_recheck || poll->moved || poll->reconcile_due;
 	company->must_lookup |= poll->look_up;
 	company->must_merge |= company->merging;
 	company->poll_heard = false;

@@ -6,10 +6,14 @@
  * halved at the median of our rows; a window small enough for one answer is fetched: what we lack is stored, what we
  * have too much is looked up by id (lookup.c).  So a difference of one among a million costs some twenty counts and one
  * page, and nothing is taken for deleted that was not asked for by its own id.
+ *
+ * Counts do not tell what changed without a sign: where somebody asked for it (cursor.full_compare), every record is read
+ * first, in windows of about a page of our rows.  What a poll should have brought is noted as drift (qbsync.note_drift()).
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -34,6 +38,9 @@
  */
 #define VERIFY_VAIN_HUNTS 6
 
+/* Rows of ours in a window of a full comparison: a page, with some room for those we lack. */
+#define VERIFY_FULL_ROWS 900
+
 /* Halving stops there: so deep only when thousands of rows have one creation time. */
 #define VERIFY_MAX_WINDOWS 64
 
@@ -49,6 +56,7 @@ typedef struct VerifyFlow
 	Company    *company;
 	const CatalogueEntity *entity;	/* being compared */
 	bool		verifying;		/* it is in that phase */
+	bool		full;			/* every record of it is to be read, not only counted */
 	int64		theirs;			/* their count of the window */
 	bool		narrowed;		/* this comparison of the entity found a difference and hunted it down */
 	int64		gap;			/* the smallest difference of the whole entity so far, -1 before the first hunt */
@@ -60,6 +68,7 @@ typedef struct VerifyFlow
 	/* our side of the window at the end */
 	int64		ours;
 	TimestampTz median;			/* SELECT_NO_TIME: none inside the window */
+	TimestampTz edge;			/* of a full comparison: where the next part of the window ends */
 	/* an answer */
 	const Record *records;
 	int			nrecords;
@@ -83,37 +92,54 @@ top_window(VerifyFlow *verify)
 
 /* --- our side --------------------------------------------------------------------------------------------------- */
 
+/* What is asked of the rows of an entity. */
+typedef enum OurQuestion
+{
+	OUR_COUNT,					/* count and median of a window */
+	OUR_EDGE,					/* where a window of VERIFY_FULL_ROWS ends */
+	OUR_QUESTIONS
+} OurQuestion;
+
 /*
- * Statement for our count and median in a window.  Rows without a creation time count only in the whole; so do records
- * that could not be stored.
+ * Rows without a creation time count only in the whole; so do records that could not be stored.  An edge is a whole second, as
+ * creation times are, and later than the start.
  */
+static const char *const our_texts[] = {
+	"WITH ours AS (SELECT create_time FROM qbsync.%1$s WHERE connection_id = $1 AND deleted_at IS NULL"
+	" AND coalesce(create_time, '-infinity') >= $3 AND coalesce(create_time, '-infinity') < $4)"
+	" SELECT count(*) + CASE WHEN $3 = '-infinity' AND $4 = 'infinity' THEN"
+	"  (SELECT count(*) FROM qbsync.error e WHERE connection_id = $1 AND entity = $2 AND problem = 'bad_record'"
+	"   AND NOT EXISTS (SELECT FROM qbsync.%1$s m WHERE m.connection_id = $1 AND m.id = e.id AND m.deleted_at IS NULL))"
+	"  ELSE 0 END,"
+	" (SELECT date_trunc('second', create_time) FROM ours WHERE create_time IS NOT NULL"
+	"  ORDER BY create_time OFFSET (SELECT count(*) / 2 FROM ours) LIMIT 1)"
+	" FROM ours",
+	"SELECT coalesce((SELECT date_trunc('second', r.create_time) FROM"
+	"  (SELECT create_time FROM qbsync.%1$s WHERE connection_id = $1 AND create_time >= $3 ORDER BY create_time OFFSET "
+	CppAsString2(VERIFY_FULL_ROWS) " LIMIT 1) r WHERE date_trunc('second', r.create_time) > $3),"
+	" (SELECT date_trunc('second', min(create_time)) FROM qbsync.%1$s WHERE connection_id = $1 AND create_time >= $3 + interval '1 second'"
+	"  AND (SELECT count(*) FROM (SELECT FROM qbsync.%1$s WHERE connection_id = $1 AND create_time >= $3 LIMIT "
+	CppAsString2(VERIFY_FULL_ROWS) ") r) = " CppAsString2(VERIFY_FULL_ROWS) "),"
+	" 'infinity') WHERE $2 IS NOT NULL AND $4 IS NOT NULL"
+};
+
 static SqlStatement *
-our_statement(const CatalogueEntity *entity)
+our_statement(const CatalogueEntity *entity, OurQuestion question)
 {
 	static SqlStatement *statements = NULL;
 	SqlStatement *statement;
 
 	if (statements == NULL)
 	{
-		statements = MemoryContextAllocZero(TopMemoryContext, sizeof(SqlStatement) * catalogue_count());
+		statements = MemoryContextAllocZero(TopMemoryContext, sizeof(SqlStatement) * catalogue_count() * OUR_QUESTIONS);
 	}
-	statement = &statements[entity - catalogue];
+	statement = &statements[(entity - catalogue) * OUR_QUESTIONS + question];
 	if (statement->text == NULL)
 	{
 		static const Oid types[] = {INT4OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
 		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-		const char *table = quote_identifier(entity->name);
 
-		statement->text = psprintf(
-			"WITH ours AS (SELECT create_time FROM qbsync.%s WHERE connection_id = $1 AND deleted_at IS NULL"
-			" AND coalesce(create_time, '-infinity') >= $3 AND coalesce(create_time, '-infinity') < $4)"
-			" SELECT count(*) + CASE WHEN $3 = '-infinity' AND $4 = 'infinity' THEN"
-			"  (SELECT count(*) FROM qbsync.error e WHERE connection_id = $1 AND entity = $2 AND problem = 'bad_record'"
-			"   AND NOT EXISTS (SELECT FROM qbsync.%s m WHERE m.connection_id = $1 AND m.id = e.id AND m.deleted_at IS NULL))"
-			"  ELSE 0 END,"
-			" (SELECT date_trunc('second', create_time) FROM ours WHERE create_time IS NOT NULL"
-			"  ORDER BY create_time OFFSET (SELECT count(*) / 2 FROM ours) LIMIT 1)"
-			" FROM ours", table, table);
+		statement->text = psprintf(our_texts[question], quote_identifier(entity->name));
 		statement->nargs = lengthof(types);
 		memcpy(statement->argtypes, types, sizeof(types));
 		MemoryContextSwitchTo(old);
@@ -121,12 +147,12 @@ our_statement(const CatalogueEntity *entity)
 	return statement;
 }
 
-/* Unit: how many have we in the window? */
+/* Unit: how many have we in the window, or, when all are to be read, where does its first part end? */
 static void
 count_ours(void *arg)
 {
 	static SqlStatement phase = {
-		"SELECT phase = 'verifying' FROM qbsync.cursor WHERE connection_id = $1 AND entity = $2",
+		"SELECT phase = 'verifying', full_compare FROM qbsync.cursor WHERE connection_id = $1 AND entity = $2",
 		2, {INT4OID, TEXTOID}
 	};
 	VerifyFlow *verify = arg;
@@ -141,7 +167,14 @@ count_ours(void *arg)
 	verify->verifying = sql_execute(&phase, values, NULL) > 0 && DatumGetBool(sql_datum(0, 1, NULL));
 	if (!verify->verifying)
 		return;
-	sql_execute(our_statement(verify->entity), values, NULL);
+	verify->full = DatumGetBool(sql_datum(0, 2, NULL));
+	if (verify->full)
+	{
+		sql_execute(our_statement(verify->entity, OUR_EDGE), values, NULL);
+		verify->edge = DatumGetTimestampTz(sql_datum(0, 1, NULL));
+		return;
+	}
+	sql_execute(our_statement(verify->entity, OUR_COUNT), values, NULL);
 	verify->ours = DatumGetInt64(sql_datum(0, 1, NULL));
 	median = sql_datum(0, 2, &isnull);
 	verify->median = isnull ? SELECT_NO_TIME : DatumGetTimestampTz(median);
@@ -208,6 +241,24 @@ settle_live(void *arg)
 
 /* --- their side --------------------------------------------------------------------------------------------------- */
 
+/* In a unit: of what an answer brought, what a poll should have brought before. */
+static void
+note_drift(VerifyFlow *verify)
+{
+	static SqlStatement note = {
+		"SELECT qbsync.note_drift($1, $2, $3, $4)",
+		4, {INT4OID, TEXTOID, TEXTARRAYOID, TIMESTAMPTZOID}
+	};
+	Datum	   *ids = palloc(sizeof(Datum) * verify->nrecords);
+	Datum		values[4] = {Int32GetDatum(verify->company->id), CStringGetTextDatum(verify->entity->name)};
+
+	for (int i = 0; i < verify->nrecords; i++)
+		ids[i] = CStringGetTextDatum(verify->records[i].id);
+	values[2] = PointerGetDatum(construct_array(ids, verify->nrecords, TEXTOID, -1, false, TYPALIGN_INT));
+	values[3] = TimestampTzGetDatum(verify->started);
+	sql_execute(&note, values, NULL);
+}
+
 /*
  * Unit: a window's records are stored; with the last of its answers, rows of ours that were in none of them are noted
  * for a look-up.
@@ -221,6 +272,8 @@ settle_leaf(void *arg)
 
 	mirror_apply(company->id, company->name, verify->entity, verify->records, verify->nrecords, verify->started,
 				 company->loaded_once, &counts);
+	if (company->loaded_once && counts.inserted + counts.updated > 0)
+		note_drift(verify);
 	if (verify->nrecords < verify->count)
 		lookup_note_missing(company, verify->entity, verify->met, verify->nmet, top_window(verify)->range,
 							verify->met_since);
@@ -322,13 +375,28 @@ narrow(VerifyFlow *verify)
 	next_window(verify);
 }
 
+/* Unit: every record was read. */
+static void
+settle_full(void *arg)
+{
+	static SqlStatement full = {
+		"UPDATE qbsync.cursor SET full_compare = false WHERE connection_id = $1 AND entity = $2",
+		2, {INT4OID, TEXTOID}
+	};
+	VerifyFlow *verify = arg;
+	Datum		values[2] = {Int32GetDatum(verify->company->id), CStringGetTextDatum(verify->entity->name)};
+
+	sql_execute(&full, values, NULL);
+}
+
 /* What was hunted down is settled: compare the whole entity once more. */
 static void
 looked_up(Company *company, void *arg)
 {
 	VerifyFlow *verify = arg;
 
-	compare_entity(verify);
+	if (!verify->full || settle(company, "qbsync: comparing", settle_full, verify))
+		compare_entity(verify);
 }
 
 /* The whole entity was compared, in one step or in many. */
@@ -364,6 +432,22 @@ entity_differs(VerifyFlow *verify)
 	}
 	verify->narrowed = true;
 	narrow(verify);
+}
+
+/* Every record is to be read: the first part of the window, then the rest of it. */
+static void
+read_part(VerifyFlow *verify)
+{
+	VerifyWindow *window = top_window(verify);
+
+	verify->narrowed = true;
+	if (!TIMESTAMP_NOT_FINITE(verify->edge) && verify->nwindows < VERIFY_MAX_WINDOWS)
+	{
+		verify->windows[verify->nwindows] = *window;
+		window->range[0] = verify->edge;
+		verify->windows[verify->nwindows++].range[1] = verify->edge;
+	}
+	ask_leaf(verify);
 }
 
 static void
@@ -414,6 +498,11 @@ next_window(VerifyFlow *verify)
 	if (!verify->verifying)
 	{
 		next_entity(verify, verify->entity + 1);
+		return;
+	}
+	if (verify->full)
+	{
+		read_part(verify);
 		return;
 	}
 	window = top_window(verify);

@@ -46,8 +46,8 @@ qbsync_catalogue_entities(PG_FUNCTION_ARGS)
 	for (const CatalogueEntity *entity = catalogue; entity->name; entity++)
 	{
 		const CatalogueLines *lines = entity->lines;
-		Datum		values[14];
-		bool		nulls[14] = {false};
+		Datum		values[15];
+		bool		nulls[15] = {false};
 		int			column = 0;
 
 		put_text(values, nulls, column++, entity->name);
@@ -59,6 +59,7 @@ qbsync_catalogue_entities(PG_FUNCTION_ARGS)
 		values[column++] = BoolGetDatum(entity->flags & ENTITY_VOIDABLE);
 		values[column++] = BoolGetDatum(entity->flags & ENTITY_WRITABLE);
 		values[column++] = BoolGetDatum(entity->flags & ENTITY_SINGLETON);
+		values[column++] = BoolGetDatum(catalogue_has_pages(entity));
 		put_text(values, nulls, column++, entity->page_path);
 		values[column++] = Int32GetDatum((int) (entity - catalogue) + 1);
 		put_text(values, nulls, column++, entity->comment);
@@ -105,8 +106,8 @@ put_columns(ReturnSetInfo *result, const CatalogueEntity *entity, const char *ta
 {
 	for (const CatalogueColumn *column = columns; column->name; column++)
 	{
-		Datum		values[14];
-		bool		nulls[14] = {false};
+		Datum		values[15];
+		bool		nulls[15] = {false};
 		int			i = 0;
 
 		put_text(values, nulls, i++, entity->name);

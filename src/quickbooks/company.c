@@ -169,7 +169,7 @@ fail_jobs(const Report *report)
 {
 	static SqlStatement statement = {
 		"UPDATE qbsync.job SET state = 'failed', finished_at = now(), problem = $2, problem_detail = $3"
-		" WHERE connection_id = $1 AND ((kind = 'sync' AND state IN ('queued', 'running'))"
+		" WHERE connection_id = $1 AND ((kind IN ('sync', 'reconcile') AND state IN ('queued', 'running'))"
 		"  OR (kind = 'connect' AND state = 'running'))",
 		3, {INT4OID, TEXTOID, TEXTOID}
 	};

@@ -108,6 +108,7 @@ typedef struct Company
 	bool		must_recheck;	/* nothing is sent before QuickBooks was read again: this may be an older state of the database */
 	bool		rechecked;		/* it was read */
 	bool		must_lookup;	/* records wait to be fetched by id */
+	bool		must_tie_out;	/* a reconciliation has compared counts, and checks sums */
 
 	/* webhooks */
 	bool		hears;			/* there were some */

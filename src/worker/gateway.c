@@ -33,6 +33,7 @@
 #include "inbound/load.h"
 #include "inbound/lookup.h"
 #include "inbound/poll.h"
+#include "inbound/tie_out.h"
 #include "inbound/verify.h"
 #include "inbound/window.h"
 #include "outbound/send.h"
@@ -148,6 +149,8 @@ begin_catching_up(Company *company)
 		poll_start(company);
 	else if (incomplete)
 		verify_start(company);
+	else if (company->must_tie_out && company->state == COMPANY_LIVE)
+		tie_out_start(company);
 	else
 		return false;
 	return true;

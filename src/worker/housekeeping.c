@@ -66,6 +66,8 @@ clean_up(void *arg)
 	static SqlStatement histories[] = {
 		{"DELETE FROM qbsync.history WHERE history_id IN (SELECT history_id FROM qbsync.history"
 			" WHERE at < now() - $1 * interval '1 minute' ORDER BY at LIMIT $2)", 2, {FLOAT8OID, INT8OID}},
+		{"DELETE FROM qbsync.drift WHERE drift_id IN (SELECT drift_id FROM qbsync.drift"
+			" WHERE found_at < now() - $1 * interval '1 minute' AND repaired_at IS NOT NULL ORDER BY found_at LIMIT $2)", 2, {FLOAT8OID, INT8OID}},
 		{"DELETE FROM qbsync.activity WHERE activity_id IN (SELECT activity_id FROM qbsync.activity"
 			" WHERE at < now() - $1 * interval '1 minute' ORDER BY at LIMIT $2)", 2, {FLOAT8OID, INT8OID}},
 	};

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -28,6 +29,7 @@ typedef struct Entry
 	char	   *name;
 	char	   *realm_id;
 	CompanyState state;
+	char	   *state_name;
 	char	   *problem;
 	bool		refresh_begun;
 	CompanySettings settings;
@@ -50,12 +52,13 @@ typedef struct Entry
 	bool		hears;
 	bool		must_hear;
 	bool		merging;
+	bool		must_tie_out;
 	bool		must_recheck;
 	bool		rechecked;
 	bool		unmarked;		/* the row's mark is not this database's, and somebody holds the row */
 	bool		versions_switched;	/* superseded versions are kept from now on, or no longer */
 	bool		settle_again;
-	bool		try_again;		/* a person took the next attempt's time away (qbsync.try_again) */
+	bool		try_again;
 } Entry;
 
 typedef struct Look
@@ -100,114 +103,144 @@ check_marks(Datum *mark_values)
 	sql_execute(&mark, mark_values, NULL);
 }
 
-/* The query of a look; columns are taken in read_entry(). */
-static SqlStatement look_statement = {
-	"SELECT c.connection_id, c.name, c.realm_id, c.state, c.problem, c.refresh_started_at IS NOT NULL,"
-	" c.app, a.client_id, a.redirect_uri, e.api_url, e.token_url, e.revoke_url, e.requests_per_second,"
-	" e.requests_per_minute, e.concurrency, (extract(epoch FROM e.limit_window) * 1000000)::bigint,"
-	" (extract(epoch FROM e.throttle_wait) * 1000000)::bigint,"
-	" (extract(epoch FROM qbsync.poll_interval(c.connection_id, p.pace)) * 1000000)::bigint,"
-	" j.connect, j.disconnect, coalesce(j.sync OR (j.catching_up AND NOT k.window_open AND NOT k.verify), false), k.load, k.catch_up, k.window_open, k.verify, k.last_request,"
-	" k.checked, row(c.app, c.realm_id, a.*, e.*)::text, c.problem IS NOT NULL AND c.next_attempt_at IS NULL,"
-	" k.loaded_once,"
-	" EXISTS (SELECT FROM qbsync.mapping m WHERE m.connection_id = c.connection_id AND m.state = 'enabled'),"
-	" e.batches_per_minute,"
-	" EXISTS (SELECT FROM qbsync.request r WHERE r.connection_id = c.connection_id AND r.state IN ('ready', 'sent', 'check', 'stale')),"
-	" EXISTS (SELECT FROM qbsync.lookup l WHERE l.connection_id = c.connection_id),"
-	" c.recheck_since IS NOT NULL, coalesce(k.checked > c.recheck_since, false),"
-	" c.state NOT IN ('authorizing', 'clone', 'disconnected') AND (c.system_identifier, c.database_id, c.timeline) IS DISTINCT FROM ($1, $2, $3),"
-	" qbsync.polls_held_until(c.connection_id),"
-	" k.webhook_at IS NOT NULL, EXISTS (SELECT FROM qbsync.webhook_event w WHERE w.connection_id = c.connection_id),"
-	" qbsync.merging(c.connection_id),"
-	" CASE WHEN qbsync.version_days(c.connection_id) > 0 THEN k.past_unknown ELSE k.past_known END,"
-	" EXISTS (SELECT FROM qbsync.send_error f WHERE f.connection_id = c.connection_id AND f.problem = 'settle_fails' AND f.next_attempt_at <= clock_timestamp())"
-	" FROM qbsync.connection c JOIN qbsync.app a ON a.name = c.app JOIN qbsync.environment e ON e.name = a.environment"
-	" JOIN (SELECT o.name, qbsync.poll_pace(o.name) AS pace FROM qbsync.app o OFFSET 0) p ON p.name = c.app"
-	" LEFT JOIN LATERAL (SELECT max(job_id) FILTER (WHERE kind = 'connect') AS connect,"
-	"   max(job_id) FILTER (WHERE kind = 'disconnect') AS disconnect,"
-	"   bool_or(kind = 'sync' AND state = 'queued') AS sync, bool_or(kind = 'sync' AND state = 'running') AS catching_up"
-	"   FROM qbsync.job WHERE connection_id = c.connection_id AND state IN ('queued', 'running')) j ON true"
-	" LEFT JOIN LATERAL (SELECT"
-	"   coalesce(bool_or(phase IN ('waiting', 'loading')) FILTER (WHERE entity <> '*'), false)"
-	"    OR count(*) FILTER (WHERE entity <> '*') < $4 AS load,"
-	"   coalesce(max(checked_at) FILTER (WHERE entity = '*') < max(started_at) FILTER (WHERE entity <> '*'), true)"
-	"    AS catch_up,"
-	"   coalesce(bool_or(catch_up_to IS NOT NULL), false) AS window_open,"
-	"   coalesce(bool_or(phase = 'verifying'), false) AS verify,"
-	"   max(last_request_at) AS last_request, max(checked_at) FILTER (WHERE entity = '*') AS checked,"
-	"   max(webhook_at) FILTER (WHERE entity = '*') AS webhook_at,"
-	"   coalesce(bool_or(finished_at IS NOT NULL) FILTER (WHERE entity = '*'), false) AS loaded_once,"
-	"   coalesce(bool_or(phase = 'loaded' AND known_since IS NULL) FILTER (WHERE entity <> '*'), false) AS past_unknown,"
-	"   coalesce(bool_or(known_since IS NOT NULL), false) AS past_known"
-	"   FROM qbsync.cursor WHERE connection_id = c.connection_id) k ON true"
-	" ORDER BY c.connection_id",
-	4, {TEXTOID, INT8OID, INT4OID, INT4OID}
+/* What a look reads of each connection, and where it goes. */
+typedef enum LookType
+{
+	LOOK_BOOL,
+	LOOK_INTEGER,
+	LOOK_BIGINT,				/* also a time; 0: null */
+	LOOK_TEXT					/* NULL: null */
+} LookType;
+
+static const struct
+{
+	const char *expression;
+	LookType	type;
+	size_t		offset;
+}			look_columns[] = {
+	{"c.connection_id", LOOK_INTEGER, offsetof(Entry, id)},
+	{"c.name", LOOK_TEXT, offsetof(Entry, name)},
+	{"c.realm_id", LOOK_TEXT, offsetof(Entry, realm_id)},
+	{"c.state", LOOK_TEXT, offsetof(Entry, state_name)},
+	{"c.problem", LOOK_TEXT, offsetof(Entry, problem)},
+	/* a person took the next attempt's time away (qbsync.try_again) */
+	{"c.problem IS NOT NULL AND c.next_attempt_at IS NULL", LOOK_BOOL, offsetof(Entry, try_again)},
+	{"c.refresh_started_at IS NOT NULL", LOOK_BOOL, offsetof(Entry, refresh_begun)},
+	{"c.state NOT IN ('authorizing', 'clone', 'disconnected')"
+		" AND (c.system_identifier, c.database_id, c.timeline) IS DISTINCT FROM ($1, $2, $3)", LOOK_BOOL, offsetof(Entry, unmarked)},
+	{"c.recheck_since IS NOT NULL", LOOK_BOOL, offsetof(Entry, must_recheck)},
+	{"coalesce(k.checked > c.recheck_since, false)", LOOK_BOOL, offsetof(Entry, rechecked)},
+
+	{"c.app", LOOK_TEXT, offsetof(Entry, settings.app)},
+	{"a.client_id", LOOK_TEXT, offsetof(Entry, settings.client_id)},
+	{"a.redirect_uri", LOOK_TEXT, offsetof(Entry, settings.redirect_uri)},
+	{"e.api_url", LOOK_TEXT, offsetof(Entry, settings.api_url)},
+	{"e.token_url", LOOK_TEXT, offsetof(Entry, settings.token_url)},
+	{"e.revoke_url", LOOK_TEXT, offsetof(Entry, settings.revoke_url)},
+	{"e.requests_per_second", LOOK_INTEGER, offsetof(Entry, settings.per_second)},
+	{"e.requests_per_minute", LOOK_INTEGER, offsetof(Entry, settings.per_window)},
+	{"e.batches_per_minute", LOOK_INTEGER, offsetof(Entry, settings.batches_per_window)},
+	{"e.concurrency", LOOK_INTEGER, offsetof(Entry, settings.concurrency)},
+	{"(extract(epoch FROM e.limit_window) * 1000000)::bigint", LOOK_BIGINT, offsetof(Entry, settings.window)},
+	{"(extract(epoch FROM e.throttle_wait) * 1000000)::bigint", LOOK_BIGINT, offsetof(Entry, settings.throttle_wait)},
+	{"row(c.app, c.realm_id, a.*, e.*)::text", LOOK_TEXT, offsetof(Entry, settings_text)},
+
+	{"(extract(epoch FROM qbsync.poll_interval(c.connection_id, p.pace)) * 1000000)::bigint", LOOK_BIGINT, offsetof(Entry, poll_interval)},
+	{"CASE WHEN c.settings ? 'sync_window' THEN qbsync.polls_held_until(c.connection_id) END", LOOK_BIGINT, offsetof(Entry, polls_held_until)},
+	{"j.connect", LOOK_BIGINT, offsetof(Entry, connect_job)},
+	{"j.disconnect", LOOK_BIGINT, offsetof(Entry, disconnect_job)},
+	{"coalesce(j.sync OR (j.catching_up AND NOT k.window_open AND NOT k.verify), false)", LOOK_BOOL, offsetof(Entry, sync_asked)},
+
+	{"k.last_request", LOOK_BIGINT, offsetof(Entry, last_request)},
+	{"k.checked", LOOK_BIGINT, offsetof(Entry, checked)},
+	{"k.loaded_once", LOOK_BOOL, offsetof(Entry, loaded_once)},
+	{"k.load", LOOK_BOOL, offsetof(Entry, must_load)},
+	{"k.catch_up", LOOK_BOOL, offsetof(Entry, must_catch_up)},
+	{"k.window_open", LOOK_BOOL, offsetof(Entry, must_window)},
+	{"k.verify", LOOK_BOOL, offsetof(Entry, must_verify)},
+	{"k.tie_out", LOOK_BOOL, offsetof(Entry, must_tie_out)},
+	{"EXISTS (SELECT FROM qbsync.lookup l WHERE l.connection_id = c.connection_id)", LOOK_BOOL, offsetof(Entry, must_lookup)},
+	{"EXISTS (SELECT FROM qbsync.webhook_event w WHERE w.connection_id = c.connection_id)", LOOK_BOOL, offsetof(Entry, must_hear)},
+	{"k.webhook_at IS NOT NULL OR EXISTS (SELECT FROM qbsync.webhook_event w WHERE w.connection_id = c.connection_id)", LOOK_BOOL, offsetof(Entry, hears)},
+	{"qbsync.merging(c.connection_id)", LOOK_BOOL, offsetof(Entry, merging)},
+	{"CASE WHEN qbsync.version_days(c.connection_id) > 0 THEN k.past_unknown ELSE k.past_known END", LOOK_BOOL, offsetof(Entry, versions_switched)},
+
+	{"EXISTS (SELECT FROM qbsync.mapping m WHERE m.connection_id = c.connection_id AND m.state = 'enabled')", LOOK_BOOL, offsetof(Entry, mapped)},
+	{"EXISTS (SELECT FROM qbsync.request r WHERE r.connection_id = c.connection_id AND r.state IN ('ready', 'sent', 'check', 'stale'))",
+	LOOK_BOOL, offsetof(Entry, requests)},
+	{"EXISTS (SELECT FROM qbsync.send_error f WHERE f.connection_id = c.connection_id AND f.problem = 'settle_fails' AND f.next_attempt_at <= clock_timestamp())",
+	LOOK_BOOL, offsetof(Entry, settle_again)},
 };
 
-/* A bigint column, 0 for null. */
-static int64
-bigint_or_zero(uint64 row, int column)
-{
-	bool		isnull;
-	Datum		value = sql_datum(row, column, &isnull);
+static const char look_from[] =
+" FROM qbsync.connection c JOIN qbsync.app a ON a.name = c.app JOIN qbsync.environment e ON e.name = a.environment"
+" JOIN (SELECT o.name, qbsync.poll_pace(o.name) AS pace FROM qbsync.app o OFFSET 0) p ON p.name = c.app"
+" LEFT JOIN LATERAL (SELECT max(job_id) FILTER (WHERE kind = 'connect') AS connect,"
+"   max(job_id) FILTER (WHERE kind = 'disconnect') AS disconnect,"
+"   bool_or(kind = 'sync' AND state = 'queued') AS sync, bool_or(kind = 'sync' AND state = 'running') AS catching_up"
+"   FROM qbsync.job WHERE connection_id = c.connection_id AND state IN ('queued', 'running')) j ON true"
+" LEFT JOIN LATERAL (SELECT"
+"   coalesce(bool_or(phase IN ('waiting', 'loading')) FILTER (WHERE entity <> '*'), false)"
+"    OR count(*) FILTER (WHERE entity <> '*') < $4 AS load,"
+"   coalesce(max(checked_at) FILTER (WHERE entity = '*') < max(started_at) FILTER (WHERE entity <> '*'), true)"
+"    AS catch_up,"
+"   coalesce(bool_or(catch_up_to IS NOT NULL), false) AS window_open,"
+"   coalesce(bool_or(phase = 'verifying'), false) AS verify,"
+"   max(last_request_at) AS last_request, max(checked_at) FILTER (WHERE entity = '*') AS checked,"
+"   max(webhook_at) FILTER (WHERE entity = '*') AS webhook_at,"
+"   coalesce(bool_or(finished_at IS NOT NULL) FILTER (WHERE entity = '*'), false) AS loaded_once,"
+"   coalesce(bool_or(phase = 'loaded' AND known_since IS NULL) FILTER (WHERE entity <> '*'), false) AS past_unknown,"
+"   coalesce(bool_or(known_since IS NOT NULL), false) AS past_known,"
+"   coalesce(bool_or(tie_out_after IS NOT NULL), false) AS tie_out"
+"   FROM qbsync.cursor WHERE connection_id = c.connection_id) k ON true"
+" ORDER BY c.connection_id";
 
-	return isnull ? 0 : DatumGetInt64(value);
-}
-
-static void
-read_settings(uint64 row, CompanySettings *settings, MemoryContext context)
+/* The statement of a look, made of the columns above. */
+static SqlStatement *
+look_statement(void)
 {
-	settings->app = sql_text(row, 7, context);
-	settings->client_id = sql_text(row, 8, context);
-	settings->redirect_uri = sql_text(row, 9, context);
-	settings->api_url = sql_text(row, 10, context);
-	settings->token_url = sql_text(row, 11, context);
-	settings->revoke_url = sql_text(row, 12, context);
-	settings->per_second = DatumGetInt32(sql_datum(row, 13, NULL));
-	settings->per_window = DatumGetInt32(sql_datum(row, 14, NULL));
-	settings->concurrency = DatumGetInt32(sql_datum(row, 15, NULL));
-	settings->window = DatumGetInt64(sql_datum(row, 16, NULL));
-	settings->throttle_wait = DatumGetInt64(sql_datum(row, 17, NULL));
+	static SqlStatement statement = {NULL, 4, {TEXTOID, INT8OID, INT4OID, INT4OID}};
+
+	if (statement.text == NULL)
+	{
+		StringInfoData all;
+
+		initStringInfo(&all);
+		for (int i = 0; i < lengthof(look_columns); i++)
+			appendStringInfo(&all, "%s%s", i == 0 ? "SELECT " : ", ", look_columns[i].expression);
+		appendStringInfoString(&all, look_from);
+		statement.text = MemoryContextStrdup(TopMemoryContext, all.data);
+	}
+	return &statement;
 }
 
 static void
 read_entry(uint64 row, Entry *entry, MemoryContext context)
 {
-	entry->id = DatumGetInt32(sql_datum(row, 1, NULL));
-	entry->name = sql_text(row, 2, context);
-	entry->realm_id = sql_text(row, 3, context);
-	entry->state = company_state_from_name(sql_text(row, 4, context));
-	entry->problem = sql_text(row, 5, context);
-	entry->refresh_begun = DatumGetBool(sql_datum(row, 6, NULL));
-	read_settings(row, &entry->settings, context);
-	entry->poll_interval = DatumGetInt64(sql_datum(row, 18, NULL));
-	entry->connect_job = bigint_or_zero(row, 19);
-	entry->disconnect_job = bigint_or_zero(row, 20);
-	entry->sync_asked = DatumGetBool(sql_datum(row, 21, NULL));
-	entry->must_load = DatumGetBool(sql_datum(row, 22, NULL));
-	entry->must_catch_up = DatumGetBool(sql_datum(row, 23, NULL));
-	entry->must_window = DatumGetBool(sql_datum(row, 24, NULL));
-	entry->must_verify = DatumGetBool(sql_datum(row, 25, NULL));
-	entry->last_request = bigint_or_zero(row, 26);
-	entry->checked = bigint_or_zero(row, 27);
-	entry->settings_text = sql_text(row, 28, context);
-	entry->loaded_once = DatumGetBool(sql_datum(row, 30, NULL));
-	entry->try_again = DatumGetBool(sql_datum(row, 29, NULL));
-	entry->mapped = DatumGetBool(sql_datum(row, 31, NULL));
-	entry->settings.batches_per_window = DatumGetInt32(sql_datum(row, 32, NULL));
-	entry->requests = DatumGetBool(sql_datum(row, 33, NULL));
-	entry->must_lookup = DatumGetBool(sql_datum(row, 34, NULL));
-	entry->must_recheck = DatumGetBool(sql_datum(row, 35, NULL));
-	entry->rechecked = DatumGetBool(sql_datum(row, 36, NULL));
-	entry->unmarked = DatumGetBool(sql_datum(row, 37, NULL));
-	entry->polls_held_until = bigint_or_zero(row, 38);
-	entry->must_hear = DatumGetBool(sql_datum(row, 40, NULL));
-	entry->hears = entry->must_hear || DatumGetBool(sql_datum(row, 39, NULL));
-	entry->merging = DatumGetBool(sql_datum(row, 41, NULL));
-	entry->versions_switched = DatumGetBool(sql_datum(row, 42, NULL));
-	entry->settle_again = DatumGetBool(sql_datum(row, 43, NULL));
-	if (entry->unmarked)
-		entry->state = COMPANY_CLONE;	/* the state in which least is done */
+	for (int i = 0; i < lengthof(look_columns); i++)
+	{
+		char	   *field = (char *) entry + look_columns[i].offset;
+		bool		isnull;
+		Datum		value = sql_datum(row, i + 1, &isnull);
+
+		switch (look_columns[i].type)
+		{
+			case LOOK_BOOL:
+				*(bool *) field = !isnull && DatumGetBool(value);
+				break;
+			case LOOK_INTEGER:
+				*(int *) field = isnull ? 0 : DatumGetInt32(value);
+				break;
+			case LOOK_BIGINT:
+				*(int64 *) field = isnull ? 0 : DatumGetInt64(value);
+				break;
+			case LOOK_TEXT:
+				*(char **) field = sql_text(row, i + 1, context);
+				break;
+		}
+	}
+	/* of a row that somebody holds: the state in which least is done */
+	entry->state = entry->unmarked ? COMPANY_CLONE : company_state_from_name(entry->state_name);
 }
 
 /*
@@ -242,7 +275,7 @@ look(void *arg)
 	values[2] = Int32GetDatum(identity.timeline);
 	values[3] = Int32GetDatum(catalogue_count());
 	check_marks(values);
-	result->nentries = (int) sql_execute(&look_statement, values, NULL);
+	result->nentries = (int) sql_execute(look_statement(), values, NULL);
 	result->entries = MemoryContextAllocZero(result->context, sizeof(Entry) * Max(result->nentries, 1));
 	for (int i = 0; i < result->nentries; i++)
 		read_entry(i, &result->entries[i], result->context);
@@ -332,6 +365,7 @@ adjust(Company *company, const Entry *entry)
 		company->must_window = entry->must_window;
 		company->must_verify = entry->must_verify;
 		company->must_lookup = entry->must_lookup;
+		company->must_tie_out = entry->must_tie_out;
 	}
 }
 

@@ -120,6 +120,16 @@ def _touch(sim, company, spec):
     return {"touched": len(ids)}
 
 
+def _rewrite(sim, company, spec):
+    """Members change and nothing tells: no new SyncToken, no new time, no rule (Intuit's own repairs)."""
+    entity = _entity(spec)
+    change, id = _held(sim, company, entity.name, spec)
+    obj = change.edit(entity.name, id)
+    obj.update(spec.get("set", {}))
+    sim.commit(change, "rewrite", entity.name, id)
+    return obj
+
+
 def _attach(sim, company, spec):
     """Hang a file on a record: it gets a new SyncToken and changes in nothing else."""
     entity = _entity(spec)
@@ -185,7 +195,7 @@ def _company_value(sim, company, spec):
     return dict(company.values)
 
 
-_ACTS = {"create": _create, "edit": _edit, "void": _by_id("void"), "delete": _by_id("delete"),
+_ACTS = {"rewrite": _rewrite, "create": _create, "edit": _edit, "void": _by_id("void"), "delete": _by_id("delete"),
          "inactivate": _inactivate, "reactivate": _reactivate, "merge": _merge, "pay": _pay,
          "unpay": _unpay, "email": _email, "touch": _touch, "attach": _attach,
          "disconnect": _disconnect, "remove_user": _remove_user, "expire_tokens": _expire_tokens,
