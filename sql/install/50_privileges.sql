@@ -72,7 +72,7 @@ GRANT EXECUTE ON FUNCTION @extschema@.qbsync_handle_change(text, text, text, tex
 GRANT EXECUTE ON FUNCTION qbsync.label(text, text, text) TO qbsync_vendor_reader;
 GRANT SELECT ON
 	qbsync.customer_summary, qbsync.invoice_status, qbsync.invoice_payment, qbsync.estimate_status,
-	qbsync.pipeline, qbsync.stage, qbsync.label,
+	qbsync.pipeline, qbsync.stage, qbsync.sale_line, qbsync.aging, qbsync.label,
 	qbsync.status, qbsync.progress, qbsync.api_usage, qbsync.drift_found, qbsync.tie_out, qbsync.setup_todo,
 	qbsync.error_open, qbsync.problem, qbsync.problem_text, qbsync.fault_text, qbsync.catalogue, qbsync.catalogue_line, qbsync.catalogue_column,
 	qbsync.matched, qbsync.duplicate, qbsync.unlinked, qbsync.pending, qbsync.conflict_open, qbsync.timeline, qbsync.mapping_status

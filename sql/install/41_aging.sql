@@ -1,0 +1,65 @@
+/*
+ * Who owes what for how long: one row per customer and currency, never a sum across currencies (EXT-20).
+ *
+ * Grouped, because people sort and sum the whole list, and read from partial indexes that hold everything it needs: of half a
+ * million invoices those that are open are a few thousand.  What only decorates is a sub-select, worked out for the rows that
+ * are shown; asking by crm_key therefore costs as much as the list, asking by customer_id next to nothing.
+ */
+CREATE INDEX invoice_open_idx ON qbsync.invoice (connection_id, customer_id) INCLUDE (currency, due_date, txn_date, balance)
+	WHERE balance <> 0 AND deleted_at IS NULL;
+COMMENT ON INDEX qbsync.invoice_open_idx IS 'Open invoices, for qbsync.aging';
+CREATE INDEX payment_unapplied_idx ON qbsync.payment (connection_id, customer_id) INCLUDE (currency, unapplied_amt)
+	WHERE unapplied_amt <> 0 AND deleted_at IS NULL;
+COMMENT ON INDEX qbsync.payment_unapplied_idx IS 'Payments not applied to anything yet, for qbsync.aging';
+
+CREATE INDEX credit_memo_open_idx ON qbsync.credit_memo (connection_id, customer_id) INCLUDE (currency, balance)
+	WHERE balance <> 0 AND deleted_at IS NULL;
+COMMENT ON INDEX qbsync.credit_memo_open_idx IS 'Credit memos not used up, for qbsync.aging';
+
+CREATE VIEW qbsync.aging AS
+SELECT a.connection, a.connection_id, a.customer_id,
+	(SELECT k.display_name FROM qbsync.customer k WHERE k.connection_id = a.connection_id AND k.id = a.customer_id) AS customer,
+	(SELECT m.crm_table FROM qbsync.link r JOIN qbsync.mapping m ON m.mapping_id = r.mapping_id
+	 WHERE r.connection_id = a.connection_id AND r.entity = 'customer' AND r.id = a.customer_id AND r.family = 0) AS crm_table,
+	(SELECT r.crm_key FROM qbsync.link r
+	 WHERE r.connection_id = a.connection_id AND r.entity = 'customer' AND r.id = a.customer_id AND r.family = 0) AS crm_key,
+	a.currency,
+	coalesce(a.not_due, 0) AS not_due, coalesce(a.days_1_30, 0) AS days_1_30, coalesce(a.days_31_60, 0) AS days_31_60,
+	coalesce(a.days_61_90, 0) AS days_61_90, coalesce(a.days_over_90, 0) AS days_over_90,
+	coalesce(a.open_balance, 0) AS open_balance, a.credit, coalesce(a.open_balance, 0) - a.credit AS net_balance,
+	a.invoice_count, a.oldest_due_date
+FROM (
+	SELECT v.connection, v.connection_id, o.customer_id, o.currency,
+		sum(o.balance) FILTER (WHERE v.today <= o.due) AS not_due,
+		sum(o.balance) FILTER (WHERE v.today - o.due BETWEEN 1 AND 30) AS days_1_30,
+		sum(o.balance) FILTER (WHERE v.today - o.due BETWEEN 31 AND 60) AS days_31_60,
+		sum(o.balance) FILTER (WHERE v.today - o.due BETWEEN 61 AND 90) AS days_61_90,
+		sum(o.balance) FILTER (WHERE v.today - o.due > 90) AS days_over_90,
+		sum(o.balance) AS open_balance, coalesce(sum(o.credit), 0) AS credit,
+		count(o.balance) AS invoice_count, min(o.due) FILTER (WHERE o.balance > 0) AS oldest_due_date
+	FROM qbsync.visible_connection v
+	JOIN (
+		SELECT i.connection_id, i.customer_id, i.currency, i.balance, NULL::numeric AS credit, coalesce(i.due_date, i.txn_date) AS due
+		FROM qbsync.invoice i WHERE i.balance <> 0 AND i.deleted_at IS NULL
+		UNION ALL
+		SELECT p.connection_id, p.customer_id, p.currency, NULL, p.unapplied_amt, NULL
+		FROM qbsync.payment p WHERE p.unapplied_amt <> 0 AND p.deleted_at IS NULL
+		UNION ALL
+		SELECT c.connection_id, c.customer_id, c.currency, NULL, c.balance, NULL
+		FROM qbsync.credit_memo c WHERE c.balance <> 0 AND c.deleted_at IS NULL
+	) o ON o.connection_id = v.connection_id
+	GROUP BY v.connection, v.connection_id, o.customer_id, o.currency
+) a;
+COMMENT ON VIEW qbsync.aging IS 'What each customer owes, by how long it is overdue today in the company''s time zone; one row per customer and currency. A sub-customer''s invoices are its own';
+COMMENT ON COLUMN qbsync.aging.connection IS 'name of the connection';
+COMMENT ON COLUMN qbsync.aging.crm_table IS 'table of the CRM record the customer is linked with; null when it is not';
+COMMENT ON COLUMN qbsync.aging.crm_key IS 'key of the CRM record the customer is linked with; null when it is not';
+COMMENT ON COLUMN qbsync.aging.currency IS 'of all amounts of the row';
+COMMENT ON COLUMN qbsync.aging.not_due IS 'open balance of invoices due today or later; one without a due date is due on its own date';
+COMMENT ON COLUMN qbsync.aging.days_1_30 IS 'open balance of invoices overdue for 1 to 30 days';
+COMMENT ON COLUMN qbsync.aging.days_over_90 IS 'open balance of invoices overdue for more than 90 days';
+COMMENT ON COLUMN qbsync.aging.open_balance IS 'sum of the balances of its invoices';
+COMMENT ON COLUMN qbsync.aging.credit IS 'payments not applied and credit memos not used yet; QuickBooks does not say to which invoices they will go, so they age nothing';
+COMMENT ON COLUMN qbsync.aging.net_balance IS 'open_balance less credit';
+COMMENT ON COLUMN qbsync.aging.invoice_count IS 'number of open invoices';
+COMMENT ON COLUMN qbsync.aging.oldest_due_date IS 'due date of its oldest open invoice';
