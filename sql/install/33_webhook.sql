@@ -176,9 +176,10 @@ BEGIN
 	poll := qbsync.take_merges(sort_webhooks.connection_id);
 	look_up := poll;
 	-- what is there once a company is read before the next poll
-	DELETE FROM qbsync.webhook_event w
-	USING qbsync.catalogue k
-	WHERE w.connection_id = sort_webhooks.connection_id AND k.entity = w.entity AND k.singleton;
+	DELETE FROM qbsync.webhook_event w WHERE w.ctid IN (
+		SELECT o.ctid FROM qbsync.webhook_event o
+		WHERE o.connection_id = sort_webhooks.connection_id AND o.entity IN (SELECT k.entity FROM qbsync.catalogue k WHERE k.singleton)
+		FOR UPDATE SKIP LOCKED);
 	IF FOUND THEN
 		UPDATE qbsync.cursor u SET checked_at = NULL
 		WHERE u.connection_id = sort_webhooks.connection_id AND u.entity IN (SELECT k.entity FROM qbsync.catalogue k WHERE k.singleton);

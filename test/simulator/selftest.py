@@ -606,9 +606,11 @@ def main() -> int:
     import selftest_entities
     import selftest_names
     import selftest_repeat
+    import selftest_webhooks
     load = unittest.defaultTestLoader.loadTestsFromModule
     suite = unittest.TestSuite(load(m) for m in (
-        sys.modules[__name__], selftest_repeat, selftest_names, selftest_entities, selftest_books, selftest_countries))
+        sys.modules[__name__], selftest_repeat, selftest_names, selftest_entities, selftest_books, selftest_countries,
+        selftest_webhooks))
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=1).run(suite)
     failed = len(result.failures) + len(result.errors)
     print(f"{result.testsRun - failed} passed, {failed} failed")

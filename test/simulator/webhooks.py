@@ -151,21 +151,28 @@ class Webhooks:
                 wait = settings["delay"] * (rng.random() if settings["disorder"] else 1)
                 heapq.heappush(self.queue, (time.monotonic() + wait, next(self.numbers), dict(packed)))
 
+    def _next(self) -> tuple | None:
+        """The delivery that goes next: while one is repeated, none overtakes it."""
+        if self.settings["withhold"] and any(d["attempts"] for _, _, d in self.queue):
+            return min(entry for entry in self.queue if entry[2]["attempts"])
+        return self.queue[0] if self.queue else None
+
     def run(self) -> None:
         while True:
             with self.wake:
                 now = time.monotonic()
                 if self.gathered and self.due <= now:
                     self._pack()
-                times = [self.queue[0][0]] if self.queue else []
-                times += [self.due] if self.gathered else []
-                if not times or min(times) > now:
-                    self.wake.wait(min(times) - now if times else None)
+                entry = self._next()
+                if entry is None or entry[0] > now:
+                    times = [entry[0]] if entry else []
+                    times += [self.due] if self.gathered else []
+                    self.wake.wait(max(0.0, min(times) - now) if times else None)
                     continue
-                if not self.queue or self.queue[0][0] > now:
-                    continue
-                _, number, delivery = heapq.heappop(self.queue)
+                self.queue.remove(entry)
+                heapq.heapify(self.queue)
                 self.busy = 1
+            _, number, delivery = entry
             status, seconds = self._post(delivery["body"])
             with self.wake:
                 self.busy = 0
@@ -179,17 +186,10 @@ class Webhooks:
                          "attempt": delivery["attempts"] + 1, "body": delivery["body"].decode()})
         del self.log[:-KEPT]
         retries = self.settings["retries"]
-        if good or not self.settings["url"]:
-            return
-        pause = retries[min(delivery["attempts"], len(retries) - 1)] if retries else None
-        if pause is None:
-            return
-        delivery["attempts"] += 1
-        when = time.monotonic() + pause
-        if self.settings["withhold"]:       # nothing overtakes it
-            self.queue = [(max(w, when + 1e-6), n, d) for w, n, d in self.queue]
-            heapq.heapify(self.queue)
-        heapq.heappush(self.queue, (when, number, delivery))
+        if not good and self.settings["url"] and retries:
+            pause = retries[min(delivery["attempts"], len(retries) - 1)]
+            delivery["attempts"] += 1
+            heapq.heappush(self.queue, (time.monotonic() + pause, number, delivery))
 
     def _post(self, body: bytes) -> tuple[int, float]:
         parts, start = urllib.parse.urlsplit(self.settings["url"]), time.monotonic()

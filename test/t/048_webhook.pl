@@ -1,4 +1,4 @@
-# Webhooks, from QuickBooks to the tables, by the receiver that doc/webhooks.md shows (EXT-8, EXT-11, EXT-12, EXT-25, EXT-31).
+# Webhooks, from QuickBooks to the tables, by the receiver that doc/webhooks.md shows (EXT-8, EXT-11, EXT-12, EXT-16, EXT-25, EXT-31, X-17).
 use strict;
 use warnings;
 
@@ -146,6 +146,19 @@ sql("SELECT qbsync_resume('acme')");
 await('what was heard in the pause', sub { shows('customer', '10', "raw ->> 'Notes'") eq 'pendant la pause' });
 $receiver->settled($node);
 
+# outside the sync window, as in a pause (X-17)
+my ($closed) = sql("SELECT to_char(t + interval '3 hours', 'HH24:MI') || '-' || to_char(t + interval '5 hours', 'HH24:MI')
+	FROM (SELECT now() AT TIME ZONE coalesce((SELECT default_time_zone FROM qbsync.company_info WHERE connection_id = 1), 'UTC')) AS n (t)");
+sql("SELECT qbsync_set('acme', 'sync_window', '$closed')");
+$before = polls();
+$simulator->act('edit', entity => 'Customer', id => '13', set => { Notes => 'hors fenetre' });
+await('a note', sub { sql("SELECT count(*) FROM qbsync.webhook_event WHERE id = '13'") eq '1' });
+$simulator->act('edit', entity => 'Customer', id => '13', realm => $realms->[1], set => { Notes => 'dans la fenetre' });
+await('the other company', sub { shows('customer', '13', "raw ->> 'Notes'", 'bolt') eq 'dans la fenetre' });
+is(polls() - $before, 1, 'X-17: outside its sync window a company is not read for a webhook');
+sql("SELECT qbsync_set('acme', 'sync_window', NULL)");
+await('what was heard outside', sub { shows('customer', '13', "raw ->> 'Notes'") eq 'hors fenetre' });
+
 $receiver->stop;
 $simulator->act('edit', entity => 'Customer', id => '11', set => { Notes => 'sans recepteur' });
 await('a delivery that failed', sub { $simulator->control('GET', 'webhooks?after=1000000')->{failed} > 0 });
@@ -184,6 +197,20 @@ is(sql("SELECT qbsync_webhook(body, repeat('x', 44)) FROM convert_to(repeat(' ',
 is($receiver->deliver('[]', $_), 401, 'a signature that is none is refused') foreach ('', 'x' x 44, 'x' x 5000);
 $receiver->settled($node);
 is(polls(), $before, 'nothing of it had anything read');
+
+# thirty reads at once, then one every ten seconds (EXT-16)
+sql('SELECT qbsync_worker_restart()');
+my $reads = 0;
+for (1 .. 60)
+{
+	$receiver->deliver('[' . $receiver->event('customer.updated', 5) . ']');
+	last unless eval { await('a read', sub { sql('SELECT count(*) FROM qbsync.webhook_event') eq '0' }, 3) };
+	$reads++;
+}
+cmp_ok($reads, '<', 50, "EXT-16: webhooks without end do not cost reads without end ($reads at once)");
+cmp_ok($reads, '>=', 29, 'a company that was quiet is read at once');
+await('the next read', sub { sql('SELECT count(*) FROM qbsync.webhook_event') eq '0' }, 60);
+pass('and again ten seconds later');
 
 # a standby can judge, but not note
 $node->backup('backup');
