@@ -161,6 +161,15 @@ merged();
 is(owner($lost), $kept->{id}, 'EXT-8 EXT-13: a customer that is gone has its transactions read');
 is(key($kept), "$its linked", 'CEN-44: and its link follows');
 
+# or nobody meets anything, and the comparison of the night reads every record
+($lost, $kept) = (party('Cache', 1), party('Cache survit', 1));
+merge($lost, $kept);
+sql("SELECT qbsync_reconcile('acme', full => true)");
+await('what the comparison finds', sub { found($lost) eq 'likely' });
+wait_synced($node, database => 'crm');
+merged();
+is(owner($lost), $kept->{id}, 'CEN-44 EXT-13: a merge that shows nowhere is found by the comparison of the night');
+
 # --- no merges ----------------------------------------------------------------------------------------------------------------------
 
 $before = sql('SELECT count(*) FROM qbsync.merged');
@@ -177,6 +186,7 @@ is(join(' ', key($one), key($third_one)), contact($one) . ' linked ' . contact($
 
 # --- gone at last -----------------------------------------------------------------------------------------------------------------------
 
+$simulator->advance(86400 + 60);
 sql("UPDATE qbsync.merged SET found_at = found_at - interval '25 hours', looked_at = looked_at - interval '25 hours'; SELECT qbsync.wake()");
 merged();
 is(sql('SELECT count(*) FROM qbsync.merged WHERE gone_at IS NULL'), '0', 'EXT-8: those that QuickBooks has no more are marked deleted');
