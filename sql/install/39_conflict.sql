@@ -169,7 +169,7 @@ BEGIN
 	e := qbsync.the_crm_error(qbsync_retry.error);
 	UPDATE qbsync.crm_error k SET next_attempt_at = now(), dismissed_at = NULL, dismissed_by = NULL WHERE k.error_id = e.error_id;
 	PERFORM qbsync.wake();
-	RETURN format('%s %s is tried again', e.entity, coalesce(nullif(e.id, ''), e.crm_key));
+	RETURN format('%s %s is tried again', coalesce((SELECT w.relation_name FROM qbsync.watch w WHERE w.watch_id = nullif(e.watch_id, 0)), e.entity), coalesce(nullif(e.id, ''), e.crm_key));
 END
 $fn$;
 COMMENT ON FUNCTION @extschema@.qbsync_retry(bigint) IS 'Try a record of qbsync.error_open again at once, also one that was dismissed; returns what is tried. SECURITY DEFINER: writes qbsync.crm_error and send_error';
@@ -229,7 +229,7 @@ BEGIN
 	e := qbsync.the_crm_error(qbsync_dismiss.error);
 	UPDATE qbsync.crm_error k SET dismissed_at = coalesce(k.dismissed_at, clock_timestamp()), dismissed_by = coalesce(k.dismissed_by, session_user)
 	WHERE k.error_id = e.error_id;
-	RETURN format('%s %s is left alone until it changes', e.entity, coalesce(nullif(e.id, ''), e.crm_key));
+	RETURN format('%s %s is left alone until it changes', coalesce((SELECT w.relation_name FROM qbsync.watch w WHERE w.watch_id = nullif(e.watch_id, 0)), e.entity), coalesce(nullif(e.id, ''), e.crm_key));
 END
 $fn$;
 COMMENT ON FUNCTION @extschema@.qbsync_dismiss(bigint) IS 'Take a row out of qbsync.error_open and do not try it again until the record changes or qbsync_retry is called; returns what is left alone. SECURITY DEFINER: writes qbsync.crm_error and send_error';

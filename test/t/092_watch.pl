@@ -73,12 +73,12 @@ like(errors(), qr/\|3$/, 'it is tried when it changes');
 
 # --- dismissed, retried, mended ----------------------------------------------------------------------------------------
 
-$crm->sql('SELECT qbsync_dismiss((SELECT error_id FROM qbsync.error_open))');
+is($crm->sql('SELECT qbsync_dismiss((SELECT error_id FROM qbsync.error_open))'), 'crm.regions s is left alone until it changes', 'qbsync_dismiss');
 due();
 idle();
 is(errors() . $crm->sql('SELECT occurrences FROM qbsync.crm_error'), '3', 'KAR-65: dismissed, it is left alone');
 $crm->app('DELETE FROM crm.closed');
-is($crm->sql('SELECT qbsync_retry((SELECT error_id FROM qbsync.crm_error))'), 'customer s is tried again', 'qbsync_retry');
+is($crm->sql('SELECT qbsync_retry((SELECT error_id FROM qbsync.crm_error))'), 'crm.regions s is tried again', 'qbsync_retry');
 await('it works', sub { $crm->sql('SELECT count(*) FROM qbsync.crm_error') eq '0' });
 idle();
 is(notes(), 'Norte Sud Sud West!', 'KAR-64: mended and tried, all of its records go');
