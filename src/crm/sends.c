@@ -299,6 +299,9 @@ sends_settle(const Mapping *mapping, const MappingState *state, const Claim *cla
 		/* of a record that is gone sends_gone() knows */
 		if (decision->action == DECISION_WAIT || decision->action == DECISION_ERROR || decision->action == DECISION_MISSING || deeds[i].gone)
 			continue;
+		/* most often nobody waits for an answer */
+		if (!state->has_sends && decision->send == (Datum) 0)
+			continue;
 		if (decision->action == DECISION_CANDIDATE)
 			batch_add(&candidates, CStringGetTextDatum(decision->id));
 		crm_key = is_linked(&deeds[i]) ? CStringGetTextDatum(deeds[i].crm_key) : (Datum) 0;

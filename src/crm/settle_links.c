@@ -10,6 +10,7 @@
 
 #include "access/genam.h"
 #include "access/heapam.h"
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -18,6 +19,7 @@
 #include "catalog/pg_am.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
+#include "optimizer/optimizer.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
@@ -59,6 +61,14 @@ static const char *const column_names[NCOLUMNS] = {
 	"unagreed", "facts", "events", "agreed_at"
 };
 
+/* What indexes have to know of a row, once it is in the table. */
+typedef struct Entry
+{
+	ItemPointerData place;
+	Datum		id;
+	Datum		crm_key;
+} Entry;
+
 /* The table, open. */
 typedef struct LinkTable
 {
@@ -67,16 +77,48 @@ typedef struct LinkTable
 	ResultRelInfo *result;
 	BulkInsertState bulk;
 	int			columns[NCOLUMNS];	/* from 0 */
-	bool		simple;			/* its indexes are what insert_entries() can do */
-	BlockNumber last_block;		/* the page of the last row that has entries */
+	bool		simple;			/* its indexes are what enter_all() can do */
 	TupleTableSlot *batch[BATCH_ROWS];
 	int			nslots;
 	int			nbatch;
 	Size		bytes;
+	Entry	   *entries;		/* of all rows, the last nbatch of which have no place yet */
+	int			nentries;
 	/* the same for all rows */
 	Datum		entity;
 	Datum		state;
 } LinkTable;
+
+/* Is a column, by its number, the same in all rows that are written together, or in their entries? */
+static bool
+is_known(const LinkTable *table, AttrNumber attnum)
+{
+	static const LinkColumn known[] = {
+		LINK_CONNECTION_ID, LINK_ENTITY, LINK_ID, LINK_FAMILY, LINK_MAPPING_ID, LINK_CRM_KEY, LINK_STATE, LINK_LINKED_AT
+	};
+
+	for (int i = 0; i < lengthof(known); i++)
+		if (attnum == table->columns[known[i]] + 1)
+			return true;
+	return false;
+}
+
+/* Is an index made of such columns alone? */
+static bool
+index_is_known(const LinkTable *table, const IndexInfo *info)
+{
+	Bitmapset  *used = NULL;
+	int			column = -1;
+
+	for (int i = 0; i < info->ii_NumIndexAttrs; i++)
+		if (info->ii_IndexAttrNumbers[i] != 0 && !is_known(table, info->ii_IndexAttrNumbers[i]))
+			return false;
+	pull_varattnos((Node *) info->ii_Expressions, 1, &used);
+	while ((column = bms_next_member(used, column)) >= 0)
+		if (!is_known(table, column + FirstLowInvalidHeapAttributeNumber))
+			return false;
+	return true;
+}
 
 /* Are all indexes ones that take each row, or sum up pages by the time of linking? */
 static bool
@@ -87,7 +129,8 @@ indexes_are_simple(const LinkTable *table)
 		const IndexInfo *info = table->result->ri_IndexRelationInfo[i];
 		Relation	rel = table->result->ri_IndexRelationDescs[i];
 
-		if (!info->ii_ReadyForInserts || info->ii_Predicate != NIL || info->ii_ExclusionOps != NULL || !rel->rd_index->indimmediate)
+		if (!info->ii_ReadyForInserts || info->ii_Predicate != NIL || info->ii_ExclusionOps != NULL || !rel->rd_index->indimmediate ||
+			!index_is_known(table, info))
 			return false;
 		if (info->ii_Am == BRIN_AM_OID && (info->ii_NumIndexAttrs != 1 ||
 										   info->ii_IndexAttrNumbers[0] != table->columns[LINK_LINKED_AT] + 1))
@@ -97,7 +140,7 @@ indexes_are_simple(const LinkTable *table)
 }
 
 static void
-open_table(LinkTable *table, const Mapping *mapping)
+open_table(LinkTable *table, const Mapping *mapping, int n)
 {
 	Oid			relid = get_relname_relid("link", get_namespace_oid("qbsync", false));
 
@@ -118,70 +161,10 @@ open_table(LinkTable *table, const Mapping *mapping)
 	InitResultRelInfo(table->result, table->rel, 0, NULL, 0);
 	ExecOpenIndices(table->result, false);
 	table->simple = indexes_are_simple(table);
-	table->last_block = InvalidBlockNumber;
+	table->entries = palloc(sizeof(Entry) * n);
 	table->bulk = GetBulkInsertState();
 	table->entity = CStringGetTextDatum(mapping->entity);
 	table->state = CStringGetTextDatum("linked");
-}
-
-/*
- * The index entries of a row.  A page's summary that knows a time already need not be told again, which saves a tenth of a
- * link: all rows of a transaction have the same.
- */
-static void
-insert_entries(LinkTable *table, TupleTableSlot *slot)
-{
-	BlockNumber block = ItemPointerGetBlockNumber(&slot->tts_tid);
-	bool		summed_up = block == table->last_block;
-
-	GetPerTupleExprContext(table->estate)->ecxt_scantuple = slot;
-	for (int i = 0; i < table->result->ri_NumIndices; i++)
-	{
-		IndexInfo  *info = table->result->ri_IndexRelationInfo[i];
-		Relation	rel = table->result->ri_IndexRelationDescs[i];
-		Datum		values[INDEX_MAX_KEYS];
-		bool		nulls[INDEX_MAX_KEYS];
-
-		if (info->ii_Am == BRIN_AM_OID && summed_up)
-			continue;
-		FormIndexDatum(info, slot, table->estate, values, nulls);
-		(void) index_insert(rel, values, nulls, &slot->tts_tid, table->rel, info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
-							false, info);
-	}
-	table->last_block = block;
-}
-
-/* Write the rows that wait, and their index entries. */
-static void
-flush(LinkTable *table)
-{
-	if (table->nbatch == 0)
-		return;
-	table_multi_insert(table->rel, table->batch, table->nbatch, GetCurrentCommandId(true), 0, table->bulk);
-	for (int i = 0; i < table->nbatch; i++)
-	{
-		if (table->simple)
-			insert_entries(table, table->batch[i]);
-		else
-			(void) qbsync_insert_index_entries(table->result, table->batch[i], table->estate);
-		ResetPerTupleExprContext(table->estate);
-		ExecClearTuple(table->batch[i]);
-	}
-	table->nbatch = 0;
-	table->bytes = 0;
-}
-
-static void
-close_table(LinkTable *table)
-{
-	flush(table);
-	for (int i = 0; i < table->nslots; i++)
-		ExecDropSingleTupleTableSlot(table->batch[i]);
-	FreeBulkInsertState(table->bulk);
-	ExecCloseIndices(table->result);
-	FreeExecutorState(table->estate);
-	/* the lock is kept until the transaction ends */
-	table_close(table->rel, NoLock);
 }
 
 /* Put a value into a row; 0: null. */
@@ -198,6 +181,140 @@ put_number(LinkTable *table, TupleTableSlot *slot, LinkColumn column, int32 valu
 {
 	slot->tts_values[table->columns[column]] = Int32GetDatum(value);
 	slot->tts_isnull[table->columns[column]] = false;
+}
+
+/* What is the same in all rows. */
+static void
+put_common(LinkTable *table, const Mapping *mapping, TupleTableSlot *slot)
+{
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+
+	put_number(table, slot, LINK_CONNECTION_ID, mapping->connection_id);
+	put(table, slot, LINK_ENTITY, table->entity);
+	put_number(table, slot, LINK_FAMILY, mapping->family);
+	put_number(table, slot, LINK_MAPPING_ID, mapping->mapping_id);
+	put(table, slot, LINK_STATE, table->state);
+	put(table, slot, LINK_LINKED_AT, TimestampTzGetDatum(now));
+	put(table, slot, LINK_AGREED_AT, TimestampTzGetDatum(now));
+}
+
+/* Write the rows that wait. */
+static void
+flush(LinkTable *table)
+{
+	Entry	   *entry = table->entries + table->nentries - table->nbatch;
+
+	if (table->nbatch == 0)
+		return;
+	table_multi_insert(table->rel, table->batch, table->nbatch, GetCurrentCommandId(true), 0, table->bulk);
+	for (int i = 0; i < table->nbatch; i++)
+	{
+		entry[i].place = table->batch[i]->tts_tid;
+		if (!table->simple)
+		{
+			(void) qbsync_insert_index_entries(table->result, table->batch[i], table->estate);
+			ResetPerTupleExprContext(table->estate);
+		}
+		ExecClearTuple(table->batch[i]);
+	}
+	table->nbatch = 0;
+	table->bytes = 0;
+}
+
+/* A row as indexes see it, but for what its entry says. */
+static TupleTableSlot *
+entry_slot(LinkTable *table, const Mapping *mapping)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(table->rel), &TTSOpsVirtual);
+
+	memset(slot->tts_isnull, true, sizeof(bool) * slot->tts_tupleDescriptor->natts);
+	put_common(table, mapping, slot);
+	ExecStoreVirtualTuple(slot);
+	return slot;
+}
+
+/* By crm_key, as its collation "C" has it. */
+static int
+compare_crm_keys(const void *a, const void *b)
+{
+	const text *x = DatumGetTextPP(((const Entry *) a)->crm_key);
+	const text *y = DatumGetTextPP(((const Entry *) b)->crm_key);
+	int			order = memcmp(VARDATA_ANY(x), VARDATA_ANY(y), Min(VARSIZE_ANY_EXHDR(x), VARSIZE_ANY_EXHDR(y)));
+
+	return order != 0 ? order : (int) VARSIZE_ANY_EXHDR(x) - (int) VARSIZE_ANY_EXHDR(y);
+}
+
+/*
+ * The entries of all rows in one index, in the order they are in.  A page's summary that knows a time already need not be told
+ * again: all rows of a transaction have the same.
+ */
+static void
+enter(LinkTable *table, int index, TupleTableSlot *slot)
+{
+	IndexInfo  *info = table->result->ri_IndexRelationInfo[index];
+	Relation	rel = table->result->ri_IndexRelationDescs[index];
+	BlockNumber last_block = InvalidBlockNumber;
+
+	for (int i = 0; i < table->nentries; i++)
+	{
+		Entry	   *entry = &table->entries[i];
+		BlockNumber block = ItemPointerGetBlockNumber(&entry->place);
+		Datum		values[INDEX_MAX_KEYS];
+		bool		nulls[INDEX_MAX_KEYS];
+
+		CHECK_FOR_INTERRUPTS();
+		if (info->ii_Am == BRIN_AM_OID && block == last_block)
+			continue;
+		last_block = block;
+		put(table, slot, LINK_ID, entry->id);
+		put(table, slot, LINK_CRM_KEY, entry->crm_key);
+		FormIndexDatum(info, slot, table->estate, values, nulls);
+		(void) index_insert(rel, values, nulls, &entry->place, table->rel, info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
+							false, info);
+		ResetPerTupleExprContext(table->estate);
+	}
+}
+
+/* Is the crm_key one of an index's columns? */
+static bool
+has_crm_key(const LinkTable *table, const IndexInfo *info)
+{
+	for (int i = 0; i < info->ii_NumIndexAttrs; i++)
+		if (info->ii_IndexAttrNumbers[i] == table->columns[LINK_CRM_KEY] + 1)
+			return true;
+	return false;
+}
+
+/*
+ * The entries of all rows, index by index, so that neighbours come one after the other: the rows are in order of id, as decisions
+ * are; last come indexes on the CRM's keys, which are put in order for that.
+ */
+static void
+enter_all(LinkTable *table, const Mapping *mapping)
+{
+	TupleTableSlot *slot = entry_slot(table, mapping);
+
+	GetPerTupleExprContext(table->estate)->ecxt_scantuple = slot;
+	for (int i = 0; i < table->result->ri_NumIndices; i++)
+		if (!has_crm_key(table, table->result->ri_IndexRelationInfo[i]))
+			enter(table, i, slot);
+	qsort(table->entries, table->nentries, sizeof(Entry), compare_crm_keys);
+	for (int i = 0; i < table->result->ri_NumIndices; i++)
+		if (has_crm_key(table, table->result->ri_IndexRelationInfo[i]))
+			enter(table, i, slot);
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+static void
+close_table(LinkTable *table)
+{
+	for (int i = 0; i < table->nslots; i++)
+		ExecDropSingleTupleTableSlot(table->batch[i]);
+	FreeBulkInsertState(table->bulk);
+	ExecCloseIndices(table->result);
+	FreeExecutorState(table->estate);
+	/* the lock is kept until the transaction ends */
+	table_close(table->rel, NoLock);
 }
 
 /* crm_base of a new link.  A record just made was given every column that may come in, most of them empty. */
@@ -237,26 +354,22 @@ insert_link(LinkTable *table, const Mapping *mapping, const Deed *deed)
 {
 	const Decision *decision = deed->decision;
 	TupleTableSlot *slot = next_slot(table);
-	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	Entry	   *entry = &table->entries[table->nentries++];
 	bool		should_free;
 
 	if (deed->crm_key == NULL || decision->origin == NULL)
 		elog(ERROR, "the new link of \"%s\" has no CRM record or no origin", decision->id);
-	put_number(table, slot, LINK_CONNECTION_ID, mapping->connection_id);
-	put(table, slot, LINK_ENTITY, table->entity);
-	put(table, slot, LINK_ID, CStringGetTextDatum(decision->id));
-	put_number(table, slot, LINK_FAMILY, mapping->family);
-	put_number(table, slot, LINK_MAPPING_ID, mapping->mapping_id);
-	put(table, slot, LINK_CRM_KEY, CStringGetTextDatum(deed->crm_key));
-	put(table, slot, LINK_STATE, table->state);
+	entry->id = CStringGetTextDatum(decision->id);
+	entry->crm_key = CStringGetTextDatum(deed->crm_key);
+	put_common(table, mapping, slot);
+	put(table, slot, LINK_ID, entry->id);
+	put(table, slot, LINK_CRM_KEY, entry->crm_key);
 	put(table, slot, LINK_ORIGIN, CStringGetTextDatum(decision->origin));
-	put(table, slot, LINK_LINKED_AT, TimestampTzGetDatum(now));
 	put(table, slot, LINK_BASE, decision->base);
 	put(table, slot, LINK_CRM_BASE, shown_otherwise(mapping, deed));
 	put(table, slot, LINK_UNAGREED, decision->unagreed);
 	put(table, slot, LINK_FACTS, decision->facts);
 	put(table, slot, LINK_EVENTS, deed->events_left);
-	put(table, slot, LINK_AGREED_AT, TimestampTzGetDatum(now));
 	ExecStoreVirtualTuple(slot);
 	ExecMaterializeSlot(slot);
 	table->bytes += ExecFetchSlotHeapTuple(slot, false, &should_free)->t_len;
@@ -270,12 +383,15 @@ settle_links(const Mapping *mapping, const Deed **deeds, int n)
 
 	if (n == 0)
 		return;
-	open_table(&table, mapping);
+	open_table(&table, mapping, n);
 	for (int i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		insert_link(&table, mapping, deeds[i]);
 	}
+	flush(&table);
+	if (table.simple)
+		enter_all(&table, mapping);
 	close_table(&table);
 	/* what follows sees them */
 	CommandCounterIncrement();

@@ -13,6 +13,7 @@
 #include "nodes/params.h"
 #include "nodes/parsenodes.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/queryenvironment.h"
 
@@ -21,7 +22,7 @@
 #include "crm/role.h"
 #include "crm/statement.h"
 
-/* Statements whose parsing is kept, as statement.h says; nothing but a mapping's: few. */
+/* Statements whose plans are kept, as statement.h says; nothing but a mapping's: few. */
 #define KEPT_MAX 8
 
 typedef struct KeptStatement
@@ -106,10 +107,7 @@ make_parameters(int nargs, Oid *types, Datum *values, const char *nulls)
 	return params;
 }
 
-/*
- * The statement parsed, from a time before or now.  It is planned each time all the same if it has parameters: tables grow under
- * a sweep, and a plan made for small ones would read them whole.
- */
+/* The plan of a statement, from a time before or now; for whatever values. */
 static SPIPlanPtr
 kept_plan(const char *statement, int nargs, Oid *types)
 {
@@ -120,7 +118,7 @@ kept_plan(const char *statement, int nargs, Oid *types)
 			return kept[i].plan;
 	if (nkept == KEPT_MAX)
 		statement_forget();
-	plan = SPI_prepare_cursor(statement, nargs, types, CURSOR_OPT_CUSTOM_PLAN);
+	plan = SPI_prepare_cursor(statement, nargs, types, CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL)
 		elog(ERROR, "could not prepare \"%s\": %s", statement, SPI_result_code_string(SPI_result));
 	kept[nkept].text = MemoryContextStrdup(TopMemoryContext, statement);
@@ -128,6 +126,23 @@ kept_plan(const char *statement, int nargs, Oid *types)
 		elog(ERROR, "could not keep the plan of \"%s\"", statement);
 	kept[nkept++].plan = plan;
 	return plan;
+}
+
+/*
+ * Run a statement whose plan is kept.  What the owner asks for is found by indexes: tables grow under a sweep, and a plan made while
+ * they are small would read them whole.
+ */
+static int
+run_kept(const char *statement, int nargs, Oid *types, const SPIExecuteOptions *options)
+{
+	int			guc_level = NewGUCNestLevel();
+	int			code;
+
+	if (options->read_only)
+		(void) set_config_option("enable_seqscan", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	code = SPI_execute_plan_extended(kept_plan(statement, nargs, types), options);
+	AtEOXact_GUC(false, guc_level);
+	return code;
 }
 
 /* Run a statement, its rows to a receiver; returns how many rows it gave or wrote. */
@@ -142,7 +157,7 @@ run(const char *statement, int nargs, Oid *types, Datum *values, const char *nul
 	options.params = make_parameters(nargs, types, values, nulls);
 	options.read_only = read_only;
 	options.dest = receiver;
-	code = is_kept ? SPI_execute_plan_extended(kept_plan(statement, nargs, types), &options) : SPI_execute_extended(statement, &options);
+	code = is_kept ? run_kept(statement, nargs, types, &options) : SPI_execute_extended(statement, &options);
 	if (code < 0)
 		elog(ERROR, "could not execute \"%s\": %s", statement, SPI_result_code_string(code));
 	MemoryContextSwitchTo(caller);

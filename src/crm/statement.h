@@ -3,7 +3,7 @@
  *		Running a mapping's statements, in a transaction with SPI connected, as the mapping's role or as the owner.
  *
  * The text is prepared each time: a turn takes hundreds of records, and views of the CRM change under us.  Those few that a sweep
- * runs in each of its turns are kept parsed, until the mapping's statements are made anew; the server parses them again when what
+ * runs in each of its turns keep their plans, until the mapping's statements are made anew; the server plans them again when what
  * they name was altered.
  */
 #ifndef QBSYNC_STATEMENT_H
@@ -39,10 +39,10 @@ extern Rows *statement_read(const char *statement, int nargs, Oid *types, Datum 
 /* Read as the owner, each row to a receiver that must not use SPI; returns their number. */
 extern uint64 statement_receive(const char *statement, int nargs, Oid *types, Datum *values, const char *nulls, DestReceiver *receiver);
 
-/* The same, kept parsed. */
+/* The same, its plan kept. */
 extern uint64 statement_receive_kept(const char *statement, int nargs, Oid *types, Datum *values, DestReceiver *receiver);
 
-/* Write as the role, kept parsed, each row that comes back to a receiver that must not use SPI; returns how many were written. */
+/* Write as the role, the plan kept, each row that comes back to a receiver that must not use SPI; returns how many were written. */
 extern uint64 statement_write_kept_as_role(const Mapping *mapping, const char *statement, DestReceiver *receiver);
 
 /* Forget what was kept; none of it may be running. */
