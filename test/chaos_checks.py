@@ -28,10 +28,16 @@ class QuickBooks:
         self.ledger = [json.loads(e) for (e,) in file.execute("SELECT entry FROM ledger ORDER BY seq")]
         entries = {e["seq"]: e for e in self.ledger}
         self.customers = {i: json.loads(d) for i, d in file.execute("SELECT id, data FROM record WHERE entity = 'Customer'")}
+        self.ever = {column: set() for column in FIELDS}        # every value that was ever there
+        self.inactive = set()           # customers that were inactive at some time
         self.writes = []                # (ledger entry, state before, state after), of customers written through the API
         before = {}
         for seq, id, data in file.execute("SELECT seq, id, data FROM version WHERE entity = 'Customer' ORDER BY seq, rowid"):
             state = json.loads(data)
+            for column, (_, value_of) in FIELDS.items():
+                self.ever[column].add(value_of(state) or None)
+            if not state["Active"]:
+                self.inactive.add(state["Id"])
             if entries[seq]["source"] == "api" and entries[seq]["id"] == id:
                 self.writes.append((entries[seq], before.get(id), state))
             before[id] = state
@@ -49,7 +55,8 @@ class Database:
         self.rows = {t: {r["id"]: r for r in self.all(f'SELECT id::text, name, email, phone, street, city, notes, marker FROM crm.{t}')}
                      for t in ("contact", "lead")}
         self.asked = {r["id"] for r in self.all("SELECT DISTINCT id::text FROM crm.asked")}
-        self.written = {(r["table"], r["key"], r["col"], r["value"]) for r in self.all('SELECT DISTINCT "table", key, col, value FROM crm.book')}
+        self.book = self.all('SELECT "table", key, op, col, value, by_worker FROM crm.book ORDER BY seq')
+        self.written = {(r["table"], r["key"], r["col"], r["value"]) for r in self.book}
         self.links = self.all("SELECT m.name AS mapping, l.crm_key, l.id, l.state, l.origin FROM qbsync.link l JOIN qbsync.mapping m USING (mapping_id)")
         self.conflicts = {(r["mapping"], r["id"], r["unit"]) for r in self.all("SELECT mapping, id, unit FROM qbsync.conflict_open")}
         self.errors = {}
@@ -116,6 +123,52 @@ def check_values(quickbooks, database):
                 wrong.append(f"customer {after['Id']}: {value} was rolled back and sent ({entry['operation']} {entry['seq']})")
             elif after["Id"] in owners and not any((t, k, column, value) in database.written for t, k in owners[after["Id"]]):
                 wrong.append(f"customer {after['Id']}: {value} was sent ({entry['operation']} {entry['seq']}) and never committed")
+    return wrong
+
+
+def check_seen(quickbooks, database, authority):
+    """Nobody's value was overwritten that the other side had not had, unless the policy has his side give way."""
+    wrong = []
+    owners = collections.defaultdict(list)
+    for l in database.links:
+        owners[l["id"]].append((l["mapping"], l["crm_key"]))
+    for entry, before, after in quickbooks.writes if authority in ("three_way", "qbo", "manual") else ():
+        for column, (_, value_of) in FIELDS.items() if before else ():
+            value = value_of(before) or None
+            if value not in (None, value_of(after) or None) and after["Id"] in owners \
+                    and not any((t, k, column, value) in database.written for t, k in owners[after["Id"]]):
+                wrong.append(f"customer {after['Id']}: {column} {value} of QuickBooks became {value_of(after)} ({entry['seq']}), and the CRM never had it")
+    last = {}
+    for r in database.book if authority in ("three_way", "crm", "manual") else ():
+        place = r["table"], r["key"], r["col"]
+        if r["op"] == "UPDATE" and r["by_worker"] and r["col"] in FIELDS and place in last and not last[place]["by_worker"] \
+                and last[place]["value"] and last[place]["value"] not in quickbooks.ever[r["col"]]:
+            wrong.append(f"{r['table']} {r['key']}: {r['col']} {last[place]['value']} of the CRM became {r['value']}, and QuickBooks never had it")
+        last[place] = r
+    return wrong
+
+
+def check_decided(database, authority):
+    """Where one side wins, nothing waits for a person; which is newest is not known, since the CRM has no times of changes."""
+    return [] if authority not in ("crm", "qbo") else [f"{m}, customer {id}: {unit} is in conflict" for m, id, unit in sorted(database.conflicts)]
+
+
+def check_deleted(quickbooks, database, on_crm_delete, explained):
+    """What was deleted in the CRM is inactive by policy deactivate, and left alone by tombstone."""
+    if on_crm_delete == "tombstone":
+        return [f"customer {after['Id']} was made inactive ({entry['seq']})" for entry, before, after in quickbooks.writes
+                if before and before["Active"] and not after["Active"]]
+    wrong = []
+    for l in database.links:
+        if l["state"] == "alias" or l["crm_key"] in database.rows[l["mapping"]] or l["id"] not in quickbooks.customers:
+            continue
+        error = database.error_of(l["mapping"], l["crm_key"], l["id"])
+        if l["id"] in quickbooks.inactive:
+            explained["deleted, inactive"] += 1
+        elif error:
+            explained[f"deleted: {error['problem']}"] += 1
+        else:
+            wrong.append(f"{l['mapping']} {l['crm_key']} was deleted, and customer {l['id']} is active (link {l['state']})")
     return wrong
 
 
@@ -199,10 +252,15 @@ def check(chaos):
         ("every record that is wanted is there once and linked, or it is said why not", lost),
         ("nothing was sent that was not committed", check_values(quickbooks, database)),
         ("both sides agree, or it is said why not", check_agreement(quickbooks, database, explained)),
+        ("no value was overwritten unseen", check_seen(quickbooks, database, chaos.policies["authority"])),
+        ("what the policy decides waits for nobody", check_decided(database, chaos.policies["authority"])),
+        ("deletions are as the policy says", check_deleted(quickbooks, database, chaos.policies["on_crm_delete"], explained)),
+        ("everything came to its end in time", chaos.late),
         ("nothing is pending", check_rest(database)),
         ("the mirror is what QuickBooks has", check_mirror(quickbooks, database)),
         ("it stays like that", check_quiet(chaos, len(quickbooks.ledger))),
         ("QuickBooks knew each repetition again", [f"{n} with another body" for n in [stats["requestid"].get("replayed_other_body", 0)] if n]),
+        ("what was too old was read back", ["nothing was"] if chaos.happened["creations too old to be repeated"] and not chaos.read_back else []),
         ("never more than ten at a time", [f"{n} at once" for n in stats["max_concurrent"].values() if n > 10]),
     ]
     creates = sum(entry["operation"] == "create" for entry, _, _ in quickbooks.writes)

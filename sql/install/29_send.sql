@@ -106,6 +106,15 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.emails_out(text, jsonb, jsonb) IS 'E-mail addresses that QuickBooks gets (X-3, CAP-33): primary: the first of ours alone; primary_first_keep_rest: the first of ours, theirs from the second on behind it';
 
+CREATE FUNCTION qbsync.only_a_person_knows(problem text)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT only_a_person_knows.problem IN ('send_ambiguous', 'send_answered_other');
+$fn$;
+COMMENT ON FUNCTION qbsync.only_a_person_knows(text) IS 'Is it a problem of a creation that QuickBooks may have carried out, so that it is not sent again unless a person asks for this one?';
+
 /*
  * The end of both statements.  composed has: crm_key, id, name, ours, columns, sync_token, lane, waits_for, unmapped, and what
  * qbsync.compose() says.  Requests on their way are not touched; the record is looked at again when they are answered.
@@ -132,7 +141,9 @@ AS $fn$
 				OR o.state = 'ready' AND (o.body, o.sync_token, o.id, o.crm_values, o.generation, o.lane) IS DISTINCT FROM (k.body, k.sync_token, k.id, k.ours, g.generation, k.lane)
 				OR o.state = 'stale' AND (o.sync_token IS NULL OR (o.sync_token, o.id) IS DISTINCT FROM (k.sync_token, k.id))
 				-- what was refused is not asked again before something has changed, or qbsync.retry_sends() says so
-				OR o.state = 'refused' AND (o.sent_values, o.sync_token, o.id) IS DISTINCT FROM (k.columns, k.sync_token, k.id))
+				OR o.state = 'refused' AND (o.sent_values, o.sync_token, o.id) IS DISTINCT FROM (k.columns, k.sync_token, k.id)
+					-- what may be there already is not made under another name because it was edited
+					AND NOT (k.id IS NULL AND EXISTS (SELECT FROM qbsync.send_error h WHERE h.mapping_id = %2$s AND h.crm_key = k.crm_key AND qbsync.only_a_person_knows(h.problem))))
 			ON CONFLICT (mapping_id, crm_key) DO UPDATE SET id = excluded.id, operation = excluded.operation, state = 'ready', lane = excluded.lane,
 				generation = excluded.generation, requestid = excluded.requestid, body = excluded.body, sync_token = excluded.sync_token,
 				sent_values = excluded.sent_values, crm_values = excluded.crm_values, batch_requestid = NULL, bid = NULL,
@@ -267,13 +278,15 @@ BEGIN
 		WITH wanted AS (
 			SELECT o.crm_key, o.asked, o.lane, l.id AS linked_id, r.crm_key AS row_key, qbsync.strip(r.ours) AS ours, p.pairs, coalesce(p.auto, false) AS auto,
 				-- who asked for a record that is not shown is told so, for a day
-				o.asked AND o.lane = 'interactive' AND o.asked_at > clock_timestamp() - interval '1 day' AS recent,
+				o.asked AND o.lane = 'interactive' AND o.asked_at > clock_timestamp() - interval '1 day' AND q.crm_key IS NULL AS recent,
+				q.crm_key IS NOT NULL AS under_way,
 				CASE WHEN l.id IS NOT NULL THEN 'linked' WHEN r.crm_key IS NULL THEN 'gone' WHEN p.pairs IS NOT NULL THEN 'match'
 					WHEN o.asked OR %8$L THEN 'push' ELSE 'none' END AS verdict
 			FROM qbsync.outgoing o
 			LEFT JOIN crm_row r ON r.crm_key = o.crm_key
 			LEFT JOIN LATERAL (SELECT k.id FROM qbsync.link k WHERE k.mapping_id = %9$s AND k.crm_key = o.crm_key AND k.state <> 'alias' LIMIT 1) l ON true
 			LEFT JOIN (SELECT x.crm_key, array_agg(x.id) AS pairs, bool_or(x.outcome = 'auto') AS auto FROM match_pair x GROUP BY 1) p ON p.crm_key = o.crm_key
+			LEFT JOIN qbsync.request q ON q.mapping_id = o.mapping_id AND q.crm_key = o.crm_key AND q.state IN ('sent', 'check')
 			WHERE o.mapping_id = %9$s AND o.crm_key = ANY ($1)
 		), given AS (
 			SELECT w.crm_key, NULL::text AS id, CASE WHEN w.asked THEN w.lane ELSE 'rule' END AS lane, w.asked, coalesce(w.ours ->> 'display_name', w.ours ->> 'company_name', w.crm_key) AS name, w.ours,
@@ -300,9 +313,13 @@ BEGIN
 			RETURNING 1
 		), done AS (
 			DELETE FROM qbsync.outgoing o USING wanted w
-			WHERE o.mapping_id = %9$s AND o.crm_key = w.crm_key AND (w.verdict IN ('linked', 'none') OR w.verdict = 'gone' AND NOT w.recent OR w.verdict = 'match' AND (w.auto OR NOT w.asked))
+			WHERE o.mapping_id = %9$s AND o.crm_key = w.crm_key AND (w.verdict IN ('linked', 'none') OR w.verdict = 'gone' AND NOT w.recent AND NOT w.under_way OR w.verdict = 'match' AND (w.auto OR NOT w.asked))
+		), noted AS (
+			-- its creation cannot be called back: when it has been answered, the deletion is looked at (qbsync.finish_requests)
+			UPDATE qbsync.outgoing o SET gone = true, next_attempt_at = 'infinity'
+			FROM wanted w WHERE w.verdict = 'gone' AND w.under_way AND o.mapping_id = %9$s AND o.crm_key = w.crm_key
 		), kept AS (
-			UPDATE qbsync.outgoing o SET next_attempt_at = CASE k.problem WHEN 'send_not_shown' THEN clock_timestamp() + interval '1 day' ELSE 'infinity' END
+			UPDATE qbsync.outgoing o SET gone = false, next_attempt_at = CASE k.problem WHEN 'send_not_shown' THEN clock_timestamp() + interval '1 day' ELSE 'infinity' END
 			FROM composed k WHERE o.mapping_id = %9$s AND o.crm_key = k.crm_key
 		), forgotten AS (
 			DELETE FROM qbsync.send_error e USING wanted w

@@ -196,7 +196,7 @@ BEGIN
 	GET DIAGNOSTICS n = ROW_COUNT;
 	FOR refused IN
 		SELECT e.mapping_id, array_agg(e.crm_key) AS crm_keys FROM qbsync.send_error e
-		WHERE (its_id IS NULL OR e.mapping_id = its_id) AND (qbsync_retry_all.problem IS NULL OR e.problem = qbsync_retry_all.problem) AND e.dismissed_at IS NULL
+		WHERE (its_id IS NULL OR e.mapping_id = its_id) AND CASE WHEN qbsync_retry_all.problem IS NULL THEN NOT qbsync.only_a_person_knows(e.problem) ELSE e.problem = qbsync_retry_all.problem END AND e.dismissed_at IS NULL
 		GROUP BY 1
 	LOOP
 		PERFORM qbsync.retry_sends(refused.mapping_id, refused.crm_keys);
@@ -210,7 +210,7 @@ BEGIN
 	RETURN n;
 END
 $fn$;
-COMMENT ON FUNCTION @extschema@.qbsync_retry_all(text, text) IS 'Try everything of qbsync.error_open again at once: of all mappings or one, of all problems or one; mappings that wait as a whole, too. Returns how many records. SECURITY DEFINER: writes qbsync.crm_error, send_error and mapping';
+COMMENT ON FUNCTION @extschema@.qbsync_retry_all(text, text) IS 'Try everything of qbsync.error_open again at once: of all mappings or one, of all problems or one; mappings that wait as a whole, too. What QuickBooks may have made already (send_ambiguous, send_answered_other) only if the problem is named. Returns how many records. SECURITY DEFINER: writes qbsync.crm_error, send_error and mapping';
 
 CREATE FUNCTION @extschema@.qbsync_dismiss(error bigint DEFAULT NULL)
 RETURNS text

@@ -65,8 +65,9 @@ COMMENT ON FUNCTION qbsync.element_column(text, text) IS 'Canonical column that 
  * statement: request_ids, for each the record's id and the SyncToken of the answer.
  *
  * base gets what QuickBooks shows now, crm_base what the CRM showed when the body was made: what QuickBooks rewrites is no
- * edit, what the CRM changed since is one.  If the mirror has a later version than the answer (its SyncToken differs), what
- * that one shows otherwise than it was sent is somebody's edit, and agreed is what was sent.  After a create all columns that
+ * edit, what the CRM changed since is one.  If the mirror has a later version than the answer (its SyncToken differs), or a
+ * creation was found that has been edited since (it began with 0), what that one shows otherwise than it was sent is somebody's
+ * edit, and agreed is what was sent.  After a create all columns that
  * go out are agreed on; those that only come in are left to the apply worker.
  */
 CREATE FUNCTION qbsync.sent_statement(mapping_id integer)
@@ -87,7 +88,7 @@ BEGIN
 	RETURN format($sql$
 WITH answered AS (
 	SELECT r.operation, r.crm_key, r.sent_values, r.crm_values, a.id, %1$s AS theirs, r.state = 'ready' AS once_more,
-		CASE WHEN c.sync_token IS DISTINCT FROM a.sync_token THEN coalesce(to_jsonb(c), '{}') END AS later
+		CASE WHEN c.sync_token IS DISTINCT FROM a.sync_token OR r.operation = 'create' AND a.sync_token <> '0' THEN coalesce(to_jsonb(c), '{}') END AS later
 	FROM unnest($1::bigint[], $2::text[], $3::text[]) AS a(request_id, id, sync_token)
 	JOIN qbsync.request r ON r.request_id = a.request_id AND r.mapping_id = %2$s
 	LEFT JOIN qbsync.%3$I c ON c.connection_id = %4$s AND c.id = a.id
@@ -186,6 +187,14 @@ BEGIN
 		DELETE FROM qbsync.send_error e USING gone g WHERE e.mapping_id = g.mapping_id AND e.crm_key = g.crm_key
 	), unasked AS (
 		DELETE FROM qbsync.outgoing o USING gone g WHERE o.mapping_id = g.mapping_id AND o.crm_key = g.crm_key
+		RETURNING o.mapping_id, o.crm_key, o.gone
+	), deleted AS (
+		-- a trigger saw it while there was nothing to be made inactive yet
+		INSERT INTO qbsync.capture (watch_id, key, xid, at)
+		SELECT w.watch_id, u.crm_key, pg_current_xact_id(), now()
+		FROM unasked u
+		CROSS JOIN LATERAL (SELECT min(k.watch_id) AS watch_id FROM qbsync.watch k WHERE k.mapping_id = u.mapping_id AND k.key_query IS NULL) w
+		WHERE u.gone AND w.watch_id IS NOT NULL
 	)
 	INSERT INTO qbsync.activity (connection_id, mapping_id, entity, id, crm_key, kind, detail)
 	SELECT g.connection_id, g.mapping_id, g.entity, g.id, g.crm_key, 'sent',
@@ -203,7 +212,7 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT CASE WHEN send_retry_at.problem IN ('send_too_long', 'send_bad_characters', 'send_bad_email', 'send_missing', 'send_no_name', 'send_bad_value',
-			'send_answered_other')
+			'send_answered_other', 'send_ambiguous')
 		THEN 'infinity' ELSE clock_timestamp() + least(interval '1 hour' * (2 ^ least(send_retry_at.attempts, 10)), interval '24 hours') END;
 $fn$;
 COMMENT ON FUNCTION qbsync.send_retry_at(text, integer) IS 'When a refused record is sent again by itself, after so many earlier refusals for the same reason: after 1 h, 2 h … 24 h; infinity: when it is edited';
@@ -284,6 +293,10 @@ AS $fn$
 			AND qbsync.normalize_name(n.name) = qbsync.normalize_name(coalesce(x.sent_values ->> 'display_name', x.sent_values ->> 'name'))
 		JOIN qbsync.mapping m ON m.connection_id = x.connection_id AND m.entity = x.entity AND m.state = 'enabled'
 		WHERE x.outcome = 'refused' AND x.operation = 'create'
+	), gone AS (
+		-- nobody wants it any more
+		UPDATE qbsync.outgoing o SET next_attempt_at = clock_timestamp()
+		FROM x WHERE x.outcome = 'refused' AND o.gone AND o.mapping_id = x.mapping_id AND o.crm_key = x.crm_key
 	), shown_newer AS (
 		-- the mirror has a newer version already, which arrives no more
 		INSERT INTO qbsync.arrival (mapping_id, id)
@@ -371,7 +384,7 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.recheck_requests(integer) IS 'QuickBooks was read after a promotion or restore: whatever may have been carried out already is read back before it is sent';
 
-/* Is one of the records that have the name of a creation the one it made?  Then nobody else has it, and it holds what was sent. */
+/* Is one of the records that have the name of a creation the one it made?  Then nobody else has it, and it holds what was sent, or was edited since. */
 CREATE FUNCTION qbsync.check_candidates(request_id bigint, ids text[])
 RETURNS text
 LANGUAGE plpgsql STABLE
@@ -406,9 +419,11 @@ BEGIN
 	END IF;
 	EXECUTE format('SELECT to_jsonb(c) FROM qbsync.%I c WHERE c.connection_id = $1 AND c.id = $2 AND c.deleted_at IS NULL', r.entity)
 		INTO theirs USING r.connection_id, check_candidates.ids[1];
+	-- it holds what was sent, or it was made since, and somebody has edited it
 	RETURN CASE WHEN theirs IS NOT NULL
-		AND NOT EXISTS (SELECT FROM jsonb_each(r.sent_values) v
-						WHERE theirs ? v.key AND v.value IS DISTINCT FROM theirs -> v.key AND (v.value <> 'null' OR theirs -> v.key <> 'null'))
+		AND (theirs ->> 'sync_token' <> '0' AND (theirs ->> 'create_time')::timestamptz > coalesce(r.first_sent_at, r.composed_at) - interval '5 minutes'
+			OR NOT EXISTS (SELECT FROM jsonb_each(r.sent_values) v
+						WHERE theirs ? v.key AND v.value IS DISTINCT FROM theirs -> v.key AND (v.value <> 'null' OR theirs -> v.key <> 'null')))
 		THEN 'adopt' ELSE 'taken' END;
 END
 $fn$;

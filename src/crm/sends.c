@@ -76,16 +76,16 @@ withdraw(const Mapping *mapping, Datum ids, Datum crm_keys)
 	forget_errors(mapping, ids, crm_keys);
 }
 
-/* An edit of a record that is gone is owed to nobody; what makes it inactive in QuickBooks is. */
+/* Whatever is to be sent of records that are gone is owed to nobody, but what makes some of them inactive in QuickBooks. */
 static void
-withdraw_edits(const Mapping *mapping, Datum ids)
+withdraw_gone(const Mapping *mapping, Datum ids, Datum but_deactivations_of)
 {
 	static SqlStatement requests = {
 		"DELETE FROM qbsync.request r WHERE r.mapping_id = $1 AND r.id = ANY ($2) AND r.state IN ('ready', 'stale', 'refused')"
-		" AND r.sent_values <> qbsync.deactivation()",
-		2, {INT4OID, TEXTARRAYOID}
+		" AND NOT (r.id = ANY ($3) AND r.sent_values = qbsync.deactivation())",
+		3, {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
 	};
-	Datum		values[] = {Int32GetDatum(mapping->mapping_id), ids};
+	Datum		values[] = {Int32GetDatum(mapping->mapping_id), ids, but_deactivations_of};
 
 	sql_execute(&requests, values, NULL);
 	forget_errors(mapping, ids, PointerGetDatum(construct_empty_array(TEXTOID)));
@@ -218,23 +218,25 @@ is_among(char *text_searched, char **sorted, int n)
 	return n > 0 && bsearch(&text_searched, sorted, n, sizeof(char *), decide_compare_texts) != NULL;
 }
 
-/* Requests to make inactive what was deleted in the CRM, where the policy says so; captured: a trigger has seen something. */
+/* Records that are gone from the view and are to be made inactive, unless they are in their table yet. */
+typedef struct Gone
+{
+	Batch		ids;
+	Batch		crm_keys;
+	Batch		sends;
+} Gone;
+
+/* Read them; captured: a trigger has seen something. */
 static void
-enter_gone(const Mapping *mapping, Datum ids, bool captured)
+read_gone(const Mapping *mapping, Datum ids, bool captured, Gone *gone)
 {
 	const MappingSends *statements = mapping_sends(mapping);
 	Oid			types[] = {TEXTARRAYOID, BOOLOID};
 	Datum		values[] = {ids, BoolGetDatum(captured)};
-	Batch		gone_ids = {0};
-	Batch		gone_keys = {0};
-	Batch		gone_sends = {0};
-	Batch		there = {0};
-	Batch		lists[5] = {{0}};
-	char	  **sorted;
-	Datum		keys;
 	Rows	   *rows;
 	TupleTableSlot *slot;
 
+	memset(gone, 0, sizeof(*gone));
 	if (statements->gone == NULL)
 		return;
 	rows = statement_rows(statements->gone, 2, types, values, NULL);
@@ -243,24 +245,36 @@ enter_gone(const Mapping *mapping, Datum ids, bool captured)
 	{
 		bool		isnull;
 
-		batch_add(&gone_ids, PointerGetDatum(PG_DETOAST_DATUM_COPY(slot_getattr(slot, 1, &isnull))));
-		batch_add(&gone_keys, PointerGetDatum(PG_DETOAST_DATUM_COPY(slot_getattr(slot, 2, &isnull))));
-		batch_add(&gone_sends, PointerGetDatum(PG_DETOAST_DATUM_COPY(slot_getattr(slot, 3, &isnull))));
+		batch_add(&gone->ids, PointerGetDatum(PG_DETOAST_DATUM_COPY(slot_getattr(slot, 1, &isnull))));
+		batch_add(&gone->crm_keys, PointerGetDatum(PG_DETOAST_DATUM_COPY(slot_getattr(slot, 2, &isnull))));
+		batch_add(&gone->sends, PointerGetDatum(PG_DETOAST_DATUM_COPY(slot_getattr(slot, 3, &isnull))));
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	rows_free(rows);
-	if (gone_ids.n == 0)
+}
+
+/* Requests to make them inactive. */
+static void
+enter_gone(const Mapping *mapping, const Gone *gone)
+{
+	Oid			types[] = {TEXTARRAYOID};
+	Batch		there = {0};
+	Batch		lists[5] = {{0}};
+	char	  **sorted;
+	Datum		keys;
+
+	if (gone->ids.n == 0)
 		return;
-	keys = batch_array(&gone_keys, TEXTOID);
-	captured_add(statement_read_as_role(mapping, statements->still_there, 1, types, &keys, NULL), &there);
+	keys = batch_array(&gone->crm_keys, TEXTOID);
+	captured_add(statement_read_as_role(mapping, mapping_sends(mapping)->still_there, 1, types, &keys, NULL), &there);
 	sorted = decide_sorted_texts(&there);
-	for (int i = 0; i < gone_ids.n; i++)
+	for (int i = 0; i < gone->ids.n; i++)
 	{
-		if (is_among(TextDatumGetCString(gone_keys.values[i]), sorted, there.n))
+		if (is_among(TextDatumGetCString(gone->crm_keys.values[i]), sorted, there.n))
 			continue;
-		batch_add(&lists[0], gone_ids.values[i]);
-		batch_add(&lists[1], gone_keys.values[i]);
-		batch_add(&lists[2], gone_sends.values[i]);
+		batch_add(&lists[0], gone->ids.values[i]);
+		batch_add(&lists[1], gone->crm_keys.values[i]);
+		batch_add(&lists[2], gone->sends.values[i]);
 		batch_add(&lists[3], DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
 		batch_add(&lists[4], (Datum) 0);
 	}
@@ -271,11 +285,11 @@ enter_gone(const Mapping *mapping, Datum ids, bool captured)
 void
 sends_gone(const Mapping *mapping, Datum ids)
 {
-	if (mapping_sends(mapping)->gone == NULL)
-		withdraw(mapping, ids, PointerGetDatum(construct_empty_array(TEXTOID)));
-	else
-		withdraw_edits(mapping, ids);
-	enter_gone(mapping, ids, false);
+	Gone		gone;
+
+	read_gone(mapping, ids, false, &gone);
+	withdraw_gone(mapping, ids, batch_array(&gone.ids, TEXTOID));
+	enter_gone(mapping, &gone);
 }
 
 void
@@ -373,6 +387,7 @@ sends_take_news(const Mapping *mapping)
 		"UPDATE qbsync.mapping SET sweep_after = '' WHERE mapping_id = $1", 1, {INT4OID}
 	};
 	Batch		crm_keys = {0};
+	Gone		gone;
 	Datum		values[2];
 
 	values[0] = Int32GetDatum(mapping->mapping_id);
@@ -386,7 +401,8 @@ sends_take_news(const Mapping *mapping)
 	{
 		values[1] = batch_array(&crm_keys, TEXTOID);
 		sql_execute(&linked, values, NULL);
-		enter_gone(mapping, sql_datum(0, 1, NULL), true);
+		read_gone(mapping, sql_datum(0, 1, NULL), true, &gone);
+		enter_gone(mapping, &gone);
 	}
 	sql_execute(&scan, values, NULL);
 	if (DatumGetBool(sql_datum(0, 1, NULL)))

@@ -79,6 +79,9 @@ send_fault_note(SendCall *call, SendItem *item, const Fault *fault, bool whole)
 		item->outcome = batch_outcome(call, fault);
 	else
 		item->outcome = item_outcome(item, fault, whole);
+	/* that nothing was done goes for this time only */
+	if (item->repeated && (item->outcome == SEND_READY || item->outcome == SEND_ALONE))
+		item->outcome = SEND_CHECK;
 }
 
 void

@@ -49,6 +49,11 @@ class Server:
                        + self.settings)
         self.resume()
 
+    def configure(self, line):
+        """A further line of postgresql.conf, which counts when it is read next."""
+        with open(os.path.join(self.data, "postgresql.conf"), "a") as conf:
+            conf.write(line + "\n")
+
     def resume(self):
         """Start it (again)."""
         self.as_postgres(f"{self.bin}/pg_ctl", "-D", self.data, "-l", f"{self.directory}/log", "-w", "start")

@@ -27,10 +27,9 @@ def run(sim, company, request, body: dict) -> bytes:
     if request.cut_items:
         order = order[:(len(order) + 1) // 2]
     answers, rows = [], 0
-    digest = digest_of(request.body) if request_id else ""
     with sim.file.group():
         for item in order:
-            answer, count = _one(sim, company, request_id, digest, item, rows)
+            answer, count = _one(sim, company, request_id, item, rows)
             rows += count
             answers.append(b'{"bId":%s,%s}' % (dumps(item["bId"]).encode(), answer))
         if sim.file.grouped:
@@ -75,10 +74,10 @@ def _items(sim, body: dict, request_id: str) -> list[dict]:
     return items
 
 
-def _one(sim, company, request_id: str, digest: str, item: dict, rows: int) -> tuple[bytes, int]:
+def _one(sim, company, request_id: str, item: dict, rows: int) -> tuple[bytes, int]:
     """The answer of one item without its bId, and how many rows a query brought."""
     rule = sim.faults.pick_item(item, company.realm) if sim.faults.rules else None
-    key = None
+    key, digest = None, ""
     try:
         if rule:
             sim.limits.stats["faults_injected"][rule.fault] += 1
@@ -87,7 +86,7 @@ def _one(sim, company, request_id: str, digest: str, item: dict, rows: int) -> t
         if "Query" in item:
             return _query(sim, company, item, rows)
         if request_id:
-            key = (company.realm, request_id, item["bId"])
+            key, digest = (company.realm, request_id, item["bId"]), digest_of(dumps(item).encode())
             if reply := sim.replies.find(key, digest):
                 return reply.body, 0
         answer = _write(sim, company, item, key, digest)

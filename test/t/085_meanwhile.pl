@@ -134,6 +134,13 @@ $crm->app("BEGIN; UPDATE crm.contacts SET note = 'x' WHERE id = 40; UPDATE crm.c
 await('the captures', sub { $crm->sql('SELECT count(*) FROM qbsync.capture') eq '0' });
 idle();
 is(requests() . errors(), '40|create|refused40|send_ambiguous', 'KAR-62: what is refused is said as long as it is');
+$crm->app("UPDATE crm.contacts SET name = 'Refused Otherwise' WHERE id = 40");
+idle();
+$crm->sql('SELECT qbsync_retry_all()');
+idle();
+is(requests() . errors(), '40|create|refused40|send_ambiguous', 'EXT-1: what may be there already is not made under another name, nor with all others');
+$crm->app("UPDATE crm.contacts SET name = 'Refused' WHERE id = 40");
+idle();
 $crm->sql("SELECT qbsync_retry(error_id) FROM qbsync.error_open");
 wait_for('until somebody wants it tried', '40|create|ready', \&requests);
 idle();

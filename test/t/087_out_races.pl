@@ -111,4 +111,53 @@ await('the record', sub { linked(106) ne '' });
 is(scalar(named('Asked for')), 1, 'KAR-34: a worker that made way for somebody takes the record up again at once');
 $crm->sql('DROP TRIGGER hold ON qbsync.outgoing');
 
+# --- deleted in the CRM while it is made in QuickBooks --------------------------------------------------------------------
+
+$crm->sql("SELECT qbsync_set(mapping => 'contacts', setting => 'on_crm_delete', value => 'deactivate')");
+idle();
+$sim->fault('hang_after', kind => 'write', seconds => 60);
+$crm->app("INSERT INTO crm.contact (id, name) VALUES (110, 'Short Lived')");
+await('the creation', sub { named('Short Lived') });
+my $short = id_of('Short Lived');
+$crm->app('DELETE FROM crm.contact WHERE id = 110');
+await('the capture', sub { $crm->sql('SELECT count(*) FROM qbsync.capture') eq '0' });
+$crm->applied;
+$sim->clear_faults;
+is_idle_soon('it is answered');
+is($sim->objects('Customer', $short)->{Active} ? 'active' : 'inactive', 'inactive', 'X-13: what was deleted while it was made is made inactive');
+
+# --- made inactive there before we do --------------------------------------------------------------------------------------
+
+$crm->app("INSERT INTO crm.contact (id, name) VALUES (111, 'Both Give Up')");
+idle();
+my $both = id_of('Both Give Up');
+$crm->sql("UPDATE qbsync.mapping SET paused_lanes = '{rule}'");
+$crm->app('DELETE FROM crm.contact WHERE id = 111');
+await('the request', sub { states() eq 'ready' });
+$crm->qb(act => 'inactivate', entity => 'Customer', id => $both);
+$crm->sync;
+$crm->applied;
+is(states(), '', 'what is inactive already is not to be made inactive any more');
+$crm->sql("SELECT qbsync_confirm_lane('contacts')");
+$crm->sql("SELECT qbsync_set(mapping => 'contacts', setting => 'on_crm_delete', value => NULL)");
+idle();
+
+# --- made, and edited there, before anybody reads back that it was made ------------------------------------------------------
+
+$sim->fault('hang_after', kind => 'write', seconds => 60);
+$crm->app("INSERT INTO crm.contact (id, name, phone) VALUES (112, 'Read Back', NULL), (113, 'Read Back Too', '1')");
+await('the creations', sub { named('Read Back') && named('Read Back Too') });
+$crm->{node}->append_conf('postgresql.conf', 'qbsync.paused = on');
+$crm->{node}->stop('immediate');
+$sim->clear_faults;
+$crm->edit(id_of('Read Back'), PrimaryPhone => { FreeFormNumber => '12' });
+$crm->edit(id_of('Read Back Too'), PrimaryPhone => { FreeFormNumber => '13' });
+$crm->{node}->start;
+$crm->sql("UPDATE qbsync.request SET first_sent_at = first_sent_at - interval '11 minutes'");
+$crm->{node}->append_conf('postgresql.conf', 'qbsync.paused = off');
+$crm->{node}->reload;
+is_idle_soon('they are read back');
+is($crm->sql('SELECT count(*) FROM qbsync.send_error') . join(' ', linked(112), linked(113)), '0' . join(' ', id_of('Read Back'), id_of('Read Back Too')), 'EXT-3: each is linked with its own');
+is($crm->sql("SELECT string_agg(phone, ' ' ORDER BY id) FROM crm.contact WHERE id IN (112, 113)"), '12 13', 'and what was edited there comes in');
+
 done_testing();
