@@ -71,6 +71,12 @@ class Database:
         return self.errors.get((mapping, "key", crm_key)) or self.errors.get((mapping, "id", id))
 
 
+def marked(state):
+    """The CRM record that a customer was made of, whoever is linked with it now."""
+    mark = FIELDS["marker"][1](state) or ""
+    return [({"C": "contact", "L": "lead"}[mark[0]], mark[1:])] if mark[:1] in ("C", "L") else []
+
+
 def own_mark(table, key):
     return table[0].upper() + key
 
@@ -121,7 +127,7 @@ def check_values(quickbooks, database):
                 continue
             if value.startswith("RB"):
                 wrong.append(f"customer {after['Id']}: {value} was rolled back and sent ({entry['operation']} {entry['seq']})")
-            elif after["Id"] in owners and not any((t, k, column, value) in database.written for t, k in owners[after["Id"]]):
+            elif after["Id"] in owners and not any((t, k, column, value) in database.written for t, k in owners[after["Id"]] + marked(after)):
                 wrong.append(f"customer {after['Id']}: {value} was sent ({entry['operation']} {entry['seq']}) and never committed")
     return wrong
 

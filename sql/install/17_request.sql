@@ -59,7 +59,7 @@ CREATE TABLE qbsync.outgoing (
 CREATE INDEX outgoing_due_idx ON qbsync.outgoing (mapping_id, lane, next_attempt_at);
 COMMENT ON TABLE qbsync.outgoing IS 'CRM records that QuickBooks does not have and that are wanted there, or that wait for something before they can go; gone when they are linked';
 COMMENT ON COLUMN qbsync.outgoing.asked IS 'a person, or a rule in his place, asked for it: it goes whatever push_new says';
-COMMENT ON COLUMN qbsync.outgoing.gone IS 'it was deleted in the CRM, or left the view, while it was on its way: looked at once more when it has arrived';
+COMMENT ON COLUMN qbsync.outgoing.gone IS 'it was deleted in the CRM, or left the view, while something of it was on its way: that counts when that is answered';
 COMMENT ON COLUMN qbsync.outgoing.next_attempt_at IS 'when an apply worker looks at it; infinity: when the CRM record changes, what it waits for is linked, or somebody asks again';
 
 CREATE TABLE qbsync.create_generation (

@@ -227,8 +227,9 @@ BEGIN
 		SELECT l.id, l.crm_key, qbsync.deactivation() FROM qbsync.link l
 		JOIN qbsync.%1$I c ON c.connection_id = l.connection_id AND c.id = l.id AND c.active IS NOT FALSE AND c.deleted_at IS NULL
 		LEFT JOIN qbsync.request r ON r.mapping_id = l.mapping_id AND r.crm_key = l.crm_key
+		LEFT JOIN qbsync.outgoing o ON o.mapping_id = l.mapping_id AND o.crm_key = l.crm_key
 		WHERE l.connection_id = %2$s AND l.entity = %3$L AND l.family = %4$s AND l.mapping_id = %5$s AND l.id = ANY ($1)
-		  AND (l.state = 'linked' AND $2 OR r.sent_values = qbsync.deactivation())
+		  AND (l.state = 'linked' AND $2 OR r.sent_values = qbsync.deactivation() OR o.gone)
 		$sql$, (m).entity, (m).connection_id, (m).entity, (m).family, (m).mapping_id);
 END
 $fn$;
@@ -315,7 +316,7 @@ BEGIN
 			DELETE FROM qbsync.outgoing o USING wanted w
 			WHERE o.mapping_id = %9$s AND o.crm_key = w.crm_key AND (w.verdict IN ('linked', 'none') OR w.verdict = 'gone' AND NOT w.recent AND NOT w.under_way OR w.verdict = 'match' AND (w.auto OR NOT w.asked))
 		), noted AS (
-			-- its creation cannot be called back: when it has been answered, the deletion is looked at (qbsync.finish_requests)
+			-- its creation cannot be called back: when that has been answered, the deletion counts
 			UPDATE qbsync.outgoing o SET gone = true, next_attempt_at = 'infinity'
 			FROM wanted w WHERE w.verdict = 'gone' AND w.under_way AND o.mapping_id = %9$s AND o.crm_key = w.crm_key
 		), kept AS (

@@ -186,15 +186,8 @@ BEGIN
 	), unrefused AS (
 		DELETE FROM qbsync.send_error e USING gone g WHERE e.mapping_id = g.mapping_id AND e.crm_key = g.crm_key
 	), unasked AS (
-		DELETE FROM qbsync.outgoing o USING gone g WHERE o.mapping_id = g.mapping_id AND o.crm_key = g.crm_key
-		RETURNING o.mapping_id, o.crm_key, o.gone
-	), deleted AS (
-		-- a trigger saw it while there was nothing to be made inactive yet
-		INSERT INTO qbsync.capture (watch_id, key, xid, at)
-		SELECT w.watch_id, u.crm_key, pg_current_xact_id(), now()
-		FROM unasked u
-		CROSS JOIN LATERAL (SELECT min(k.watch_id) AS watch_id FROM qbsync.watch k WHERE k.mapping_id = u.mapping_id AND k.key_query IS NULL) w
-		WHERE u.gone AND w.watch_id IS NOT NULL
+		-- what was deleted meanwhile the apply worker finds by the record's arrival
+		DELETE FROM qbsync.outgoing o USING gone g WHERE o.mapping_id = g.mapping_id AND o.crm_key = g.crm_key AND NOT o.gone
 	)
 	INSERT INTO qbsync.activity (connection_id, mapping_id, entity, id, crm_key, kind, detail)
 	SELECT g.connection_id, g.mapping_id, g.entity, g.id, g.crm_key, 'sent',
@@ -296,7 +289,11 @@ AS $fn$
 	), gone AS (
 		-- nobody wants it any more
 		UPDATE qbsync.outgoing o SET next_attempt_at = clock_timestamp()
-		FROM x WHERE x.outcome = 'refused' AND o.gone AND o.mapping_id = x.mapping_id AND o.crm_key = x.crm_key
+		FROM x WHERE x.outcome = 'refused' AND x.id IS NULL AND o.gone AND o.mapping_id = x.mapping_id AND o.crm_key = x.crm_key
+	), shown_gone AS (
+		INSERT INTO qbsync.arrival (mapping_id, id)
+		SELECT x.mapping_id, x.id FROM x JOIN qbsync.outgoing o ON o.mapping_id = x.mapping_id AND o.crm_key = x.crm_key
+		WHERE x.outcome = 'refused' AND x.id IS NOT NULL AND o.gone
 	), shown_newer AS (
 		-- the mirror has a newer version already, which arrives no more
 		INSERT INTO qbsync.arrival (mapping_id, id)

@@ -253,6 +253,23 @@ read_gone(const Mapping *mapping, Datum ids, bool captured, Gone *gone)
 	rows_free(rows);
 }
 
+/* A trigger saw them go, and something else is on its way: that is answered first. */
+static void
+note_gone(const Mapping *mapping, const Gone *gone)
+{
+	static SqlStatement note = {
+		"INSERT INTO qbsync.outgoing AS o (mapping_id, crm_key, asked, asked_by, next_attempt_at, gone)"
+		" SELECT r.mapping_id, r.crm_key, false, NULL, 'infinity', true FROM qbsync.request r"
+		" WHERE r.mapping_id = $1 AND r.crm_key = ANY ($2) AND r.state IN ('sent', 'check')"
+		" ON CONFLICT (mapping_id, crm_key) DO UPDATE SET gone = true, next_attempt_at = 'infinity'",
+		2, {INT4OID, TEXTARRAYOID}
+	};
+	Datum		values[] = {Int32GetDatum(mapping->mapping_id), batch_array(&gone->crm_keys, TEXTOID)};
+
+	if (gone->ids.n > 0)
+		sql_execute(&note, values, NULL);
+}
+
 /* Requests to make them inactive. */
 static void
 enter_gone(const Mapping *mapping, const Gone *gone)
@@ -285,11 +302,19 @@ enter_gone(const Mapping *mapping, const Gone *gone)
 void
 sends_gone(const Mapping *mapping, Datum ids)
 {
+	static SqlStatement noted = {
+		"DELETE FROM qbsync.outgoing o USING qbsync.link l WHERE o.mapping_id = $1 AND o.gone AND l.mapping_id = $1 AND l.crm_key = o.crm_key"
+		" AND l.id = ANY ($2) AND NOT EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = $1 AND r.crm_key = o.crm_key AND r.state IN ('sent', 'check'))",
+		2, {INT4OID, TEXTARRAYOID}
+	};
+	Datum		values[2] = {Int32GetDatum(mapping->mapping_id)};
 	Gone		gone;
 
 	read_gone(mapping, ids, false, &gone);
 	withdraw_gone(mapping, ids, batch_array(&gone.ids, TEXTOID));
 	enter_gone(mapping, &gone);
+	values[1] = ids;
+	sql_execute(&noted, values, NULL);
 }
 
 void
@@ -403,6 +428,7 @@ sends_take_news(const Mapping *mapping)
 		sql_execute(&linked, values, NULL);
 		read_gone(mapping, sql_datum(0, 1, NULL), true, &gone);
 		enter_gone(mapping, &gone);
+		note_gone(mapping, &gone);
 	}
 	sql_execute(&scan, values, NULL);
 	if (DatumGetBool(sql_datum(0, 1, NULL)))

@@ -126,6 +126,23 @@ $sim->clear_faults;
 is_idle_soon('it is answered');
 is($sim->objects('Customer', $short)->{Active} ? 'active' : 'inactive', 'inactive', 'X-13: what was deleted while it was made is made inactive');
 
+# likewise an edit of it is on its way, and it changes in QuickBooks as well
+$crm->app("INSERT INTO crm.contact (id, name) VALUES (114, 'Edited And Gone')");
+idle();
+$short = id_of('Edited And Gone');
+$sim->fault('hang_after', kind => 'write', seconds => 60);
+$crm->app("UPDATE crm.contact SET phone = '14' WHERE id = 114");
+await('the edit', sub { ($sim->objects('Customer', $short)->{PrimaryPhone}{FreeFormNumber} // '') eq '14' });
+$crm->app('DELETE FROM crm.contact WHERE id = 114');
+await('the capture', sub { $crm->sql('SELECT count(*) FROM qbsync.capture') eq '0' });
+$crm->edit($short, PrimaryPhone => { FreeFormNumber => '15' });
+$crm->sync;
+$crm->applied;
+$sim->clear_faults;
+is_idle_soon('it is answered');
+is($sim->objects('Customer', $short)->{Active} ? 'active' : 'inactive', 'inactive', 'X-13: what was deleted while an edit was on its way is made inactive');
+is($crm->sql('SELECT count(*) FROM qbsync.outgoing'), '0', 'and nothing is left to be looked at');
+
 # --- made inactive there before we do --------------------------------------------------------------------------------------
 
 $crm->app("INSERT INTO crm.contact (id, name) VALUES (111, 'Both Give Up')");
