@@ -193,13 +193,3 @@ BEGIN
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.judge_suspects(integer) IS 'Judge the suspects of a connection, some at a time. look_up: something must be looked up first; more: call it again';
-
-CREATE FUNCTION qbsync.merging(connection_id integer)
-RETURNS boolean
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $fn$
-	SELECT EXISTS (SELECT FROM qbsync.suspect s WHERE s.connection_id = merging.connection_id AND s.judged_at IS NULL)
-		OR EXISTS (SELECT FROM qbsync.merged m WHERE m.connection_id = merging.connection_id AND qbsync.is_due(m));
-$fn$;
-COMMENT ON FUNCTION qbsync.merging(integer) IS 'Is there something to be done about merges of the connection?';

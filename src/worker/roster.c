@@ -162,7 +162,9 @@ static const struct
 	{"EXISTS (SELECT FROM qbsync.lookup l WHERE l.connection_id = c.connection_id)", LOOK_BOOL, offsetof(Entry, must_lookup)},
 	{"EXISTS (SELECT FROM qbsync.webhook_event w WHERE w.connection_id = c.connection_id)", LOOK_BOOL, offsetof(Entry, must_hear)},
 	{"k.webhook_at IS NOT NULL OR EXISTS (SELECT FROM qbsync.webhook_event w WHERE w.connection_id = c.connection_id)", LOOK_BOOL, offsetof(Entry, hears)},
-	{"qbsync.merging(c.connection_id)", LOOK_BOOL, offsetof(Entry, merging)},
+	{"EXISTS (SELECT FROM qbsync.suspect s WHERE s.connection_id = c.connection_id AND s.judged_at IS NULL)"
+		" OR EXISTS (SELECT FROM qbsync.merged g WHERE g.connection_id = c.connection_id AND qbsync.is_due(g))",
+	LOOK_BOOL, offsetof(Entry, merging)},
 	{"CASE WHEN qbsync.version_days(c.connection_id) > 0 THEN k.past_unknown ELSE k.past_known END", LOOK_BOOL, offsetof(Entry, versions_switched)},
 
 	{"EXISTS (SELECT FROM qbsync.mapping m WHERE m.connection_id = c.connection_id AND m.state = 'enabled')", LOOK_BOOL, offsetof(Entry, mapped)},

@@ -73,7 +73,8 @@ sub write_credentials
 	my ($node, $simulator, %arg) = @_;
 	my $path = $node->basedir . '/credentials.json';
 	my %content = (
-		apps => { 'my-app' => { client_secret => $arg{client_secret} // $simulator->{client_secret} } },
+		apps => { 'my-app' => { client_secret => $arg{client_secret} // $simulator->{client_secret},
+				$arg{webhook_verifier} ? (webhook_verifier => $arg{webhook_verifier}) : () } },
 		connections => $arg{connections} // [
 			map { { app => 'my-app', realm_id => $_->{realm_id}, refresh_token => $_->{refresh_token} } }
 			  @{ $simulator->{companies} } ]);

@@ -223,5 +223,14 @@ is($standby->safe_psql('postgres', "SELECT qbsync_webhook('[]', '$signature'), q
 	'a standby asks to be spared what is genuine');
 $standby->stop;
 
+# the verifier is replaced at Intuit, and in the credentials file
+my $old_signature = $receiver->sign('[]');
+$receiver->{verifier} = 'a new one';
+is($receiver->deliver('[]'), 401, 'a verifier that is not known yet');
+write_credentials($node, $simulator, webhook_verifier => 'a new one');
+$node->reload;
+await('the new verifier', sub { $receiver->deliver('[]') == 200 });
+is($receiver->deliver('[]', $old_signature), 401, 'the old one counts no more once the credentials file has another');
+
 is_quiet($node, 'no warning, no error');
 done_testing();

@@ -63,7 +63,10 @@ sub contacts { return sql('SELECT count(*) FROM crm.contact') }
 # Everything about merges is done, and applied.
 sub merged
 {
-	await('merges', sub { sql("SELECT NOT qbsync.merging($connection) AND NOT EXISTS (SELECT FROM qbsync.lookup)") eq 't' });
+	await('merges', sub { sql(<<'SQL') eq 't' });
+SELECT NOT EXISTS (SELECT FROM qbsync.suspect WHERE judged_at IS NULL) AND NOT EXISTS (SELECT FROM qbsync.merged m WHERE qbsync.is_due(m))
+	AND NOT EXISTS (SELECT FROM qbsync.lookup)
+SQL
 	$crm->applied;
 }
 
