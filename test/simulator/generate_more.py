@@ -27,7 +27,8 @@ class Maker:
         self.currency = loads(self.words.currency)
         self.owed: dict[tuple[str, str], Decimal] = {}
         self.accounts: dict[str, Decimal] = {}
-        self._home = {}
+        self._home, self._open = {}, {}
+        self.id, self.when = "", 0          # of the record that is made
 
     def name(self, entity: str) -> tuple[str, dict]:
         """An active customer, vendor or employee of the home currency: id and reference."""
@@ -37,6 +38,22 @@ class Maker:
                                   if entity == "Employee" or own in r.data]
         record = self.rng.choice(self._home[entity])
         return record.id, {"value": record.id, "name": record.parse()["DisplayName"]}
+
+    def open(self, entity: str, free) -> dict | None:
+        """The next record of an entity that is free for what is made; a copy to change and give to put()."""
+        if entity not in self._open:
+            self._open[entity] = [r for r in self.company.tables[entity].by_created if not r.raw and free(r.parse())]
+        return dict(self._open[entity].pop().parse()) if self._open[entity] else None
+
+    def put(self, entity: str, obj: dict, bump: bool) -> None:
+        """What was linked, with its new time and, if it is bumped, its new token."""
+        old = self.company.record(entity, obj["Id"])
+        obj["SyncToken"] = str(int(obj["SyncToken"]) + bump)
+        updated = max(old.updated, self.when)
+        obj["MetaData"] = obj["MetaData"] | {"LastUpdatedTime": stamp(updated)}
+        record = record_of(self.company, entity, obj, old.created, updated, "documented")
+        record._obj = None
+        self.company.put(entity, record)
 
     def date(self) -> str:
         return add_days(self.base, -self.rng.randrange(1, 300))
@@ -123,6 +140,34 @@ def _bill(m: Maker, n: int) -> dict:
             "APAccountRef": m.account("33"), "LinkedTxn": []} | m.money(total, Balance=total)
 
 
+def _bill_payment(m: Maker, n: int) -> dict | None:
+    """Pays a bill that nothing was paid of, as a whole."""
+    bill = m.open("Bill", lambda o: o["Balance"] == o["TotalAmt"] > 0 and o["CurrencyRef"]["value"] == m.currency["value"])
+    if bill is None:
+        return None
+    total = bill["TotalAmt"]
+    m.put("Bill", bill | {"Balance": ZERO, "LinkedTxn": bill["LinkedTxn"] + [{"TxnId": m.id, "TxnType": "BillPaymentCheck"}]} |
+          ({"HomeBalance": ZERO} if m.words.multiple else {}), True)
+    m.owes("Vendor", bill["VendorRef"]["value"], -total, payable=-total, bank=-total)
+    return {"VendorRef": bill["VendorRef"], "PayType": "Check", "CheckPayment": {"BankAccountRef": m.account("1"), "PrintStatus": "NotSet"},
+            "TxnDate": bill["TxnDate"], "Line": [{"Amount": total, "LinkedTxn": [{"TxnId": bill["Id"], "TxnType": "Bill"}]}],
+            "LinkedTxn": []} | m.money(total, tax=None)
+
+
+def _deposit(m: Maker, n: int) -> dict | None:
+    """Takes a receipt out of undeposited funds."""
+    own = lists.account_of(m.change, "undeposited")
+    receipt = m.open("SalesReceipt", lambda o: o["DepositToAccountRef"]["value"] == own and not o["LinkedTxn"] and o["TotalAmt"] > 0)
+    if receipt is None:
+        return None
+    total = receipt["TotalAmt"]
+    m.put("SalesReceipt", receipt | {"LinkedTxn": [{"TxnId": m.id, "TxnType": "Deposit"}]}, False)
+    m.owes("", "", ZERO, undeposited=-total, bank=total)
+    return {"DepositToAccountRef": m.account("1"), "TxnDate": receipt["TxnDate"], "Line": [
+        {"Id": "1", "LineNum": 1, "Amount": total, "LinkedTxn": [{"TxnId": receipt["Id"], "TxnType": "SalesReceipt", "TxnLineId": "0"}]}]} | \
+        m.money(total, tax=None)
+
+
 def _vendor_credit(m: Maker, n: int) -> dict:
     id, ref = m.name("Vendor")
     total = m.amount()
@@ -171,9 +216,9 @@ def _time_activity(m: Maker, n: int) -> dict:
             "Minutes": m.rng.choice((0, 15, 30, 45)), "Description": f"Travaux n° {n}"} | who
 
 
-# In this order: bills need vendors.
+# In this order: bills need vendors.  Bill payments and deposits are as many as there are bills and receipts for, at most.
 MAKERS = {"Vendor": _vendor, "CreditMemo": _credit_memo, "SalesReceipt": _sales_receipt, "RefundReceipt": _refund_receipt,
-          "Bill": _bill, "VendorCredit": _vendor_credit, "PurchaseOrder": _purchase_order, "Purchase": _purchase,
+          "Bill": _bill, "BillPayment": _bill_payment, "Deposit": _deposit, "VendorCredit": _vendor_credit, "PurchaseOrder": _purchase_order, "Purchase": _purchase,
           "JournalEntry": _journal_entry, "Transfer": _transfer, "TimeActivity": _time_activity}
 
 
@@ -188,9 +233,12 @@ def fill(company: Company, base: str, totals: dict[str, int], seed: int) -> None
 def _fill(m: Maker, entity: str, make, count: int) -> None:
     start, records, table = int(parse_time(add_days(m.base, -200) + "T06:00:00-05:00")), [], m.company.tables[entity]
     for n in range(count):
-        when = start + n // 2
-        obj = {"Id": m.company.next_id(table.entity), "SyncToken": "0", "domain": "QBO", "sparse": False,
-               "MetaData": {"CreateTime": stamp(when), "LastUpdatedTime": stamp(when)}} | make(m, n)
+        m.id, m.when = m.company.next_id(table.entity), start + n // 2
+        made, when = make(m, n), m.when
+        if made is None:
+            break
+        obj = {"Id": m.id, "SyncToken": "0", "domain": "QBO", "sparse": False,
+               "MetaData": {"CreateTime": stamp(when), "LastUpdatedTime": stamp(when)}} | made
         if not obj.get("Active", True):
             obj["DisplayName"] += " (deleted)"
         record = record_of(m.company, entity, obj, when, when, "documented")

@@ -221,9 +221,9 @@ class ClosedTest(Books):
 
 
 class GeneratedTest(Books):
-    more = ("--customers", "300", "--invoices", "200", "--credit-memos", "60", "--vendors", "40", "--bills", "80", "--purchases", "50",
+    more = ("--customers", "300", "--invoices", "200", "--credit-memos", "60", "--vendors", "40", "--bills", "80", "--bill-payments", "30", "--deposits", "12", "--purchases", "50",
                "--sales-receipts", "20", "--journal-entries", "30", "--time-activities", "25")
-    numbers = {"Customer": 300, "Invoice": 200, "CreditMemo": 60, "Vendor": 40, "Bill": 80, "Purchase": 50, "SalesReceipt": 20,
+    numbers = {"Customer": 300, "Invoice": 200, "CreditMemo": 60, "Vendor": 40, "Bill": 80, "BillPayment": 30, "Deposit": 12, "Purchase": 50, "SalesReceipt": 20,
                "JournalEntry": 30, "TimeActivity": 25}
 
     def test_totals_and_balances(self):
