@@ -90,6 +90,32 @@ const steps = {
     })
     assert.strictEqual((await call('getInvoice')(state.invoice.Id)).Balance, 100)
   },
+  'every entity the library knows is found': async () => {
+    const kinds = ['Account', 'Attachable', 'Bill', 'BillPayment', 'Class', 'CreditMemo', 'Department', 'Deposit', 'Employee', 'Estimate',
+      'Item', 'JournalEntry', 'PaymentMethod', 'Purchase', 'PurchaseOrder', 'RefundReceipt', 'SalesReceipt', 'TaxCode', 'TaxRate',
+      'Term', 'TimeActivity', 'Vendor', 'VendorCredit']
+    for (const kind of kinds) {
+      const plural = kind.replace(/y$/, 'ie').replace(/ss$/, 'sse') + 's'
+      const found = await call('find' + plural)({ limit: 5 })
+      const off = kind === 'Class' || kind === 'Department'
+      assert.strictEqual((found.QueryResponse[kind] || []).length > 0, !off, kind)
+    }
+  },
+  'what is bought and booked': async () => {
+    const vendor = await call('createVendor')({ DisplayName: 'Fournisseur node' })
+    const spent = { Amount: 40, DetailType: 'AccountBasedExpenseLineDetail', AccountBasedExpenseLineDetail: { AccountRef: { value: '92' } } }
+    const bill = await call('createBill')({ VendorRef: { value: vendor.Id }, Line: [spent] })
+    const paid = await call('createBillPayment')({
+      VendorRef: { value: vendor.Id }, TotalAmt: 40, PayType: 'Check', CheckPayment: { BankAccountRef: { value: '1' } },
+      Line: [{ Amount: 40, LinkedTxn: [{ TxnId: bill.Id, TxnType: 'Bill' }] }]
+    })
+    assert.strictEqual((await call('getBill')(bill.Id)).Balance, 0)
+    assert.strictEqual((await call('deleteBillPayment')(paid.Id)).BillPayment.status, 'Deleted')
+    const side = (kind, account) => ({ Amount: 7, DetailType: 'JournalEntryLineDetail', JournalEntryLineDetail: { PostingType: kind, AccountRef: { value: account } } })
+    assert.strictEqual((await call('createJournalEntry')({ Line: [side('Debit', '91'), side('Credit', '95')] })).TotalAmt, 0)
+    const refusal = await fault(call('createJournalEntry')({ Line: [side('Debit', '91'), side('Debit', '95')] }))
+    assert.strictEqual(refusal.Error[0].code, '2300')
+  },
   'void and delete by id': async () => {
     const voided = await call('voidInvoice')(state.invoice.Id)
     assert.strictEqual(voided.Invoice.TotalAmt, 0)
