@@ -220,21 +220,18 @@ def _expense(change, line: dict, kind: str, was: dict, obj: dict) -> None:
     if "CustomerRef" in detail:
         detail["CustomerRef"] = references.resolve(change, "Line.CustomerRef", REF("Customer"), detail["CustomerRef"],
                                                    was.get("CustomerRef"))
-    _billable(detail, was, "Line.")
+    billable(detail, was, "Line.")
     taxes.line(change, obj, detail, was)
     _class(change, detail, was)
 
 
-def _billable(detail: dict, was: dict, prefix: str = "") -> None:
+def billable(detail: dict, was: dict, prefix: str = "") -> None:
     """Only QuickBooks itself says that something was billed; what can be billed needs a customer."""
     status = detail.setdefault("BillableStatus", "NotBillable")
     if status == "HasBeenBilled" and was.get("BillableStatus") != status:
         raise Fault(2170, f"{prefix}BillableStatus", "Invalid Enumeration : HasBeenBilled")
     if status == "Billable" and "CustomerRef" not in detail:
         raise missing(f"{prefix}CustomerRef")
-
-
-billable = _billable
 
 
 def journal(change, obj: dict, old: dict | None) -> list:
