@@ -3,8 +3,8 @@
  *		Superseded versions of records are kept: rows of qbsync.record_version.
  *
  * Whoever replaces a row of the mirror hands the old one over, whole but for the columns that the catalogue makes of raw: those
- * are made again when somebody asks (version_sql.c).  Nothing is converted on the way, raw stays compressed as it is, and
- * rows are written in batches below the executor.  What is new, unchanged or stale costs nothing here.
+ * are made again when somebody asks (version_sql.c).  Nothing is converted on the way but that raw is packed if it lies there
+ * unpacked, and rows are written in batches below the executor.  What is new, unchanged or stale costs nothing here.
  *
  * A version holds from its own seen_at until that of the version that replaced it.  Since seen_at of a record never goes
  * backwards (mirror.c), the times of its versions meet and never overlap; a version that was replaced by one asked for no
@@ -12,12 +12,18 @@
  */
 #include "postgres.h"
 
+#include "access/toast_compression.h"
+#include "access/toast_internals.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "common/unit.h"
+#include "compat.h"
 #include "inbound/mirror_version.h"
+
+/* What is shorter gains little. */
+#define PACKED_FROM_BYTES 300
 
 static const MirrorColumn version_columns[VERSION_COLUMNS] = {
 	[ROW_CONNECTION_ID] = {"connection_id", INT4OID},
@@ -59,6 +65,24 @@ mirror_versions_open(Snapshot snapshot)
 	return mirror_table_open_append("record_version", version_columns, VERSION_COLUMNS, snapshot);
 }
 
+/*
+ * Short records lie in the mirror as they are; here they are packed, if that is cheap (lz4), for they are seldom read and
+ * there can be many.
+ */
+static Datum
+packed(MirrorTable *versions, Datum raw)
+{
+	struct varlena *value = (struct varlena *) DatumGetPointer(raw);
+	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(versions->rel), versions->attnums[ROW_RAW] - 1);
+	Datum		smaller;
+
+	if (VARATT_IS_EXTERNAL(value) || VARATT_IS_COMPRESSED(value) || VARSIZE_ANY_EXHDR(value) < PACKED_FROM_BYTES
+		|| attribute->attcompression != TOAST_LZ4_COMPRESSION)
+		return raw;
+	smaller = toast_compress_datum(raw, TOAST_LZ4_COMPRESSION);
+	return DatumGetPointer(smaller) ? smaller : raw;
+}
+
 void
 mirror_version_keep(MirrorTable *versions, MirrorTable *table, const CatalogueEntity *entity, TimestampTz replaced_at)
 {
@@ -71,7 +95,7 @@ mirror_version_keep(MirrorTable *versions, MirrorTable *table, const CatalogueEn
 		Datum		datum = mirror_table_found(table, i, &isnull);
 
 		if (!isnull)
-			mirror_row_set(&row, i, datum);
+			mirror_row_set(&row, i, i == ROW_RAW ? packed(versions, datum) : datum);
 	}
 	mirror_row_set(&row, VERSION_ENTITY, CStringGetTextDatum(entity->name));
 	mirror_row_set(&row, VERSION_VALID_TO, TimestampTzGetDatum(replaced_at));

@@ -189,7 +189,7 @@ foreach my $second (1000 .. 1119)
 			else
 			{
 				$known = $token{$entity}{$id} = $known + 1;
-				push @records, record($entity, $id, $known, rand() < 0.1 ? $noise . $known : "t$known", 1 + $known % 3);
+				push @records, record($entity, $id, $known, rand() < 0.1 ? $noise . $known : rand() < 0.2 ? 'packed ' x 200 . $known : "t$known", 1 + $known % 3);
 			}
 		}
 		$script .= 'SELECT ' . call($entity, \@records, $second) . ";\n" if @records;
