@@ -70,6 +70,8 @@ SELECT entity, id, until, how FROM qbsync.handled_change;
 INSERT INTO qbsync.record_version (connection_id, entity, id, valid_from, valid_to, sync_token, raw) SELECT -1, 'invoice', '10', valid_to, '2026-03-07', 4, jsonb_set(raw, '{TotalAmt}', '90')
 FROM qbsync.record_version WHERE entity = 'invoice' AND valid_to = '2026-03-06';
 SELECT at, total_before, total_after FROM qbsync.closed_period_change ORDER BY at;
+-- books closed before the change count, also if the preferences were read after it
+SELECT qbsync.book_close_date(-1, '2026-02-14 12:00'), qbsync.book_close_date(-1, '2026-02-14 23:59'), qbsync.book_close_date(-1, '2025-01-01');
 \set VERBOSITY terse
 \set ON_ERROR_ROLLBACK on
 SELECT qbsync_handle_change('invoice', '11', 'catch_up', 'acme');

@@ -212,6 +212,10 @@ END
 $fn$;
 COMMENT ON FUNCTION qbsync.change_detail(qbsync.record_version) IS 'What became of a version: kind (changed, deleted, restored), when and by whom in QuickBooks, what differs, date and totals of a document, whether the books are touched';
 
+/*
+ * By QuickBooks' own times: preferences are read once a day, so a change can be here before the books that were closed ahead of it
+ * are.  It is told rightly as soon as they are.
+ */
 CREATE FUNCTION qbsync.book_close_date(connection_id integer, at timestamptz)
 RETURNS date
 LANGUAGE sql STABLE
@@ -219,10 +223,13 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT k.book_close_date
 	FROM (
-		SELECT r.book_close_date FROM qbsync.record_version v CROSS JOIN LATERAL qbsync.version_row(NULL::qbsync.preferences, v) r
-		WHERE v.connection_id = book_close_date.connection_id AND v.entity = 'preferences' AND v.valid_from <= book_close_date.at AND v.valid_to > book_close_date.at
+		SELECT coalesce(v.last_updated_time, v.valid_from) AS since, r.book_close_date
+		FROM qbsync.record_version v CROSS JOIN LATERAL qbsync.version_row(NULL::qbsync.preferences, v) r
+		WHERE v.connection_id = book_close_date.connection_id AND v.entity = 'preferences'
 		UNION ALL
-		SELECT p.book_close_date FROM qbsync.preferences p WHERE p.connection_id = book_close_date.connection_id AND p.seen_at <= book_close_date.at
-	) k LIMIT 1;
+		SELECT coalesce(p.last_updated_time, p.seen_at), p.book_close_date FROM qbsync.preferences p WHERE p.connection_id = book_close_date.connection_id
+	) k
+	WHERE k.since <= book_close_date.at
+	ORDER BY k.since DESC LIMIT 1;
 $fn$;
-COMMENT ON FUNCTION qbsync.book_close_date(integer, timestamptz) IS 'Day until which a company''s books were closed at a time, as far as it was known then (preferences are read once a day); null: they were open';
+COMMENT ON FUNCTION qbsync.book_close_date(integer, timestamptz) IS 'Day until which a company''s books were closed at a time of QuickBooks'', as far as its preferences, read once a day, tell; null: they were open';

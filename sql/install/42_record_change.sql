@@ -15,7 +15,7 @@ SELECT v.connection, v.connection_id, c.entity, c.id, qbsync.record_name(c.conne
 			AND a.id = c.id AND a.kind = 'sent' AND a.detail ->> 'sync_token' = d.sync_token)
 		THEN 'qbsync' ELSE d.changed_by END AS changed_by,
 	d.txn_date, d.total_before, d.total_after,
-	coalesce(d.booked AND d.txn_date <= qbsync.book_close_date(c.connection_id, c.valid_to), false) AS closed_period,
+	coalesce(d.booked AND d.txn_date <= qbsync.book_close_date(c.connection_id, coalesce(d.changed_at, c.valid_to)), false) AS closed_period,
 	c.valid_from
 FROM qbsync.visible_connection v
 JOIN qbsync.record_version c ON c.connection_id = v.connection_id
@@ -37,7 +37,7 @@ COMMENT ON COLUMN qbsync.record_change.changed_by IS 'qbsync: a change of the CR
 COMMENT ON COLUMN qbsync.record_change.txn_date IS 'of a document: its date, the earlier of the two if that changed';
 COMMENT ON COLUMN qbsync.record_change.total_before IS 'of a document: its total before, 0 if it was deleted';
 COMMENT ON COLUMN qbsync.record_change.total_after IS 'of a document: its total after, 0 if it is deleted';
-COMMENT ON COLUMN qbsync.record_change.closed_period IS 'the document''s date was in a period whose books were closed, and the change touches what is in the books (not balances, delivery, addresses, memos)';
+COMMENT ON COLUMN qbsync.record_change.closed_period IS 'the document''s date was in a period whose books were closed when it was changed (preferences are read once a day), and the change touches what is in the books (not balances, delivery, addresses, memos)';
 COMMENT ON COLUMN qbsync.record_change.valid_from IS 'since when the version before had held';
 
 CREATE TABLE qbsync.handled_change (
@@ -50,6 +50,8 @@ CREATE TABLE qbsync.handled_change (
 	handled_by		name NOT NULL DEFAULT session_user,
 	PRIMARY KEY (connection_id, entity, id)
 );
+ALTER TABLE qbsync.handled_change ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readable ON qbsync.handled_change FOR SELECT USING (entity = ANY (ARRAY(SELECT qbsync.readable_entities())));
 COMMENT ON TABLE qbsync.handled_change IS 'Documents of a closed period whose changes somebody has dealt with, see qbsync_handle_change';
 COMMENT ON COLUMN qbsync.handled_change.until IS 'changes seen until then are dealt with';
 COMMENT ON COLUMN qbsync.handled_change.how IS 'restate: the closed period is reported anew; catch_up: the difference is booked in the current one; handled: otherwise';
