@@ -46,6 +46,14 @@ INSERT INTO qbsync.cursor (connection_id, entity, phase, changed_at, reads, read
 	(-1, '*', 'loaded', now() - interval '2 hours', 50, (now() AT TIME ZONE 'UTC')::date), (-2, '*', 'loaded', now() - interval '1 year', 70, '2026-01-31'), (-3, '*', 'loaded', NULL, 5, '2026-01-31');
 SELECT connection, poll_interval FROM qbsync.status WHERE state = 'live' ORDER BY 1;
 
+-- webhooks that live: polls only make sure; not when one was missed since, or none came for a day
+UPDATE qbsync.cursor SET changed_at = now();
+UPDATE qbsync.cursor SET webhook_at = now() - interval '1 hour' WHERE connection_id = -1;
+SELECT connection, poll_interval FROM qbsync.status WHERE state = 'live' ORDER BY 1;
+UPDATE qbsync.cursor SET missed_at = now() - interval '1 minute' WHERE connection_id = -1;
+SELECT connection, poll_interval FROM qbsync.status WHERE state = 'live' ORDER BY 1;
+UPDATE qbsync.cursor SET webhook_at = now() - interval '25 hours', missed_at = NULL WHERE connection_id = -1;
+SELECT connection, poll_interval FROM qbsync.status WHERE state = 'live' ORDER BY 1;
 -- EXT-17: by company, app and month; the forecast takes a middling day, the load of five days ago is none
 INSERT INTO qbsync.metered_read (connection_id, day, reads)
 SELECT -1, (now() AT TIME ZONE 'UTC')::date - n, CASE n WHEN 5 THEN 90000 ELSE 1000 END FROM generate_series(1, 9) n;

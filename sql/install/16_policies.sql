@@ -82,7 +82,7 @@ CREATE TABLE qbsync.setting (
 COMMENT ON TABLE qbsync.setting IS 'Settings of a connection, see qbsync_set; qbsync.policy has the others';
 INSERT INTO qbsync.setting (name, meaning) VALUES
 	('keep_visible', 'true: stays in the views when disconnected.'),
-	('poll_interval', 'An interval from 10 seconds to 7 days between polls, each a metered read. Without: every 60 s, or as often as what is left of 80 % of the app''s monthly_reads allows its live companies until the month ends; longer while nothing changes in the company (a tenth of the time since something did), up to 15 minutes.'),
+	('poll_interval', 'An interval from 10 seconds to 7 days between polls, each a metered read. Without: every 60 s, or as often as what is left of 80 % of the app''s monthly_reads allows its live companies until the month ends; longer while nothing changes in the company (a tenth of the time since something did) or webhooks tell of changes, up to 15 minutes.'),
 	('sync_window', 'When it is polled, in the company''s time zone: 07:00-19:00, mon-fri 06:30-20:00, sat,sun 22:00-02:00. qbsync_sync_now polls at any time, and what the CRM sends goes at any time. Without: always.'),
 	('reconcile_at', 'When mirror and company are compared every night, in the company''s time zone: 02:30; or off. Without: between 03:00 and 04:00, each company at its own minute.'),
 	('reconcile_full', 'How often that comparison reads every record and not only counts them, a metered read for each 1,000: weekly, nightly or never. Without: weekly.'),

@@ -58,7 +58,8 @@ COMMENT ON FUNCTION qbsync.poll_pace(text) IS 'Shortest time between two polls o
 
 /*
  * A company in which something happened lately is polled as often as its app's reads allow, one where nothing happens less
- * and less often: after a tenth of the time nothing came, but at least every 15 minutes (X-17).
+ * and less often: after a tenth of the time nothing came, but at least every 15 minutes (X-17).  Where webhooks tell of changes
+ * (one came within a day, and no poll has found since what none had told), polls only make sure, every 15 minutes.
  */
 CREATE FUNCTION qbsync.poll_interval(connection_id integer, pace interval DEFAULT NULL)
 RETURNS interval
@@ -66,12 +67,14 @@ LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT coalesce((c.settings ->> 'poll_interval')::interval,
-		greatest(coalesce(poll_interval.pace, qbsync.poll_pace(c.app)), least((now() - coalesce(u.changed_at, c.state_since)) / 10, interval '15 minutes')))
+		greatest(coalesce(poll_interval.pace, qbsync.poll_pace(c.app)),
+			CASE WHEN u.webhook_at > greatest(u.missed_at, now() - interval '1 day') THEN interval '15 minutes'
+				ELSE least((now() - coalesce(u.changed_at, c.state_since)) / 10, interval '15 minutes') END))
 	FROM qbsync.connection c
 	LEFT JOIN qbsync.cursor u ON u.connection_id = c.connection_id AND u.entity = '*'
 	WHERE c.connection_id = poll_interval.connection_id;
 $fn$;
-COMMENT ON FUNCTION qbsync.poll_interval(integer, interval) IS 'Time between two polls of a company: its setting, or the pace that its app''s monthly reads allow (poll_pace), longer while nothing changes there, up to 15 minutes. SECURITY DEFINER: qbsync.status calls it for readers, who may not read the tables';
+COMMENT ON FUNCTION qbsync.poll_interval(integer, interval) IS 'Time between two polls of a company: its setting, or the pace that its app''s monthly reads allow (poll_pace), longer while nothing changes there or webhooks tell of changes, up to 15 minutes. SECURITY DEFINER: qbsync.status calls it for readers, who may not read the tables';
 
 /*
  * "mon-fri 07:00-19:00", "sat,sun 22:00-02:00" or "07:00-19:00": the days on which it opens, and from when to when; past midnight
