@@ -30,13 +30,16 @@ FROM pg_class c WHERE c.relnamespace = 'qbsync'::regnamespace AND c.relkind IN (
   AND c.relname NOT IN (SELECT entity FROM qbsync.catalogue UNION ALL SELECT "table" FROM qbsync.catalogue_line)
 ORDER BY c.relname COLLATE "C";
 -- the mirror, whatever the catalogue holds: read by readers, written by nobody
-SELECT has_table_privilege('regress_nobody', c.oid, 'SELECT') AS nobody,
+SELECT e.bought, has_table_privilege('regress_nobody', c.oid, 'SELECT') AS nobody,
 	has_table_privilege('regress_reader', c.oid, 'SELECT') AS reader,
 	has_table_privilege('regress_admin', c.oid, 'SELECT') AS admin,
+	has_table_privilege('qbsync_vendor_reader', c.oid, 'SELECT') AS vendor_reader,
 	has_table_privilege('regress_admin', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE') AS admin_writes
-FROM pg_class c WHERE c.relnamespace = 'qbsync'::regnamespace
-  AND c.relname IN (SELECT entity FROM qbsync.catalogue UNION ALL SELECT "table" FROM qbsync.catalogue_line)
-GROUP BY 1, 2, 3, 4;
+FROM pg_class c
+JOIN (SELECT entity, entity AS name FROM qbsync.catalogue UNION ALL SELECT entity, "table" FROM qbsync.catalogue_line) t ON t.name = c.relname
+JOIN qbsync.catalogue e ON e.entity = t.entity
+WHERE c.relnamespace = 'qbsync'::regnamespace
+GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1;
 
 -- functions of the schema that are open to the roles
 SELECT p.oid::regprocedure AS function,

@@ -133,7 +133,7 @@ SELECT settings FROM qbsync.connection WHERE name = 'acme';
 SELECT qbsync_preset('capsule', 'acme');
 SELECT * FROM pg_temp.differs(-10);
 SELECT qbsync.match_outcomes(-10);
-SELECT e ->> 'email_in' AS x_2, e ->> 'pull_new' AS x_5, e ->> 'payment_direction' AS x_12, e ->> 'lock_linked' AS x_19, e ->> 'address_fallback' AS x_25, e ->> 'vendors' AS x_26
+SELECT e ->> 'email_in' AS x_2, e ->> 'pull_new' AS x_5, e ->> 'payment_direction' AS x_12, e ->> 'lock_linked' AS x_19, e ->> 'address_fallback' AS x_25
 FROM qbsync.effective_policies(-10) e;
 -- orderry: X-1 two-way (ORD-1); X-5 none; X-10 two-way; X-11 statuses, without: manual (ORD-8, ORD-10); X-12 from QuickBooks, for synced
 -- invoices only (ORD-11, 12); X-20 QuickBooks' edits return (ORD-20); Q-3 held without customer

@@ -70,7 +70,6 @@ INSERT INTO qbsync.policy (name, allowed, default_value, per_column, meaning) VA
 	('item_unmapped', '{default_item,create_item,error}', 'error', false, 'A line of the CRM names a product that is not mapped: default_item: goes out as default_item; create_item: it is created in QuickBooks; error: waits.'),
 	('default_item', NULL, NULL, false, 'QuickBooks'' id of the product or service for lines whose product is not mapped.'),
 	-- X-26, X-31, KAR-31, CEN-7
-	('vendors', '{off,import}', 'off', false, 'Suppliers and their bills: off: not even asked for; import: read for members of qbsync_vendor_reader.'),
 	('new_value', NULL, NULL, true, 'Value of a column, most often one of the CRM''s own, in records created from QuickBooks: the type or language of new contacts, say. Kept in qbsync.mapping.defaults.'),
 	('language', NULL, NULL, false, 'Language of generated words such as the explanations of errors, fr or en; without: that of lc_messages.');
 
@@ -86,6 +85,7 @@ INSERT INTO qbsync.setting (name, meaning) VALUES
 	('sync_window', 'When it is polled, in the company''s time zone: 07:00-19:00, mon-fri 06:30-20:00, sat,sun 22:00-02:00. qbsync_sync_now polls at any time, and what the CRM sends goes at any time. Without: always.'),
 	('reconcile_at', 'When mirror and company are compared every night, in the company''s time zone: 02:30; or off. Without: between 03:00 and 04:00, each company at its own minute.'),
 	('reconcile_full', 'How often that comparison reads every record and not only counts them, a metered read for each 1,000: weekly, nightly or never. Without: weekly.'),
+	('vendors', 'What is bought and who is paid: off: not even asked for, and what is here is removed; import: read, for members of qbsync_vendor_reader. Without: nobody has decided, which does the same as off.'),
 	('version_days', 'Days, 0 to 36525, for which superseded versions of records are kept; 0: none are. Without: 400.');
 
 /*

@@ -11,7 +11,7 @@ CREATE FUNCTION qbsync.catalogue_entities(
 	OUT cdc boolean, OUT name_list boolean, OUT transaction boolean, OUT voidable boolean, OUT writable boolean,
 	OUT singleton boolean, OUT pages boolean,
 	OUT page_path text, OUT load_order integer, OUT comment text,
-	OUT line_table text, OUT reading text)
+	OUT line_table text, OUT reading text, OUT bought boolean)
 RETURNS SETOF record
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 10
 AS 'MODULE_PATHNAME', 'qbsync_catalogue_entities';
@@ -34,6 +34,12 @@ LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 300
 AS 'MODULE_PATHNAME', 'qbsync_catalogue_columns';
 COMMENT ON FUNCTION qbsync.catalogue_columns() IS 'Rows of the view qbsync.catalogue_column';
 
+CREATE FUNCTION qbsync.may_see(entity text)
+RETURNS boolean
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'qbsync_may_see';
+COMMENT ON FUNCTION qbsync.may_see(text) IS 'May the current user see what belongs to records of an entity? What is bought, members of qbsync_vendor_reader only';
+
 CREATE VIEW qbsync.catalogue AS SELECT * FROM qbsync.catalogue_entities();
 COMMENT ON VIEW qbsync.catalogue IS 'QuickBooks entities that qbsync mirrors, in the order they are loaded';
 COMMENT ON COLUMN qbsync.catalogue.entity IS 'name of the entity and of its mirror table';
@@ -47,6 +53,7 @@ COMMENT ON COLUMN qbsync.catalogue.pages IS 'is read page by page, and compared 
 COMMENT ON COLUMN qbsync.catalogue.page_path IS 'its page in QuickBooks'' web application; the id follows';
 
 COMMENT ON COLUMN qbsync.catalogue.reading IS 'how changes are learnt of';
+COMMENT ON COLUMN qbsync.catalogue.bought IS 'shows what is bought or who is paid: read only if the connection''s setting vendors is import, and for members of qbsync_vendor_reader';
 COMMENT ON COLUMN qbsync.catalogue.line_table IS 'table of its lines; of several the one that mappings see';
 
 CREATE VIEW qbsync.catalogue_line AS SELECT * FROM qbsync.catalogue_lines();
@@ -101,11 +108,13 @@ AS $$
 DECLARE
 	e record;
 	l record;
+	reader text;
 	relation text;
 	columns text;
 BEGIN
 	FOR e IN SELECT * FROM qbsync.catalogue ORDER BY load_order LOOP
 		relation := format('qbsync.%I', e.entity);
+		reader := CASE WHEN e.bought THEN 'qbsync_vendor_reader' ELSE 'qbsync_reader' END;
 		SELECT string_agg(format('%I %s, ', k."column", k.type), '' ORDER BY k.ordinal) INTO columns
 			FROM qbsync.catalogue_column k WHERE k."table" = e.entity;
 		IF to_regclass(relation) IS NULL THEN
@@ -119,7 +128,7 @@ BEGIN
 			EXCEPTION WHEN feature_not_supported THEN
 				NULL;			-- a server built without lz4: slower, not worse
 			END;
-			EXECUTE format('GRANT SELECT ON %s TO qbsync_reader', relation);
+			EXECUTE format('GRANT SELECT ON %s TO %I', relation, reader);
 		END IF;
 		PERFORM qbsync.create_mirror_columns(e.entity);
 		EXECUTE format('COMMENT ON TABLE %s IS %L', relation, e.comment);
@@ -142,7 +151,7 @@ BEGIN
 				EXECUTE format('CREATE TABLE %s (connection_id integer NOT NULL, %I text COLLATE "C" NOT NULL, position integer NOT NULL, '
 							   '%s PRIMARY KEY (connection_id, %I, position))',
 							   relation, e.entity || '_id', columns, e.entity || '_id');
-				EXECUTE format('GRANT SELECT ON %s TO qbsync_reader', relation);
+				EXECUTE format('GRANT SELECT ON %s TO %I', relation, reader);
 			END IF;
 			PERFORM qbsync.create_mirror_columns(l."table");
 			EXECUTE format('COMMENT ON TABLE %s IS %L', relation, l.comment);

@@ -270,3 +270,44 @@ BEGIN
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.purge_mirror(integer) IS 'Remove everything mirrored of a company, with its past, cursors and errors';
+
+/*
+ * What is bought is read, or it is not here at all: neither records nor what tells of them.  A mapping would make it anew, so
+ * that has to go first.
+ */
+CREATE FUNCTION qbsync.purge_bought(connection_id integer)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	bought text[] := ARRAY(SELECT k.entity FROM qbsync.catalogue k WHERE k.bought);
+	name text;
+	calls text;
+BEGIN
+	IF current_setting('transaction_isolation') <> 'read committed' THEN
+		-- what the gateway has just stored would not be seen, and stay
+		RAISE EXCEPTION 'what is bought cannot be removed in a transaction of isolation level %', current_setting('transaction_isolation')
+			USING ERRCODE = 'active_sql_transaction', HINT = 'Do it in a transaction of its own.';
+	END IF;
+	SELECT string_agg(format('SELECT qbsync_unmap(%L, confirm => true);', m.name), ' ' ORDER BY m.name) INTO calls
+	FROM qbsync.mapping m WHERE m.connection_id = purge_bought.connection_id AND m.entity = ANY (bought);
+	IF calls IS NOT NULL THEN
+		RAISE EXCEPTION 'what is bought is mapped'
+			USING ERRCODE = 'dependent_objects_still_exist', HINT = format('First: %s', calls);
+	END IF;
+	FOR name IN SELECT k."table" FROM qbsync.catalogue_line k WHERE k.entity = ANY (bought) UNION ALL SELECT unnest(bought) LOOP
+		EXECUTE format('DELETE FROM qbsync.%I WHERE connection_id = $1', name) USING purge_bought.connection_id;
+	END LOOP;
+	-- whatever table tells of records
+	FOR name IN
+		SELECT c.relname FROM pg_class c
+		JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'connection_id'
+		JOIN pg_attribute e ON e.attrelid = c.oid AND e.attname = 'entity'
+		WHERE c.relnamespace = 'qbsync'::regnamespace AND c.relkind = 'r'
+	LOOP
+		EXECUTE format('DELETE FROM qbsync.%I WHERE connection_id = $1 AND entity = ANY ($2)', name) USING purge_bought.connection_id, bought;
+	END LOOP;
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.purge_bought(integer) IS 'Remove everything of a company that shows what is bought or who is paid, with its past, cursors, errors and what was decided about it';

@@ -230,6 +230,13 @@ BEGIN
 		RETURN NULL;
 	ELSIF setting_value.setting = 'keep_visible' THEN
 		RETURN to_jsonb(setting_value.value::boolean);
+	ELSIF setting_value.setting = 'vendors' THEN
+		IF setting_value.value NOT IN ('off', 'import') THEN
+			RAISE EXCEPTION 'vendors is not valid: "%"', setting_value.value
+				USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It is off or import.',
+					  HINT = 'off: what is bought and who is paid is not even asked for; import: it is read, for members of qbsync_vendor_reader.';
+		END IF;
+		RETURN to_jsonb(setting_value.value);
 	ELSIF setting_value.setting = 'sync_window' THEN
 		IF (qbsync.parse_window(setting_value.value)).days IS NULL THEN
 			RAISE EXCEPTION 'sync_window is not valid: "%"', setting_value.value

@@ -33,7 +33,10 @@ RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	SELECT EXISTS (SELECT FROM qbsync.catalogue k WHERE k.entity = is_mirrored.entity);
+	SELECT EXISTS (
+		SELECT FROM qbsync.catalogue k
+		WHERE k.entity = is_mirrored.entity
+		  AND (NOT k.bought OR EXISTS (SELECT FROM qbsync.connection c WHERE c.connection_id = is_mirrored.connection_id AND c.settings ->> 'vendors' = 'import')));
 $fn$;
 COMMENT ON FUNCTION qbsync.is_mirrored(integer, text) IS 'Are records of the entity read for the connection?';
 

@@ -419,6 +419,8 @@ BEGIN
 		END IF;
 		IF change_setting.setting = 'documents_direction' THEN
 			PERFORM qbsync.keep_the_law(old_value, new_value #>> '{}');
+		ELSIF change_setting.setting = 'vendors' AND new_value #>> '{}' IS DISTINCT FROM 'import' THEN
+			PERFORM qbsync.purge_bought(target.connection_id);
 		END IF;
 	END IF;
 	PERFORM qbsync.look_again(target.connection_id, target.mapping_id, change_setting.setting);

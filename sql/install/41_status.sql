@@ -142,7 +142,7 @@ FROM (
 		r.position / nullif(greatest(extract(epoch FROM coalesce(r.finished_at, statement_timestamp()) - r.started_at), 0), 0) AS rate
 	FROM qbsync.cursor r
 	JOIN qbsync.connection c ON c.connection_id = r.connection_id
-	WHERE r.entity <> '*' AND c.state <> 'disconnected'
+	WHERE r.entity <> '*' AND c.state <> 'disconnected' AND qbsync.may_see(r.entity)
 ) n;
 COMMENT ON VIEW qbsync.progress IS 'How far the load of each entity is';
 COMMENT ON COLUMN qbsync.progress.phase IS 'waiting, loading, verifying, loaded; absent: this company''s QuickBooks has no such thing';

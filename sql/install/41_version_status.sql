@@ -4,7 +4,7 @@
 CREATE VIEW qbsync.version_status AS
 SELECT v.connection, v.connection_id, r.entity, k.since AS known_since, d.days AS version_days
 FROM qbsync.visible_connection v
-JOIN qbsync.cursor r ON r.connection_id = v.connection_id AND r.entity <> '*'
+JOIN qbsync.cursor r ON r.connection_id = v.connection_id AND r.entity <> '*' AND qbsync.may_see(r.entity)
 CROSS JOIN LATERAL qbsync.version_days(v.connection_id) AS d(days)
 CROSS JOIN LATERAL qbsync.known_since(r.connection_id, r.entity) AS k(since);
 COMMENT ON VIEW qbsync.version_status IS 'Since when it is known what the records of each entity were, and for how long superseded versions are kept';

@@ -62,8 +62,9 @@ SELECT v.connection, m.connection_id, m.mapping_id, m.name AS mapping, m.entity,
 	coalesce(m.policies ->> 'language', v.language) AS language
 FROM qbsync.visible_connection v
 JOIN qbsync.mapping m ON m.connection_id = v.connection_id
-JOIN qbsync.catalogue g ON g.entity = m.entity;
-COMMENT ON VIEW qbsync.visible_mapping IS 'Mappings of the companies whose data the views show';
+JOIN qbsync.catalogue g ON g.entity = m.entity
+WHERE qbsync.may_see(m.entity);
+COMMENT ON VIEW qbsync.visible_mapping IS 'Mappings of the companies whose data the views show, of what the current user may see';
 COMMENT ON COLUMN qbsync.visible_mapping.language IS 'of generated words: policy language';
 COMMENT ON COLUMN qbsync.visible_mapping.page_url IS 'base of links to its records'' pages in QuickBooks; the id follows; null when they have none';
 
@@ -157,7 +158,7 @@ JOIN (
 		CASE WHEN g.transaction THEN 'pull_new_documents' ELSE 'pull_new' END AS later_policy,
 		CASE WHEN g.transaction THEN x.entity || '_direction' ELSE 'direction' END AS direction_policy, g.transaction
 	FROM qbsync.mapping x JOIN qbsync.catalogue g ON g.entity = x.entity
-	WHERE x.state IN ('declared', 'enabled')
+	WHERE x.state IN ('declared', 'enabled') AND qbsync.may_see(x.entity)
 ) m ON m.connection_id = v.connection_id
 JOIN qbsync.connection n ON n.connection_id = m.connection_id
 CROSS JOIN LATERAL (
@@ -289,7 +290,7 @@ FROM (
 ) x
 JOIN qbsync.visible_connection v ON v.connection_id = x.connection_id
 LEFT JOIN qbsync.mapping m ON m.mapping_id = x.mapping_id
-WHERE x.shown;
+WHERE x.shown AND qbsync.may_see(x.entity);
 COMMENT ON VIEW qbsync.timeline IS 'What happened to CRM records and their links, in words; kept for qbsync.history_retention';
 COMMENT ON COLUMN qbsync.timeline.at IS 'when; pollers ask for what is newer than they have, less a minute for transactions then under way';
 COMMENT ON COLUMN qbsync.timeline.event_id IS 'tells entries apart, for pollers';

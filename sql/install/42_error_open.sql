@@ -100,7 +100,7 @@ FROM (
 	FROM qbsync.send_error r
 	WHERE r.dismissed_at IS NULL
 ) e
-JOIN qbsync.connection c ON c.connection_id = e.connection_id AND c.state <> 'disconnected'
+JOIN qbsync.connection c ON c.connection_id = e.connection_id AND c.state <> 'disconnected' AND qbsync.may_see(e.entity)
 LEFT JOIN qbsync.mapping m ON m.mapping_id = e.mapping_id
 CROSS JOIN LATERAL (SELECT qbsync.language(m.policies, c.settings) AS language OFFSET 0) w
 LEFT JOIN qbsync.problem p ON p.code = e.problem

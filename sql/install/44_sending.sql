@@ -142,7 +142,8 @@ SELECT v.connection, v.connection_id, m.name AS mapping, r.entity, m.crm_table, 
 	r.sent_values AS columns, r.composed_at AS since, now() - r.composed_at AS age, r.first_sent_at, r.attempts, r.requestid
 FROM qbsync.request r
 JOIN qbsync.visible_connection v ON v.connection_id = r.connection_id
-JOIN qbsync.mapping m ON m.mapping_id = r.mapping_id;
+JOIN qbsync.mapping m ON m.mapping_id = r.mapping_id
+WHERE qbsync.may_see(r.entity);
 COMMENT ON VIEW qbsync.pending IS 'What is owed to QuickBooks, with its age (EXT-32): a row leaves when QuickBooks has it, or the CRM has nothing more to say. Why something is refused: qbsync.error_open';
 COMMENT ON COLUMN qbsync.pending.crm_table IS 'table of the CRM record';
 COMMENT ON COLUMN qbsync.pending.crm_key IS 'key of the CRM record, as text';

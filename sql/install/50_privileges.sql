@@ -1,7 +1,7 @@
 /*
  * Who may do what.  Five roles: qbsync_reader reads data and status; qbsync_operator is a reader who also runs it
  * (pause, resume, sync, wait); qbsync_admin is an operator who also decides which companies are connected;
- * qbsync_vendor_reader reads suppliers, once they are mirrored; qbsync_webhook hands in webhook
+ * qbsync_vendor_reader reads what is bought and who is paid, where that is mirrored; qbsync_webhook hands in webhook
  * deliveries.  Nobody writes tables directly but superusers.
  */
 
@@ -43,8 +43,15 @@ COMMENT ON FUNCTION qbsync.take_back_grants() IS 'Takes back every privilege on 
 SELECT qbsync.take_back_grants();
 DO $do$
 BEGIN
-	EXECUTE (SELECT string_agg(format('GRANT SELECT ON qbsync.%I TO qbsync_reader', t.name), ';')
-			 FROM (SELECT entity AS name FROM qbsync.catalogue UNION ALL SELECT "table" FROM qbsync.catalogue_line) t);
+	EXECUTE (SELECT string_agg(format('GRANT SELECT ON qbsync.%I TO %I', t.name, CASE WHEN e.bought THEN 'qbsync_vendor_reader' ELSE 'qbsync_reader' END), ';')
+			 FROM (SELECT entity, entity AS name FROM qbsync.catalogue UNION ALL SELECT entity, "table" FROM qbsync.catalogue_line) t
+			 JOIN qbsync.catalogue e ON e.entity = t.entity);
+	-- what concerns what is bought is kept apart in the tables that have rows of all entities, too; views ask may_see() themselves
+	EXECUTE (SELECT string_agg(format('ALTER TABLE qbsync.%1$I ENABLE ROW LEVEL SECURITY; CREATE POLICY may_see ON qbsync.%1$I FOR SELECT USING (qbsync.may_see(entity))', t.name), ';')
+			 FROM (SELECT c.relname AS name FROM pg_class c
+				   JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'connection_id'
+				   JOIN pg_attribute e ON e.attrelid = c.oid AND e.attname = 'entity'
+				   WHERE c.relnamespace = 'qbsync'::regnamespace AND c.relkind = 'r' AND c.relname NOT IN ('mapping', 'record_version')) t);
 	-- the same tables as they were; whoever may not read a table may not read its past either
 	EXECUTE (SELECT string_agg(format('GRANT EXECUTE ON FUNCTION qbsync.%I(timestamptz, text) TO qbsync_reader, qbsync_vendor_reader', t.name || '_as_of'), ';')
 			 FROM (SELECT entity AS name FROM qbsync.catalogue UNION ALL SELECT "table" FROM qbsync.catalogue_line) t);
@@ -54,7 +61,7 @@ GRANT USAGE ON SCHEMA qbsync TO qbsync_reader, qbsync_vendor_reader;
 
 -- Views run the functions they use as the one who asks.
 GRANT EXECUTE ON FUNCTION
-	qbsync.worker_state(), qbsync.key_status(), qbsync.today(text), qbsync.poll_interval(integer, interval), qbsync.poll_pace(text), qbsync.polls_held_until(integer), qbsync.reads_this_month(integer),
+	qbsync.may_see(text), qbsync.worker_state(), qbsync.key_status(), qbsync.today(text), qbsync.poll_interval(integer, interval), qbsync.poll_pace(text), qbsync.polls_held_until(integer), qbsync.reads_this_month(integer),
 	qbsync.readable_entities(), qbsync.version_days(integer), qbsync.known_since(integer, text), qbsync.as_of_scope(text, text, timestamptz),
 	qbsync.version_row(anyelement, qbsync.record_version), qbsync.version_columns(qbsync.record_version), qbsync.version_line_columns(qbsync.record_version),
 	qbsync.next_version(qbsync.record_version), qbsync.version_changes(qbsync.record_version, qbsync.record_version), qbsync.change_detail(qbsync.record_version),
@@ -168,7 +175,7 @@ GRANT EXECUTE ON FUNCTION
 	qbsync.set_mapping_state(integer, boolean), qbsync.remove_mapping(integer),
 	qbsync.read_crm(qbsync.mapping, text), qbsync.run_ddl(text, text),
 	qbsync.the_mapping(text), qbsync.mapping_names(), qbsync.the_connection(text), qbsync.connection_names(),
-	qbsync.check_entity(text, text), qbsync.check_may_become(name), qbsync.may_become(name, name), qbsync.raise_problems(text, text[], text[]),
+	qbsync.check_entity(text, text), qbsync.is_mirrored(integer, text), qbsync.check_may_become(name), qbsync.may_become(name, name), qbsync.raise_problems(text, text[], text[]),
 	qbsync.role_problems(qbsync.mapping), qbsync.role_objection(name), qbsync.search_path_names(text),
 	qbsync.default_role(regclass, name), qbsync.default_search_path(regclass, name), qbsync.current_relation(regclass, text),
 	qbsync.qualified(regclass), qbsync.view_columns(regclass), qbsync.base_relations(regclass, name), qbsync.row_security(qbsync.mapping),

@@ -114,7 +114,8 @@ note_too_big(void *arg)
 	TooBig	   *big = arg;
 	Datum		values[2] = {Int32GetDatum(big->company->id), CStringGetTextDatum(big->entity->name)};
 
-	sql_execute(&note, values, NULL);
+	if (mirror_is_wanted(big->company->id, big->entity))
+		sql_execute(&note, values, NULL);
 }
 
 bool

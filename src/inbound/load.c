@@ -80,7 +80,7 @@ static void load_go_on(LoadFlow *load);
 
 /* --- what the tables say --------------------------------------------------------------------------------------- */
 
-/* Unit: make sure there is a cursor row per entity; read them. */
+/* Unit: make sure there is a cursor row for each entity that is read of the company; read them. */
 static void
 read_cursors(void *arg)
 {
@@ -104,6 +104,8 @@ read_cursors(void *arg)
 		bool		isnull;
 		Datum		value;
 
+		if (of && !catalogue_is_wanted(of->entity, load->company->vendors))
+			continue;
 		sql_execute(&make, values, NULL);
 		sql_execute(&read, values, NULL);
 		if (of == NULL)
@@ -209,7 +211,7 @@ ask_counts(LoadFlow *load)
 		arg->load = load;
 		arg->of = of;
 		statement = select_count(of->entity, SELECT_NO_TIME, DT_NOEND);
-		call_query(load->company, statement, count_arrived, arg);
+		call_query(load->company, of->entity, statement, count_arrived, arg);
 		pfree(statement);
 		load->counting++;
 	}
@@ -237,7 +239,7 @@ ask_page(LoadFlow *load, LoadEntity *of, int64 position, int count, LoadPage *be
 	else
 		dlist_push_tail(&load->pages, &page->node);
 	load->npages++;
-	call_query(load->company, statement, page_arrived, page);
+	call_query(load->company, of->entity, statement, page_arrived, page);
 	pfree(statement);
 }
 
@@ -426,6 +428,7 @@ lookups_done(Company *company, void *arg)
 	if (!settle(company, "qbsync: ending a load", finish_load, company))
 		return;
 	company->must_load = false;
+	company->loaded_more = company->loaded_once;
 	company->must_catch_up = company->must_verify = true;
 	company->verify_round = 0;
 	flow_end(company);

@@ -248,8 +248,14 @@ next_batch(Lookup *lookup)
 		lookup->done(company, lookup->arg);
 		return;
 	}
+	if (!catalogue_is_wanted(lookup->entity, company->vendors))
+	{
+		if (settle(company, "qbsync: passing over look-ups", forget_batch, lookup))
+			next_batch(lookup);
+		return;
+	}
 	statement = select_ids(lookup->entity, lookup->ids, lookup->nids);
-	call_query(company, statement, batch_arrived, lookup);
+	call_query(company, lookup->entity, statement, batch_arrived, lookup);
 	pfree(statement);
 }
 

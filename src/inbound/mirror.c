@@ -24,6 +24,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -33,6 +34,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "common/unit.h"
 #include "inbound/mirror.h"
 #include "inbound/mirror_arrival.h"
 #include "inbound/mirror_error.h"
@@ -482,7 +484,8 @@ settle_outcomes(Batch *batch, const char *connection_name, bool notify, MirrorCo
 		counts->deleted += outcome == OUTCOME_DELETED;
 		counts->stale += outcome == OUTCOME_STALE;
 		counts->bad += outcome == OUTCOME_BAD;
-		if (notify && has_changed(outcome))
+		/* anybody may listen, so nothing that is bought is named */
+		if (notify && has_changed(outcome) && (batch->plan->entity->flags & ENTITY_BOUGHT) == 0)
 			mirror_notify(connection_name, batch->plan->entity->name, batch->records[i].id);
 	}
 }
@@ -514,6 +517,28 @@ settle_arrivals(Batch *batch, MirrorArrivals *arrivals)
 	mirror_arrival_append(arrivals, ids, nids);
 }
 
+/*
+ * May records of an entity be stored?  What is bought only while the company's setting says so: the lock makes whoever changes
+ * that wait for us, or us for him (who then has removed it all).
+ */
+bool
+mirror_is_wanted(int connection_id, const CatalogueEntity *entity)
+{
+	static SqlStatement statement = {
+		"SELECT FROM qbsync.connection WHERE connection_id = $1 AND settings ->> 'vendors' = 'import' FOR SHARE",
+		1, {INT4OID}
+	};
+	MemoryContext context = CurrentMemoryContext;
+	Datum		values[1] = {Int32GetDatum(connection_id)};
+	bool		wanted;
+
+	if ((entity->flags & ENTITY_BOUGHT) == 0)
+		return true;
+	wanted = sql_execute(&statement, values, NULL) > 0;
+	MemoryContextSwitchTo(context);
+	return wanted;
+}
+
 void
 mirror_apply(int connection_id, const char *connection_name, const CatalogueEntity *entity, const Record *records,
 			 int nrecords, TimestampTz started, bool notify, MirrorCounts *counts)
@@ -523,7 +548,7 @@ mirror_apply(int connection_id, const char *connection_name, const CatalogueEnti
 	bool		wanted = mirror_arrival_wanted(entity);
 	MemoryContext caller;
 
-	if (nrecords == 0)
+	if (nrecords == 0 || !mirror_is_wanted(connection_id, entity))
 		return;
 	batch.context = AllocSetContextCreate(CurrentMemoryContext, "qbsync page", ALLOCSET_DEFAULT_SIZES);
 	caller = MemoryContextSwitchTo(batch.context);

@@ -40,4 +40,7 @@ extern void mirror_mark_deleted(int connection_id, const char *connection_name, 
 								const char *const *ids, int nids, TimestampTz started, bool notify,
 								MirrorCounts *counts);
 
+/* In a unit: may records of an entity be stored for a company (setting vendors)? */
+extern bool mirror_is_wanted(int connection_id, const CatalogueEntity *entity);
+
 #endif							/* QBSYNC_MIRROR_H */

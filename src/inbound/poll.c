@@ -311,7 +311,7 @@ ask_clock(PollFlow *poll)
 {
 	char	   *statement = select_count(catalogue_find("customer"), SELECT_NO_TIME, DT_NOEND);
 
-	call_query(poll->company, statement, clock_arrived, poll);
+	call_query(poll->company, catalogue_find("customer"), statement, clock_arrived, poll);
 	pfree(statement);
 }
 

@@ -8,7 +8,8 @@
  *	- what people make and delete (time) after a tenth of the time for which nothing was new, but at least every six hours,
  *	  and whenever somebody asks for a sync: in a company that writes time all day that is nearly every poll, in one that
  *	  writes none four reads a day.
- * Queries hide deletions: what can be deleted is counted once a day, and compared if the counts differ (verify.c).
+ * Queries hide deletions: what can be deleted is counted once a day, by the nightly comparison or, where that is off, from
+ * here, and compared if the counts differ (verify.c).
  *
  * Exchange rates have no time of change at all: once a day those of that day are asked for, of all currencies in use.
  */
@@ -74,7 +75,7 @@ settle_known(void *arg)
 	static SqlStatement advance = {
 		"UPDATE qbsync.cursor SET changed_at = CASE WHEN $5 OR changed_at IS NULL THEN $4 ELSE changed_at END, checked_at = $4,"
 		" changed_since = greatest(changed_since, least($3, changed_since + ($4 - checked_at) + interval '2 minutes')),"
-		" phase = CASE WHEN $6 AND phase = 'loaded' AND finished_at < now() - interval '1 day' THEN 'verifying' ELSE phase END"
+		" phase = CASE WHEN $6 AND phase = 'loaded' AND finished_at < now() - interval '26 hours' THEN 'verifying' ELSE phase END"
 		" WHERE connection_id = $1 AND entity = $2 RETURNING phase = 'verifying'",
 		6, {INT4OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID, BOOLOID}
 	};
@@ -184,7 +185,7 @@ read_rates(Polled *polled)
 		return;
 	}
 	statement = select_rates(polled->currencies, polled->day);
-	call_query(company, statement, rates_arrived, polled);
+	call_query(company, polled->entity, statement, rates_arrived, polled);
 	pfree(statement);
 }
 

@@ -201,7 +201,8 @@ settle_loaded(void *arg)
 		Int64GetDatum(verify->theirs), Int64GetDatum(verify->ours)
 	};
 
-	sql_execute(verify->given_up ? &different : &equal, values, NULL);
+	if (mirror_is_wanted(verify->company->id, verify->entity))
+		sql_execute(verify->given_up ? &different : &equal, values, NULL);
 	cursor_set_phase(verify->company, verify->entity, "loaded");
 	cursor_count_reads(verify->company);
 }
@@ -307,7 +308,7 @@ ask_leaf(VerifyFlow *verify)
 	char	   *statement = select_created(verify->entity, window->range[0], window->range[1], window->position,
 											 verify->count);
 
-	call_query(verify->company, statement, leaf_arrived, verify);
+	call_query(verify->company, verify->entity, statement, leaf_arrived, verify);
 	pfree(statement);
 }
 
@@ -507,7 +508,7 @@ next_window(VerifyFlow *verify)
 	}
 	window = top_window(verify);
 	statement = select_count(verify->entity, window->range[0], window->range[1]);
-	call_query(verify->company, statement, count_arrived, verify);
+	call_query(verify->company, verify->entity, statement, count_arrived, verify);
 	pfree(statement);
 }
 
@@ -524,8 +525,9 @@ finish(VerifyFlow *verify)
 	}
 	else
 	{
-		if (company->state == COMPANY_LOADING)
+		if (company->state == COMPANY_LOADING || company->loaded_more)
 			statistics_gather(company);
+		company->loaded_more = false;
 		if (!settle(verify->company, "qbsync: comparing", settle_live, company))
 			return;
 		company->must_verify = false;

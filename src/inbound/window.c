@@ -76,7 +76,7 @@ ask_window(Window *window)
 		? select_changed_at(window->entity, window->since, window->created, window->position, window->count)
 		: select_changed(window->entity, window->since, window->position, window->count);
 
-	call_query(window->company, statement, window_arrived, window);
+	call_query(window->company, window->entity, statement, window_arrived, window);
 	pfree(statement);
 }
 

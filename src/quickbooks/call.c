@@ -47,6 +47,7 @@ typedef struct Call
 	bool		senders;		/* the sender made it; else a flow did, and ends with it */
 	bool		write;
 	bool		batch;
+	bool		discreet;		/* it is about what is bought */
 	CallDone	done;
 	void	   *arg;
 	HttpExchange *exchange;		/* NULL while waiting */
@@ -120,9 +121,9 @@ make_query(Company *company, const char *statement, CallPriority priority, CallD
 }
 
 void
-call_query(Company *company, const char *statement, CallDone done, void *arg)
+call_query(Company *company, const CatalogueEntity *entity, const char *statement, CallDone done, void *arg)
 {
-	(void) make_query(company, statement, CALL_READ, done, arg);
+	make_query(company, statement, CALL_READ, done, arg)->discreet = (entity->flags & ENTITY_BOUGHT) != 0;
 }
 
 void
@@ -386,7 +387,7 @@ understand(const Call *call, const HttpResponse *response, Fault *fault)
 	if (!fault_parse(response->status, response->content_type, response->body, response->body_len,
 					 response->retry_after, fault))
 		return false;
-	if (response->status == 401 || response->status == 403)
+	if (response->status == 401 || response->status == 403 || call->discreet)
 		fault->message[0] = fault->detail[0] = '\0';
 	fault_hide_secret(fault, call->token_start);
 	return true;

@@ -11,6 +11,7 @@
 
 #include "postgres.h"
 
+#include "quickbooks/catalogue.h"
 #include "quickbooks/company.h"
 #include "quickbooks/fault.h"
 
@@ -30,8 +31,8 @@ typedef void (*CallDone) (Company *company, const CallAnswer *answer, void *arg)
 /* Read a path below /v3/company/<realm>/, with its query string but without minorversion. */
 extern void call_get(Company *company, const char *path, CallDone done, void *arg);
 
-/* Run a query statement. */
-extern void call_query(Company *company, const char *statement, CallDone done, void *arg);
+/* Run a query statement about an entity.  What QuickBooks says of what is bought is not repeated in logs. */
+extern void call_query(Company *company, const CatalogueEntity *entity, const char *statement, CallDone done, void *arg);
 
 /* Which writes go first: a person waits for the one kind, nobody for the other.  Reads are between them. */
 typedef enum CallPriority

@@ -19,6 +19,7 @@
 /* Most entities are one of two kinds. */
 #define LIST		(ENTITY_CDC | ENTITY_NAME_LIST | ENTITY_WRITABLE)
 #define DOCUMENT	(ENTITY_CDC | ENTITY_TRANSACTION | ENTITY_WRITABLE)
+#define BOUGHT		(DOCUMENT | ENTITY_OPTIONAL | ENTITY_BOUGHT)
 
 const CatalogueEntity catalogue[] = {
 	{"company_info", "CompanyInfo", "companyinfo", ENTITY_SINGLETON | ENTITY_WRITABLE,
@@ -45,6 +46,10 @@ const CatalogueEntity catalogue[] = {
 	tax_code_columns, tax_code_lines, NULL, "QuickBooks tax codes: what transactions name; each stands for rates"},
 	{"customer_type", "CustomerType", "customertype", ENTITY_CDC | ENTITY_NAME_LIST | ENTITY_OPTIONAL,
 	customer_type_columns, NULL, NULL, "QuickBooks types of customers"},
+	{"vendor", "Vendor", "vendor", LIST | ENTITY_BOUGHT,
+	vendor_columns, NULL, "vendordetail?nameId=", "QuickBooks suppliers"},
+	{"employee", "Employee", "employee", LIST | ENTITY_OPTIONAL | ENTITY_BOUGHT,
+	employee_columns, NULL, NULL, "QuickBooks employees"},
 	{"item", "Item", "item", LIST,
 	item_columns, NULL, NULL, "QuickBooks products and services"},
 	{"customer", "Customer", "customer", LIST,
@@ -61,6 +66,26 @@ const CatalogueEntity catalogue[] = {
 	payment_columns, payment_lines, "recvpayment?txnId=", "QuickBooks payments received from customers"},
 	{"estimate", "Estimate", "estimate", DOCUMENT,
 	estimate_columns, estimate_lines, "estimate?txnId=", "QuickBooks estimates (quotes)"},
+	{"purchase_order", "PurchaseOrder", "purchaseorder", BOUGHT,
+	purchase_order_columns, purchase_order_lines, "purchaseorder?txnId=", "QuickBooks purchase orders"},
+	{"bill", "Bill", "bill", BOUGHT,
+	bill_columns, bill_lines, "bill?txnId=", "QuickBooks bills from suppliers"},
+	{"vendor_credit", "VendorCredit", "vendorcredit", BOUGHT,
+	vendor_credit_columns, vendor_credit_lines, "vendorcredit?txnId=", "QuickBooks credits from suppliers"},
+	{"bill_payment", "BillPayment", "billpayment", BOUGHT | ENTITY_VOIDABLE,
+	bill_payment_columns, bill_payment_lines, "billpayment?txnId=", "QuickBooks payments of bills"},
+	{"purchase", "Purchase", "purchase", BOUGHT,
+	purchase_columns, purchase_lines, "expense?txnId=", "QuickBooks expenses, cheques and card charges"},
+	{"journal_entry", "JournalEntry", "journalentry", BOUGHT,
+	journal_entry_columns, journal_entry_lines, "journal?txnId=", "QuickBooks journal entries"},
+	{"deposit", "Deposit", "deposit", BOUGHT,
+	deposit_columns, deposit_lines, "deposit?txnId=", "QuickBooks bank deposits"},
+	{"transfer", "Transfer", "transfer", BOUGHT,
+	transfer_columns, NULL, "transfer?txnId=", "QuickBooks transfers between accounts"},
+	{"time_activity", "TimeActivity", "timeactivity", ENTITY_TRANSACTION | ENTITY_WRITABLE | ENTITY_OPTIONAL | ENTITY_BOUGHT,
+	time_activity_columns, NULL, NULL, "QuickBooks time: who worked how long for whom"},
+	{"attachable", "Attachable", "attachable", BOUGHT,
+	attachable_columns, attachable_lines, NULL, "QuickBooks attachments: what is known of files, and notes"},
 	{"exchange_rate", "ExchangeRate", "exchangerate", ENTITY_WRITABLE | ENTITY_OPTIONAL,
 	exchange_rate_columns, NULL, NULL, "QuickBooks exchange rates of the currencies in use, a row for each day", "SourceCurrencyCode AsOfDate"},
 	{NULL}
@@ -91,5 +116,15 @@ catalogue_count(void)
 
 	while (catalogue[count].name)
 		count++;
+	return count;
+}
+
+int
+catalogue_count_wanted(bool vendors)
+{
+	int			count = 0;
+
+	for (const CatalogueEntity *entity = catalogue; entity->name; entity++)
+		count += catalogue_is_wanted(entity, vendors);
 	return count;
 }

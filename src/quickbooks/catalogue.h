@@ -68,6 +68,7 @@ typedef struct CatalogueLines
 #define ENTITY_WRITABLE		0x10
 #define ENTITY_SINGLETON	0x20	/* one record a company, read by its own path, daily */
 #define ENTITY_OPTIONAL		0x40	/* not every edition of QuickBooks has it: a refusal is no error */
+#define ENTITY_BOUGHT		0x80	/* shows what is bought or who is paid: read only if a company's setting vendors says so */
 
 typedef struct CatalogueEntity
 {
@@ -102,7 +103,15 @@ catalogue_is_polled(const CatalogueEntity *entity)
 	return (entity->flags & (ENTITY_SINGLETON | ENTITY_CDC)) == 0;
 }
 
-/* How many entities there are. */
+/* Is it read of a company that has decided so (or not) about what is bought? */
+static inline bool
+catalogue_is_wanted(const CatalogueEntity *entity, bool vendors)
+{
+	return vendors || (entity->flags & ENTITY_BOUGHT) == 0;
+}
+
+/* How many entities there are, and how many are read of such a company. */
 extern int	catalogue_count(void);
+extern int	catalogue_count_wanted(bool vendors);
 
 #endif							/* QBSYNC_CATALOGUE_H */

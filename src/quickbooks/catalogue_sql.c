@@ -6,7 +6,9 @@
 
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "nodes/execnodes.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 
 #include "compat.h"
@@ -46,8 +48,8 @@ qbsync_catalogue_entities(PG_FUNCTION_ARGS)
 	for (const CatalogueEntity *entity = catalogue; entity->name; entity++)
 	{
 		const CatalogueLines *lines = entity->lines;
-		Datum		values[15];
-		bool		nulls[15] = {false};
+		Datum		values[16];
+		bool		nulls[16] = {false};
 		int			column = 0;
 
 		put_text(values, nulls, column++, entity->name);
@@ -65,6 +67,7 @@ qbsync_catalogue_entities(PG_FUNCTION_ARGS)
 		put_text(values, nulls, column++, entity->comment);
 		put_text(values, nulls, column++, lines ? lines->table : NULL);
 		put_text(values, nulls, column++, reading(entity));
+		values[column++] = BoolGetDatum(entity->flags & ENTITY_BOUGHT);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
@@ -127,6 +130,26 @@ put_columns(ReturnSetInfo *result, const CatalogueEntity *entity, const char *ta
 		put_text(values, nulls, i++, column->comment);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
+}
+
+PG_FUNCTION_INFO_V1(qbsync_may_see);
+
+/*
+ * qbsync.may_see(entity): may the current user see what belongs to records of an entity?  Everybody what is sold, members of
+ * qbsync_vendor_reader what is bought.
+ */
+Datum
+qbsync_may_see(PG_FUNCTION_ARGS)
+{
+	text	   *name = PG_GETARG_TEXT_PP(0);
+	char		buffer[NAMEDATALEN];
+	const CatalogueEntity *entity;
+
+	text_to_cstring_buffer(name, buffer, sizeof(buffer));
+	entity = catalogue_find(buffer);
+	if (entity == NULL || (entity->flags & ENTITY_BOUGHT) == 0)
+		PG_RETURN_BOOL(true);
+	PG_RETURN_BOOL(has_privs_of_role(GetUserId(), get_role_oid("qbsync_vendor_reader", false)));
 }
 
 PG_FUNCTION_INFO_V1(qbsync_catalogue_lines);

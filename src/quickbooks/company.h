@@ -120,6 +120,9 @@ typedef struct Company
 	TimestampTz heard_refilled_at;
 	TimestampTz heard_not_before;
 
+	bool		vendors;		/* what is bought is read, too */
+	bool		loaded_more;	/* entities were loaded beside those that were complete */
+
 	/* work */
 	struct Flow *flow;			/* what is being done, or NULL */
 	TimestampTz not_before;		/* no new flow before: back-off after a failed one */

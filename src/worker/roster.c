@@ -58,6 +58,7 @@ typedef struct Entry
 	bool		unmarked;		/* the row's mark is not this database's, and somebody holds the row */
 	bool		versions_switched;	/* superseded versions are kept from now on, or no longer */
 	bool		settle_again;
+	bool		vendors;		/* what is bought is read, too */
 	bool		try_again;
 } Entry;
 
@@ -172,6 +173,7 @@ static const struct
 	LOOK_BOOL, offsetof(Entry, requests)},
 	{"EXISTS (SELECT FROM qbsync.send_error f WHERE f.connection_id = c.connection_id AND f.problem = 'settle_fails' AND f.next_attempt_at <= clock_timestamp())",
 	LOOK_BOOL, offsetof(Entry, settle_again)},
+	{"coalesce(c.settings ->> 'vendors' = 'import', false)", LOOK_BOOL, offsetof(Entry, vendors)},
 };
 
 static const char look_from[] =
@@ -183,7 +185,7 @@ static const char look_from[] =
 "   FROM qbsync.job WHERE connection_id = c.connection_id AND state IN ('queued', 'running')) j ON true"
 " LEFT JOIN LATERAL (SELECT"
 "   coalesce(bool_or(phase IN ('waiting', 'loading')) FILTER (WHERE entity <> '*'), false)"
-"    OR count(*) FILTER (WHERE entity <> '*') < $4 AS load,"
+"    OR count(*) FILTER (WHERE entity <> '*') < CASE WHEN c.settings ->> 'vendors' = 'import' THEN $5 ELSE $4 END AS load,"
 "   coalesce(max(checked_at) FILTER (WHERE entity = '*') < max(started_at) FILTER (WHERE entity <> '*'), true)"
 "    AS catch_up,"
 "   coalesce(bool_or(catch_up_to IS NOT NULL), false) AS window_open,"
@@ -201,7 +203,7 @@ static const char look_from[] =
 static SqlStatement *
 look_statement(void)
 {
-	static SqlStatement statement = {NULL, 4, {TEXTOID, INT8OID, INT4OID, INT4OID}};
+	static SqlStatement statement = {NULL, 5, {TEXTOID, INT8OID, INT4OID, INT4OID, INT4OID}};
 
 	if (statement.text == NULL)
 	{
@@ -269,13 +271,14 @@ look(void *arg)
 {
 	Look	   *result = arg;
 	Identity	identity;
-	Datum		values[4];
+	Datum		values[5];
 
 	identity_get(&identity);
 	values[0] = CStringGetTextDatum(identity.system_identifier);
 	values[1] = Int64GetDatum(identity.database_id);
 	values[2] = Int32GetDatum(identity.timeline);
-	values[3] = Int32GetDatum(catalogue_count());
+	values[3] = Int32GetDatum(catalogue_count_wanted(false));
+	values[4] = Int32GetDatum(catalogue_count_wanted(true));
 	check_marks(values);
 	result->nentries = (int) sql_execute(look_statement(), values, NULL);
 	result->entries = MemoryContextAllocZero(result->context, sizeof(Entry) * Max(result->nentries, 1));
@@ -337,6 +340,10 @@ adjust(Company *company, const Entry *entry)
 		company->not_before = company->token_retry_at = company->next_poll = 0;
 		company->failures = company->token_attempts = 0;
 	}
+	/* nothing bought is asked for from now on, nor taken from what is on its way */
+	if (company->vendors && !entry->vendors)
+		company_drop_flow(company);
+	company->vendors = entry->vendors;
 	strlcpy(company->problem, entry->problem ? entry->problem : "", sizeof(company->problem));
 	/* a person asks: no waiting for the next attempt */
 	if (entry->try_again || (entry->sync_asked && !company->poll_asked)

@@ -159,7 +159,8 @@ sub mirror_differences
 	my $connection = $arg{connection} // 'acme';
 	my $realm = $simulator->{companies}[ $arg{number} // 0 ]{realm_id};
 	my %tables = map { split /=/ } split /\n/,
-	  $node->safe_psql($database, q{SELECT object || '=' || entity FROM qbsync.catalogue WHERE NOT singleton AND entity <> 'exchange_rate'});
+	  $node->safe_psql($database, q{SELECT object || '=' || entity FROM qbsync.catalogue WHERE NOT singleton AND entity <> 'exchange_rate'}
+		  . " AND qbsync.is_mirrored((SELECT connection_id FROM qbsync.connection WHERE name = '$connection'), entity)");
 	my $sql = '';
 	my @files;
 

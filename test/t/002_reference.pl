@@ -16,12 +16,12 @@ my $reference = slurp_file("$FindBin::Bin/../../doc/reference.md");
 # The mirror's tables are the catalogue's: an entity that is added there is added here by running this test with
 # QBSYNC_ACCEPT=1, which writes what belongs between the two marks.
 my $mirror = $node->safe_psql('postgres', <<'SQL');
-SELECT format('| `%s` | %s | %s | %s |', c.entity, c.comment,
-	coalesce((SELECT string_agg(format('`%s`', l."table"), ', ' ORDER BY l.ordinal) FROM qbsync.catalogue_line l WHERE l.entity = c.entity), ''), c.reading)
+SELECT format('| `%s` | %s | %s | %s | %s |', c.entity, c.comment,
+	coalesce((SELECT string_agg(format('`%s`', l."table"), ', ' ORDER BY l.ordinal) FROM qbsync.catalogue_line l WHERE l.entity = c.entity), ''), c.reading, CASE WHEN c.bought THEN 'vendor readers, if `vendors` is import' ELSE 'readers' END)
 FROM qbsync.catalogue c ORDER BY c.load_order
 SQL
 my ($begin, $end) = ("<!-- mirror tables: test/t/002_reference.pl -->\n", "<!-- end of mirror tables -->\n");
-my $table = "| table | holds | lines | changes come with |\n|---|---|---|---|\n$mirror\n";
+my $table = "| table | holds | lines | changes come with | for |\n|---|---|---|---|---|\n$mirror\n";
 my ($said) = $reference =~ /\Q$begin\E(.*?)\Q$end\E/s;
 if ($ENV{QBSYNC_ACCEPT} && defined $said && $said ne $table)
 {

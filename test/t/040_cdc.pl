@@ -33,7 +33,12 @@ sub keep_versions
 	sql('SET client_min_messages = warning; DROP TABLE IF EXISTS version; CREATE TABLE version AS '
 		  . join(' UNION ALL ', map { "SELECT '$_' AS entity, id, xmin::text AS version, raw, deleted_at FROM qbsync.$_" } mirrored()));
 }
-sub mirrored { return qw(customer invoice payment estimate item term company_info preferences) }
+my @mirrored;
+sub mirrored
+{
+	@mirrored = split /\n/, sql('SELECT entity FROM qbsync.catalogue WHERE (cdc OR singleton) AND NOT bought') unless @mirrored;
+	return @mirrored;
+}
 sub moved
 {
 	return sql('SELECT coalesce(string_agg(format(\'%s %s\', entity, id), \', \' ORDER BY entity, id), \'\') FROM (' . join(' UNION ALL ',
