@@ -139,4 +139,11 @@ SELECT connection, count(*) FROM qbsync.estimate_status GROUP BY 1 ORDER BY 1;
 SELECT qbsync_set('acme', 'keep_visible', 'true');
 SELECT connection, count(*) FROM qbsync.customer_summary GROUP BY 1 ORDER BY 1;
 SELECT count(*) FROM qbsync.invoice_payment;
+-- custom fields by name: the form's own, or that of the slot
+INSERT INTO qbsync.preferences (connection_id, id, seen_at, raw) VALUES (-1, '1', now(),
+	'{"SalesFormsPrefs": {"CustomField": [{"CustomField": [{"Name": "SalesFormsPrefs.SalesCustomName2", "Type": "StringType", "StringValue": "Livreur"}]}]}}')
+	ON CONFLICT (connection_id, id) DO UPDATE SET raw = excluded.raw;
+INSERT INTO qbsync.invoice (connection_id, id, seen_at, custom_fields) VALUES (-1, '990', now(),
+	'[{"DefinitionId": "1", "Name": "PO Number", "Type": "StringType", "StringValue": "A-7"}, {"DefinitionId": "2", "Type": "StringType"}, {"DefinitionId": "3", "Type": "StringType", "StringValue": "x"}]');
+SELECT entity, id, definition_id, name, value FROM qbsync.custom_field WHERE id = '990' ORDER BY definition_id;
 ROLLBACK;

@@ -82,10 +82,10 @@ GRANT SELECT ON
 	qbsync.pipeline, qbsync.stage, qbsync.sale_line, qbsync.aging, qbsync.label,
 	qbsync.status, qbsync.progress, qbsync.api_usage, qbsync.drift_found, qbsync.tie_out, qbsync.setup_todo,
 	qbsync.error_open, qbsync.problem, qbsync.problem_text, qbsync.fault_text, qbsync.catalogue, qbsync.catalogue_line, qbsync.catalogue_column,
-	qbsync.matched, qbsync.duplicate, qbsync.unlinked, qbsync.pending, qbsync.conflict_open, qbsync.timeline, qbsync.mapping_status
+	qbsync.custom_field, qbsync.matched, qbsync.duplicate, qbsync.unlinked, qbsync.pending, qbsync.conflict_open, qbsync.timeline, qbsync.mapping_status
 TO qbsync_reader;
 GRANT EXECUTE ON FUNCTION
-	qbsync.is_linked(text, text), qbsync.timeline_text(text, text, text, jsonb),
+	qbsync.slot_name(jsonb, text, text), qbsync.is_linked(text, text), qbsync.timeline_text(text, text, text, jsonb),
 	qbsync.contact_kind(text, text, text, text, text), qbsync.normalize_name(text),
 	qbsync.fill_text(text, bigint, text, text, text, text, text), qbsync.view_columns(regclass), qbsync.qualified(regclass)
 TO qbsync_reader;
