@@ -6,7 +6,8 @@
 
 /*
  * Columns and lines of a version by name, whatever its entity.  Made from the catalogue; upgrade scripts call this again.
- * They are parsed now, so no search_path can mislead them.
+ * Like all that is called for each change they are in PL/pgSQL, which keeps its plans: a function in SQL that is called from
+ * another one is planned anew each time.
  */
 CREATE FUNCTION qbsync.create_change_functions()
 RETURNS void
@@ -14,15 +15,17 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 BEGIN
-	EXECUTE (SELECT format('CREATE OR REPLACE FUNCTION qbsync.version_columns(version qbsync.record_version) RETURNS jsonb LANGUAGE sql STABLE '
-			'RETURN (CASE ($1).entity %s END) - ''{connection_id,id,sync_token,create_time,last_updated_time,deleted_at,seen_at,fingerprint,altered,raw}''::text[]',
-			string_agg(format('WHEN %1$L THEN to_jsonb(qbsync.version_row(NULL::qbsync.%1$I, $1))', e.entity), ' ' ORDER BY e.load_order))
+	EXECUTE (SELECT format('CREATE OR REPLACE FUNCTION qbsync.version_columns(version qbsync.record_version) RETURNS jsonb LANGUAGE plpgsql STABLE '
+			'SET search_path = pg_catalog, pg_temp AS $body$ BEGIN RETURN (CASE version.entity %s END) '
+			'- ''{connection_id,id,sync_token,create_time,last_updated_time,deleted_at,seen_at,fingerprint,altered,raw}''::text[]; END $body$',
+			string_agg(format('WHEN %1$L THEN to_jsonb(qbsync.version_row(NULL::qbsync.%1$I, version))', e.entity), ' ' ORDER BY e.load_order))
 		FROM qbsync.catalogue e);
 	EXECUTE (SELECT format('CREATE OR REPLACE FUNCTION qbsync.version_line_columns(version qbsync.record_version) '
-			'RETURNS TABLE ("table" text, "position" integer, line jsonb) LANGUAGE sql STABLE ROWS 10 BEGIN ATOMIC %s; END',
-			string_agg(format('SELECT %1$L::text, l.position, to_jsonb(l) - ARRAY[''connection_id'', %2$L, ''position''] '
-				'FROM qbsync.version_lines(NULL::qbsync.%1$I, ($1).connection_id, ($1).id, ($1).raw) l WHERE ($1).entity = %3$L',
-				k."table", k.entity || '_id', k.entity), ' UNION ALL ' ORDER BY k.entity, k.ordinal))
+			'RETURNS TABLE ("table" text, "position" integer, line jsonb) LANGUAGE plpgsql STABLE ROWS 10 '
+			'SET search_path = pg_catalog, pg_temp AS $body$ BEGIN %s END $body$',
+			string_agg(format('IF version.entity = %3$L THEN RETURN QUERY SELECT %1$L::text, l.position, to_jsonb(l) - ARRAY[''connection_id'', %2$L, ''position''] '
+				'FROM qbsync.version_lines(NULL::qbsync.%1$I, version.connection_id, version.id, version.raw) l; END IF;',
+				k."table", k.entity || '_id', k.entity), ' ' ORDER BY k.entity, k.ordinal))
 		FROM qbsync.catalogue_line k);
 END
 $fn$;
@@ -57,10 +60,11 @@ COMMENT ON FUNCTION qbsync.next_version(qbsync.record_version) IS 'The version t
 /* Lines are told apart by QuickBooks' id of the line, applications by the transaction they apply to, others by their place. */
 CREATE FUNCTION qbsync.version_changes(before qbsync.record_version, after qbsync.record_version)
 RETURNS jsonb
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	WITH old_line AS MATERIALIZED (
+BEGIN
+	RETURN (WITH old_line AS MATERIALIZED (
 		SELECT l."table", l.position, l.line, coalesce(l.line ->> 'line_id', l.line ->> 'txn_id', 'at ' || l.position) AS key FROM qbsync.version_line_columns(before) l
 	), new_line AS MATERIALIZED (
 		SELECT l."table", l.position, l.line, coalesce(l.line ->> 'line_id', l.line ->> 'txn_id', 'at ' || l.position) AS key FROM qbsync.version_line_columns(after) l
@@ -87,7 +91,8 @@ AS $fn$
 		FROM old_line o
 		FULL JOIN new_line n ON n."table" = o."table" AND n.key = o.key
 		WHERE o.key IS NULL OR n.key IS NULL
-	) c;
+	) c);
+END
 $fn$;
 COMMENT ON FUNCTION qbsync.version_changes(qbsync.record_version, qbsync.record_version) IS 'What differs between two versions of a record: a list of {column, from, to}, for lines with table and line (their place), or {table, line, added} and {table, line, removed}';
 
@@ -118,53 +123,83 @@ END
 $fn$;
 COMMENT ON FUNCTION qbsync.record_name(integer, text, text) IS 'What a record is called now: display name, name, document number or payment reference; null when it has none, or the caller may not read its mirror table';
 
-/* A reference is a column …_id; what it refers to follows from its name. */
-CREATE FUNCTION qbsync.change_value(connection_id integer, entity text, column_name text, value jsonb, language text)
-RETURNS text
-LANGUAGE sql STABLE
+/* Labels of kind change in a language, English where it has none. */
+CREATE FUNCTION qbsync.change_words(language text)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	SELECT CASE jsonb_typeof(coalesce(change_value.value, 'null'))
-		WHEN 'null' THEN qbsync.label('change', 'empty', change_value.language)
-		WHEN 'boolean' THEN qbsync.label('change', change_value.value #>> '{}', change_value.language)
-		WHEN 'array' THEN CASE WHEN jsonb_typeof(change_value.value -> 0) = 'string'
-			THEN (SELECT string_agg(e, ', ' ORDER BY n) FROM jsonb_array_elements_text(change_value.value) WITH ORDINALITY AS k(e, n))
-			ELSE left(change_value.value::text, 80) END
-		ELSE CASE WHEN change_value.column_name ~ '_id$'
-			THEN coalesce(qbsync.record_name(change_value.connection_id,
-				CASE WHEN r.name = 'parent' THEN change_value.entity WHEN r.name ~ 'account$' THEN 'account' WHEN r.name ~ 'tax_code$' THEN 'tax_code' ELSE r.name END,
-				change_value.value #>> '{}') || format(' (%s)', change_value.value #>> '{}'), change_value.value #>> '{}')
-			ELSE (SELECT CASE WHEN length(t.text) > 80 THEN left(t.text, 79) || '…' ELSE t.text END FROM (SELECT change_value.value #>> '{}' AS text) t) END
-		END
-	FROM (SELECT regexp_replace(change_value.column_name, '_id$', '') AS name) r;
+BEGIN
+	RETURN (SELECT jsonb_object_agg(l.value, l.label ORDER BY l.language = change_words.language) FROM qbsync.label l
+			WHERE l.kind = 'change' AND l.language IN ('en', change_words.language));
+END
 $fn$;
-COMMENT ON FUNCTION qbsync.change_value(integer, text, text, jsonb, text) IS 'Value of a column in words: references with the name of what they refer to, long texts clipped';
+COMMENT ON FUNCTION qbsync.change_words(text) IS 'Words of changes in a language, by what they stand for: rows of qbsync.label of kind change';
+
+/* A reference is a column …_id; what it refers to follows from its name. */
+CREATE FUNCTION qbsync.change_value(connection_id integer, entity text, column_name text, value jsonb, words jsonb)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	kind text := coalesce(jsonb_typeof(change_value.value), 'null');
+	plain text := change_value.value #>> '{}';
+	refers_to text;
+BEGIN
+	IF kind = 'null' THEN
+		RETURN words ->> 'empty';
+	ELSIF kind = 'boolean' THEN
+		RETURN words ->> plain;
+	ELSIF kind = 'array' AND jsonb_typeof(change_value.value -> 0) = 'string' THEN
+		plain := (SELECT string_agg(e, ', ' ORDER BY n) FROM jsonb_array_elements_text(change_value.value) WITH ORDINALITY AS k(e, n));
+	ELSIF kind = 'string' AND change_value.column_name ~ '_id$' THEN
+		refers_to := regexp_replace(change_value.column_name, '_id$', '');
+		refers_to := CASE WHEN refers_to = 'parent' THEN change_value.entity WHEN refers_to ~ 'account$' THEN 'account' WHEN refers_to ~ 'tax_code$' THEN 'tax_code'
+			ELSE refers_to END;
+		RETURN coalesce(qbsync.record_name(change_value.connection_id, refers_to, plain) || format(' (%s)', plain), plain);
+	END IF;
+	RETURN CASE WHEN length(plain) > 80 THEN left(plain, 79) || '…' ELSE plain END;
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.change_value(integer, text, text, jsonb, jsonb) IS 'Value of a column in words: references with the name of what they refer to, long texts clipped; words as change_words gives them';
 
 /* Up to ten changes are said one by one. */
 CREATE FUNCTION qbsync.change_text(connection_id integer, entity text, kind text, changes jsonb, language text)
 RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	SELECT concat_ws(' ',
-		CASE WHEN change_text.kind IN ('deleted', 'restored') THEN qbsync.label('change', change_text.kind, change_text.language) END,
-		CASE WHEN t.text IS NOT NULL THEN upper(left(t.text, 1)) || substr(t.text, 2) || CASE WHEN t.n > 10
-				THEN '; ' || format(qbsync.label('change', 'more', change_text.language), t.n - 10) ELSE '' END || '.'
-			WHEN change_text.kind = 'changed' THEN qbsync.label('change', 'other', change_text.language) END)
-	FROM (
-		SELECT count(*) AS n, string_agg(concat_ws(', ',
-				CASE WHEN c.change ? 'line' THEN format(qbsync.label('change', 'line', change_text.language), c.change ->> 'line') END,
-				CASE
-					WHEN c.change ? 'column' THEN format(qbsync.label('change', 'value', change_text.language), replace(qbsync.label('column', regexp_replace(c.change ->> 'column', '_id$', ''), change_text.language), '_', ' '),
-						qbsync.change_value(change_text.connection_id, change_text.entity, c.change ->> 'column', c.change -> 'from', change_text.language),
-						qbsync.change_value(change_text.connection_id, change_text.entity, c.change ->> 'column', c.change -> 'to', change_text.language))
-					ELSE format(CASE WHEN l.words = '' THEN '%s' ELSE qbsync.label('change', 'what', change_text.language) END,
-						qbsync.label('change', CASE WHEN c.change ? 'added' THEN 'added' ELSE 'removed' END, change_text.language), l.words)
-				END), '; ' ORDER BY c.n) FILTER (WHERE c.n <= 10) AS text
-		FROM jsonb_array_elements(change_text.changes) WITH ORDINALITY AS c(change, n)
-		CROSS JOIN LATERAL (
-			SELECT concat_ws(', ', left(k.line ->> 'description', 80), k.line ->> 'amount') AS words
-			FROM (SELECT coalesce(c.change -> 'added', c.change -> 'removed') AS line) k) l) t;
+DECLARE
+	words jsonb := qbsync.change_words(change_text.language);
+	said text := '';
+	n integer := jsonb_array_length(change_text.changes);
+	c jsonb;
+	line jsonb;
+	part text;
+BEGIN
+	FOR i IN 0 .. least(n, 10) - 1 LOOP
+		c := change_text.changes -> i;
+		IF c ? 'column' THEN
+			part := regexp_replace(c ->> 'column', '_id$', '');
+			part := format(words ->> 'value',
+				coalesce((SELECT l.label FROM qbsync.label l WHERE l.kind = 'column' AND l.value = part AND l.language IN ('en', change_text.language)
+						  ORDER BY l.language = change_text.language DESC LIMIT 1), replace(part, '_', ' ')),
+				qbsync.change_value(change_text.connection_id, change_text.entity, c ->> 'column', c -> 'from', words),
+				qbsync.change_value(change_text.connection_id, change_text.entity, c ->> 'column', c -> 'to', words));
+		ELSE
+			part := words ->> CASE WHEN c ? 'added' THEN 'added' ELSE 'removed' END;
+			line := coalesce(c -> 'added', c -> 'removed');
+			IF line ?| '{description,amount}' THEN
+				part := format(words ->> 'what', part, concat_ws(', ', left(line ->> 'description', 80), line ->> 'amount'));
+			END IF;
+		END IF;
+		said := said || CASE WHEN i > 0 THEN '; ' ELSE '' END || concat_ws(', ', CASE WHEN c ? 'line' THEN format(words ->> 'line', c ->> 'line') END, part);
+	END LOOP;
+	said := upper(left(said, 1)) || substr(said, 2) || CASE WHEN n > 10 THEN '; ' || format(words ->> 'more', n - 10) ELSE '' END
+		|| CASE WHEN n > 0 THEN '.' ELSE '' END;
+	RETURN concat_ws(' ', CASE WHEN change_text.kind IN ('deleted', 'restored') THEN words ->> change_text.kind WHEN n = 0 THEN words ->> 'other' END, nullif(said, ''));
+END
 $fn$;
 COMMENT ON FUNCTION qbsync.change_text(integer, text, text, jsonb, text) IS 'A change in words: kind deleted, restored or changed; changes as version_changes gives them; language as in qbsync.label';
 
@@ -174,13 +209,15 @@ COMMENT ON FUNCTION qbsync.change_text(integer, text, text, jsonb, text) IS 'A c
  */
 CREATE FUNCTION qbsync.is_booked(change jsonb)
 RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	SELECT NOT is_booked.change ? 'column' OR NOT (is_booked.change ->> 'column' ~ '^(bill|ship|ship_from)_' OR is_booked.change ->> 'column' ~ '^allow_online_'
+BEGIN
+	RETURN NOT is_booked.change ? 'column' OR NOT (is_booked.change ->> 'column' ~ '^(bill|ship|ship_from)_' OR is_booked.change ->> 'column' ~ '^allow_online_'
 		OR is_booked.change ->> 'column' = ANY ('{balance,home_balance,unapplied_amt,linked_txn,email_status,print_status,delivery_type,delivery_time,e_invoice_status,
 			invoice_link,customer_memo,private_note,description,due_date,term_id,tracking_num,service_date,expiration_date,accepted_by,accepted_date,txn_status,
 			custom_fields,free_form_address,open_balance,reference_number,line_num}'));
+END
 $fn$;
 COMMENT ON FUNCTION qbsync.is_booked(jsonb) IS 'Does a change (an element of what version_changes gives) touch what is in the books? Not: balances that follow from other documents, delivery, addresses, memos';
 
@@ -218,10 +255,11 @@ COMMENT ON FUNCTION qbsync.change_detail(qbsync.record_version) IS 'What became 
  */
 CREATE FUNCTION qbsync.book_close_date(connection_id integer, at timestamptz)
 RETURNS date
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	SELECT k.book_close_date
+BEGIN
+	RETURN (SELECT k.book_close_date
 	FROM (
 		SELECT coalesce(v.last_updated_time, v.valid_from) AS since, r.book_close_date
 		FROM qbsync.record_version v CROSS JOIN LATERAL qbsync.version_row(NULL::qbsync.preferences, v) r
@@ -230,6 +268,7 @@ AS $fn$
 		SELECT coalesce(p.last_updated_time, p.seen_at), p.book_close_date FROM qbsync.preferences p WHERE p.connection_id = book_close_date.connection_id
 	) k
 	WHERE k.since <= book_close_date.at
-	ORDER BY k.since DESC LIMIT 1;
+	ORDER BY k.since DESC LIMIT 1);
+END
 $fn$;
 COMMENT ON FUNCTION qbsync.book_close_date(integer, timestamptz) IS 'Day until which a company''s books were closed at a time of QuickBooks'', as far as its preferences, read once a day, tell; null: they were open';

@@ -2,7 +2,7 @@
  * What changed in QuickBooks, for people: every superseded version with what became of it, and the changes to documents of a closed
  * period (EXT-24).
  *
- * A change is worked out when it is asked for, a fraction of a millisecond each: ask for a record, or for a span of time.
+ * A change is worked out when it is asked for, a millisecond or two each: ask for a record, or for a span of time.
  */
 
 CREATE VIEW qbsync.record_change WITH (security_barrier) AS

@@ -65,7 +65,7 @@ GRANT EXECUTE ON FUNCTION
 	qbsync.readable_entities(), qbsync.version_days(integer), qbsync.known_since(integer, text), qbsync.as_of_scope(text, text, timestamptz),
 	qbsync.version_row(anyelement, qbsync.record_version), qbsync.version_columns(qbsync.record_version), qbsync.version_line_columns(qbsync.record_version),
 	qbsync.next_version(qbsync.record_version), qbsync.version_changes(qbsync.record_version, qbsync.record_version), qbsync.change_detail(qbsync.record_version),
-	qbsync.change_text(integer, text, text, jsonb, text), qbsync.change_value(integer, text, text, jsonb, text), qbsync.is_booked(jsonb),
+	qbsync.change_text(integer, text, text, jsonb, text), qbsync.change_value(integer, text, text, jsonb, jsonb), qbsync.change_words(text), qbsync.is_booked(jsonb),
 	qbsync.record_name(integer, text, text), qbsync.book_close_date(integer, timestamptz),
 	qbsync.version_lines(anyelement, integer, text, jsonb), @extschema@.qbsync_as_of(text, text, text, timestamptz),
 	qbsync.way_out(text, text, text, text), qbsync.language(jsonb, jsonb), qbsync.label(text, text, text), qbsync.catalogue_entities(), qbsync.catalogue_lines(), qbsync.catalogue_columns()
