@@ -9,7 +9,7 @@ import sqlite3
 
 # Columns of the CRM: the unit they are merged in, and where QuickBooks has them.
 FIELDS = {
-    "name": ("display_name", lambda o: re.sub(r" \(deleted\)$", "", o["DisplayName"]) if not o["Active"] else o["DisplayName"]),
+    "name": ("display_name", lambda o: re.sub(r" \(deleted( \d+)?\)$", "", o["DisplayName"]) if not o["Active"] else o["DisplayName"]),
     "email": ("emails", lambda o: ((o.get("PrimaryEmailAddr") or {}).get("Address") or "").split(",")[0].strip()),
     "phone": ("primary_phone", lambda o: (o.get("PrimaryPhone") or {}).get("FreeFormNumber")),
     "street": ("bill_addr", lambda o: (o.get("BillAddr") or {}).get("Line1")),

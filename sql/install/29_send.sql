@@ -314,11 +314,11 @@ BEGIN
 			RETURNING 1
 		), done AS (
 			DELETE FROM qbsync.outgoing o USING wanted w
-			WHERE o.mapping_id = %9$s AND o.crm_key = w.crm_key AND (w.verdict IN ('linked', 'none') OR w.verdict = 'gone' AND NOT w.recent AND NOT w.under_way OR w.verdict = 'match' AND (w.auto OR NOT w.asked))
+			WHERE o.mapping_id = %9$s AND o.crm_key = w.crm_key AND (w.verdict = 'none' OR w.verdict = 'linked' AND w.row_key IS NOT NULL OR w.verdict = 'gone' AND NOT w.recent AND NOT w.under_way OR w.verdict = 'match' AND (w.auto OR NOT w.asked))
 		), noted AS (
-			-- its creation cannot be called back: when that has been answered, the deletion counts
+			-- its creation cannot be called back: when that has been answered, or it just was, the deletion counts
 			UPDATE qbsync.outgoing o SET gone = true, next_attempt_at = 'infinity'
-			FROM wanted w WHERE w.verdict = 'gone' AND w.under_way AND o.mapping_id = %9$s AND o.crm_key = w.crm_key
+			FROM wanted w WHERE (w.verdict = 'gone' AND w.under_way OR w.verdict = 'linked' AND w.row_key IS NULL) AND o.mapping_id = %9$s AND o.crm_key = w.crm_key
 		), kept AS (
 			UPDATE qbsync.outgoing o SET gone = false, next_attempt_at = CASE k.problem WHEN 'send_not_shown' THEN clock_timestamp() + interval '1 day' ELSE 'infinity' END
 			FROM composed k WHERE o.mapping_id = %9$s AND o.crm_key = k.crm_key

@@ -186,8 +186,8 @@ BEGIN
 	), unrefused AS (
 		DELETE FROM qbsync.send_error e USING gone g WHERE e.mapping_id = g.mapping_id AND e.crm_key = g.crm_key
 	), unasked AS (
-		-- what was deleted meanwhile the apply worker finds by the record's arrival
-		DELETE FROM qbsync.outgoing o USING gone g WHERE o.mapping_id = g.mapping_id AND o.crm_key = g.crm_key AND NOT o.gone
+		-- but what the CRM changed meanwhile is looked at: it may be gone
+		DELETE FROM qbsync.outgoing o USING gone g WHERE o.mapping_id = g.mapping_id AND o.crm_key = g.crm_key AND NOT o.gone AND o.next_attempt_at = 'infinity'
 	)
 	INSERT INTO qbsync.activity (connection_id, mapping_id, entity, id, crm_key, kind, detail)
 	SELECT g.connection_id, g.mapping_id, g.entity, g.id, g.crm_key, 'sent',
