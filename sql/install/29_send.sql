@@ -106,6 +106,20 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.emails_out(text, jsonb, jsonb) IS 'E-mail addresses that QuickBooks gets (X-3, CAP-33): primary: the first of ours alone; primary_first_keep_rest: the first of ours, theirs from the second on behind it';
 
+/*
+ * What is waited for may be linked by somebody else just now, who does not see yet that it is waited for.  So a record that
+ * waits is looked at again all the same, soon, and less and less often.
+ */
+CREATE FUNCTION qbsync.look_at_waiting(waits_for text[], attempts integer)
+RETURNS timestamptz
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT CASE WHEN cardinality(look_at_waiting.waits_for) > 0 THEN clock_timestamp() + least(interval '5 s' * 4 ^ least(look_at_waiting.attempts, 8), interval '1 day')
+		ELSE 'infinity' END;
+$fn$;
+COMMENT ON FUNCTION qbsync.look_at_waiting(text[], integer) IS 'When a record is looked at again that cannot go as it is, after so many looks: one that waits for others after 5 s, 20 s … 1 day, else infinity: when it is edited';
+
 CREATE FUNCTION qbsync.only_a_person_knows(problem text)
 RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -159,11 +173,11 @@ AS $fn$
 				CASE WHEN cardinality(k.waits_for) > 0 THEN NULL WHEN cardinality(k.unmapped) > 0 THEN split_part(k.unmapped[1], '=', 1) ELSE k.column_name END,
 				CASE WHEN cardinality(k.waits_for) > 0 THEN format(%4$L, array_to_string(k.waits_for, ', '))
 					WHEN cardinality(k.unmapped) > 0 THEN format(%5$L, array_to_string(k.unmapped, ', ')) ELSE k.detail END,
-				nullif(k.waits_for, '{}'), 'infinity'
+				nullif(k.waits_for, '{}'), qbsync.look_at_waiting(k.waits_for, 0)
 			FROM composed k WHERE k.body IS NULL
 			ON CONFLICT (mapping_id, crm_key) DO UPDATE SET id = excluded.id, record_name = excluded.record_name, problem = excluded.problem, code = NULL,
 				column_name = excluded.column_name, message = NULL, detail = excluded.detail, intuit_tid = NULL, waits_for = excluded.waits_for,
-				last_seen = clock_timestamp(), next_attempt_at = 'infinity',
+				last_seen = clock_timestamp(), next_attempt_at = qbsync.look_at_waiting(excluded.waits_for, CASE WHEN e.problem = excluded.problem THEN e.attempts ELSE 0 END),
 				first_seen = CASE WHEN e.problem = excluded.problem THEN e.first_seen ELSE clock_timestamp() END,
 				attempts = CASE WHEN e.problem = excluded.problem THEN e.attempts + 1 ELSE 1 END,
 				-- left alone only as long as it is the very same
