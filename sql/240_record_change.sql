@@ -89,12 +89,17 @@ SELECT qbsync.version_lines(NULL::pg_class, 1, '1', '{}');
 -- who may read it
 CREATE ROLE regress_reader IN ROLE qbsync_reader;
 CREATE ROLE regress_vendor_reader IN ROLE qbsync_vendor_reader;
+SELECT pg_temp.version('vendor', '1', 0, '2026-02-01', '{"DisplayName": "Supplier"}', '2026-03-01'), pg_temp.version('vendor', '1', 1, '2026-03-01', '{"DisplayName": "Supplier inc."}');
 SET ROLE regress_reader;
 SELECT count(*) AS changes, count(text) AS texts FROM qbsync.record_change;
 SELECT count(*) FROM qbsync.closed_period_change;
 SELECT qbsync_handle_change('invoice', '10', 'handled', 'acme');
+-- CAP-2: what is bought has its past for members of qbsync_vendor_reader only
+SELECT (SELECT count(*) FROM qbsync.record_version WHERE entity = 'vendor') AS versions, (SELECT count(*) FROM qbsync.record_change WHERE entity = 'vendor') AS changes;
+SELECT count(*) FROM qbsync.vendor_as_of(now(), 'acme');
 SET ROLE regress_vendor_reader;
-SELECT count(*) FROM qbsync.record_change WHERE entity IN ('customer', 'invoice');
+SELECT entity, name, text FROM qbsync.record_change;
+SELECT entity, raw FROM qbsync.record_version;
 RESET ROLE;
 -- CAP-62: not of a company that is not shown
 UPDATE qbsync.connection SET state = 'disconnected' WHERE connection_id = -1;

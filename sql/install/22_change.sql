@@ -197,7 +197,7 @@ BEGIN
 		said := said || CASE WHEN i > 0 THEN '; ' ELSE '' END || concat_ws(', ', CASE WHEN c ? 'line' THEN format(words ->> 'line', c ->> 'line') END, part);
 	END LOOP;
 	said := upper(left(said, 1)) || substr(said, 2) || CASE WHEN n > 10 THEN '; ' || format(words ->> 'more', n - 10) ELSE '' END
-		|| CASE WHEN n > 0 THEN '.' ELSE '' END;
+		|| CASE WHEN n > 10 OR n > 0 AND said !~ '[.…]$' THEN '.' ELSE '' END;
 	RETURN concat_ws(' ', CASE WHEN change_text.kind IN ('deleted', 'restored') THEN words ->> change_text.kind WHEN n = 0 THEN words ->> 'other' END, nullif(said, ''));
 END
 $fn$;
