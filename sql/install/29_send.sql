@@ -184,9 +184,9 @@ AS $fn$
 				dismissed_at = CASE WHEN (e.problem, e.column_name, e.detail) IS NOT DISTINCT FROM (excluded.problem, excluded.column_name, excluded.detail) THEN e.dismissed_at END,
 				dismissed_by = CASE WHEN (e.problem, e.column_name, e.detail) IS NOT DISTINCT FROM (excluded.problem, excluded.column_name, excluded.detail) THEN e.dismissed_by END
 		), withdrawn AS (
-			-- it would not say any more what the CRM says
-			DELETE FROM qbsync.request r USING composed k
-			WHERE k.body IS NULL AND r.mapping_id = %2$s AND r.crm_key = k.crm_key AND r.state IN ('ready', 'stale', 'refused')
+			-- it would not say any more what the CRM says; found by key, however few the planner thinks there are of either
+			DELETE FROM qbsync.request r
+			WHERE r.mapping_id = %2$s AND r.crm_key = ANY (ARRAY(SELECT k.crm_key FROM composed k WHERE k.body IS NULL)) AND r.state IN ('ready', 'stale', 'refused')
 		), over AS (
 			-- seen here, and it is no more
 			DELETE FROM qbsync.send_error e USING composed k

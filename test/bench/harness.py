@@ -156,16 +156,16 @@ def connect(server, simulator, **limits):
     return company["name"].replace("'", "''")
 
 
-def wait_until(server, query):
-    """Look every 20 ms in one session, which costs the gateway next to nothing, until the query says true."""
+def wait_until(server, query, pause=0.02):
+    """Look every pause seconds in one session, which costs the gateway next to nothing, until the query says true."""
     server.sql(f"""
         DO $$
         BEGIN
-            FOR i IN 1 .. {DEADLINE * 50} LOOP
+            FOR i IN 1 .. {round(DEADLINE / pause)} LOOP
                 IF ({query}) THEN
                     RETURN;
                 END IF;
-                PERFORM pg_sleep(0.02);
+                PERFORM pg_sleep({pause});
             END LOOP;
             RAISE EXCEPTION 'waited in vain: %', (SELECT to_jsonb(s) FROM qbsync.status s);
         END $$""")
