@@ -66,3 +66,6 @@ SELECT qbsync.compose('customer', '[]');
 
 -- requestids: the same for the same parts, 36 characters, no part runs into the next
 SELECT qbsync.derive_requestid('a', 'b') = qbsync.derive_requestid('a', 'b'), qbsync.derive_requestid('a', 'b') <> qbsync.derive_requestid('ab', ''), length(qbsync.derive_requestid('a', NULL));
+-- those that are on their way must stay what they are
+SELECT qbsync.derive_requestid(VARIADIC p) = encode(substring(sha256(convert_to(to_jsonb(p)::text, 'UTF8')) FOR 16), 'hex')::uuid::text AS the_same
+FROM (VALUES (ARRAY['a', NULL, '']), ('{}'), (ARRAY['{"Id": "1", "Notes": "a\\n\t\u0001Ü€\\"}', E'tab\t, bell\a, quote", back\\slash /'])) v(p);

@@ -100,11 +100,13 @@ CREATE TABLE qbsync.arrival (
 	arrival_id		bigint GENERATED ALWAYS AS IDENTITY,
 	mapping_id		integer NOT NULL,
 	id				text COLLATE "C" NOT NULL,
-	action			text NOT NULL DEFAULT 'apply' CHECK (action IN ('apply', 'undo')),
+	action			text NOT NULL DEFAULT 'apply' CHECK (action IN ('apply', 'after', 'undo')),
 	arguments		jsonb
 );
 CREATE INDEX arrival_idx ON qbsync.arrival (mapping_id, arrival_id);
+CREATE INDEX arrival_other_idx ON qbsync.arrival (mapping_id, arrival_id) WHERE action <> 'apply';
 COMMENT ON TABLE qbsync.arrival IS 'QuickBooks records that an apply worker should look at; only appended to, the worker deletes the rows it has read';
+COMMENT ON COLUMN qbsync.arrival.action IS 'apply: look at the record; after: look at it again once the request that is on its way is answered (arguments: its crm_key); undo: what people want to be undone (arguments)';
 
 CREATE TABLE qbsync.crm_error (
 	error_id		bigint PRIMARY KEY DEFAULT nextval('qbsync.error_error_id_seq'),

@@ -395,7 +395,8 @@ BEGIN
 				a.crm_key AS auto_key, a.rule AS auto_rule, a.reasons AS auto_reasons, p.candidates
 			FROM qbsync.%9$I c
 			LEFT JOIN LATERAL (SELECT k.* FROM qbsync.link k WHERE k.connection_id = c.connection_id AND k.entity = %10$L AND k.id = c.id AND k.family = %11$s LIMIT 1) l ON true
-			LEFT JOIN LATERAL (SELECT k.kind FROM qbsync.standing_decision k WHERE k.mapping_id = %12$s AND k.id = c.id LIMIT 1) d ON true
+			-- counts while it is not linked
+			LEFT JOIN LATERAL (SELECT k.kind FROM qbsync.standing_decision k WHERE k.mapping_id = %12$s AND k.id = c.id AND l.id IS NULL LIMIT 1) d ON true
 			LEFT JOIN (SELECT * FROM pair x WHERE x.outcome = 'auto') a ON a.id = c.id AND l.id IS NULL AND d.kind IS NULL
 				AND NOT EXISTS (SELECT FROM qbsync.link t WHERE t.mapping_id = %12$s AND t.crm_key = a.crm_key)
 			LEFT JOIN (SELECT x.id, jsonb_agg(jsonb_build_object('crm_key', x.crm_key, 'score', x.score, 'reasons', x.reasons, 'crm_row', x.crm_row)
@@ -443,7 +444,7 @@ BEGIN
 			CASE WHEN w.wanted = 'create' THEN %18$s ELSE (w.g).new_crm_base END AS crm_base, (w.g).new_unagreed AS unagreed,
 			CASE WHEN (w.g).write IS NOT NULL THEN qbsync.overwritten((w.g).write, w.ours, w.base, w.crm_base) END AS overwritten,
 			w.facts,
-			CASE WHEN w.linked_by = %12$s THEN nullif(coalesce(qbsync.standing_events(w.old_events, w.facts), '{}') || coalesce(qbsync.new_events(w.old_facts, w.facts), '{}'), '{}') END AS events,
+			CASE WHEN w.linked_by = %12$s AND (w.old_events IS NOT NULL OR w.facts IS NOT NULL) THEN nullif(coalesce(qbsync.standing_events(w.old_events, w.facts), '{}') || coalesce(qbsync.new_events(w.old_facts, w.facts), '{}'), '{}') END AS events,
 			CASE WHEN w.wanted = 'candidate' THEN w.candidates END AS candidates,
 			nullif(w.waits_for, '{}') AS waits_for,
 			CASE WHEN cardinality(w.unmapped) > 0 THEN 'value_not_mapped' WHEN cardinality(w.waits_for) > 0 THEN 'reference_waiting' END AS problem,
@@ -486,7 +487,7 @@ COMMENT ON FUNCTION qbsync.must_reread(integer) IS 'Must rows be read again afte
 
 CREATE FUNCTION qbsync.mapping_statements(mapping_id integer,
 	OUT read_rows text, OUT read_match text, OUT read_keys text, OUT insert text, OUT delete text, OUT delete_lines text, OUT insert_lines text,
-	OUT linked text, OUT match text, OUT decide text, OUT sweep text, OUT reread boolean, OUT empty_row jsonb, OUT create_rows text, OUT insert_created text)
+	OUT linked text, OUT match text, OUT decide text, OUT decide_some text, OUT sweep text, OUT reread boolean, OUT empty_row jsonb, OUT create_rows text, OUT insert_created text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
@@ -519,6 +520,8 @@ BEGIN
 		m.connection_id, m.entity, m.family, m.mapping_id);
 	mapping_statements.match := qbsync.match_statement(m.mapping_id);
 	mapping_statements.decide := qbsync.decide_statement(m.mapping_id);
+	-- of which a plan can be kept that looks for them
+	mapping_statements.decide_some := replace(mapping_statements.decide, '($1::text[] IS NULL OR c.id = ANY ($1))', 'c.id = ANY ($1)');
 	mapping_statements.sweep := format('SELECT c.id FROM qbsync.%I c WHERE c.connection_id = %s AND c.id > $1 ORDER BY c.id LIMIT $2', m.entity, m.connection_id);
 	mapping_statements.reread := qbsync.must_reread(m.mapping_id);
 	mapping_statements.empty_row := qbsync.empty_row(rules);

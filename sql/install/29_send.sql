@@ -146,8 +146,9 @@ AS $fn$
 				k.body, k.sync_token, k.columns, k.ours
 			FROM composed k
 			JOIN qbsync.connection n ON n.connection_id = %1$s
-			LEFT JOIN qbsync.request o ON o.mapping_id = %2$s AND o.crm_key = k.crm_key
-			LEFT JOIN qbsync.create_generation z ON z.mapping_id = %2$s AND z.crm_key = k.crm_key
+			-- each by its key: all requests that wait may be far more than those of a turn
+			LEFT JOIN LATERAL (SELECT q.* FROM qbsync.request q WHERE q.mapping_id = %2$s AND q.crm_key = k.crm_key LIMIT 1) o ON true
+			LEFT JOIN LATERAL (SELECT q.generation FROM qbsync.create_generation q WHERE k.id IS NULL AND q.mapping_id = %2$s AND q.crm_key = k.crm_key LIMIT 1) z ON true
 			CROSS JOIN LATERAL (SELECT CASE WHEN k.id IS NULL THEN coalesce(z.generation, 0)
 				WHEN o.operation = 'update' AND o.state = 'refused' THEN o.generation + 1 WHEN o.operation = 'update' THEN o.generation ELSE 0 END AS generation) g
 			-- one that says the same already is not even locked: the sender passes by what is
@@ -277,9 +278,10 @@ BEGIN
 			SELECT u.*, %1$s AS columns, %2$s AS waits_for, %3$s AS unmapped, c.raw, c.sync_token
 			FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::jsonb[], $5::text[]) AS u(id, crm_key, send, ours, name)
 			CROSS JOIN LATERAL (SELECT u.send) s
-			JOIN qbsync.%4$I c ON c.connection_id = %5$s AND c.id = u.id
+			CROSS JOIN LATERAL (SELECT k.* FROM qbsync.%4$I k WHERE k.connection_id = %5$s AND k.id = u.id LIMIT 1) c
 		), composed AS MATERIALIZED (
-			SELECT g.*, CASE WHEN g.send = qbsync.deactivation() THEN 'rule' ELSE 'interactive' END AS lane, b.body, b.problem, b.column_name, b.detail
+			SELECT g.crm_key, g.id, g.name, g.ours, g.columns, g.waits_for, g.unmapped, g.sync_token,
+				CASE WHEN g.send = qbsync.deactivation() THEN 'rule' ELSE 'interactive' END AS lane, b.body, b.problem, b.column_name, b.detail
 			FROM given g LEFT JOIN LATERAL qbsync.compose(%6$L, g.columns, g.raw, g.id, g.sync_token,
 				EXISTS (SELECT FROM qbsync.request o WHERE o.mapping_id = %8$s AND o.crm_key = g.crm_key AND o.leave_out)) b ON g.waits_for = '{}' AND g.unmapped = '{}'
 		)%7$s
@@ -444,10 +446,12 @@ BEGIN
 	RETURN EXISTS (SELECT FROM qbsync.capture c WHERE c.watch_id IN (SELECT w.watch_id FROM qbsync.watch w WHERE w.mapping_id = has_news.mapping_id))
 		OR EXISTS (SELECT FROM qbsync.crm_error e WHERE e.mapping_id = has_news.mapping_id AND e.watch_id <> 0 AND e.next_attempt_at <= clock_timestamp() AND e.dismissed_at IS NULL)
 		OR EXISTS (SELECT FROM qbsync.send_error e WHERE e.mapping_id = has_news.mapping_id AND e.next_attempt_at <= clock_timestamp() AND e.dismissed_at IS NULL AND e.problem <> 'settle_fails')
-		OR EXISTS (SELECT FROM qbsync.mapping m WHERE m.mapping_id = has_news.mapping_id AND (m.backfill_asked_by IS NOT NULL OR m.scan_at <= clock_timestamp()));
+		OR EXISTS (SELECT FROM qbsync.mapping m WHERE m.mapping_id = has_news.mapping_id AND (m.backfill_asked_by IS NOT NULL OR m.scan_at <= clock_timestamp()))
+		OR EXISTS (SELECT FROM qbsync.arrival a WHERE a.mapping_id = has_news.mapping_id AND a.action = 'after'
+				   AND NOT EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = a.mapping_id AND r.crm_key = a.arguments ->> 'crm_key' AND r.state IN ('sent', 'check')));
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.has_news(integer) IS 'Were changes captured that concern a mapping, are errors of its way out due, does a backfill begin, or is the scan of the night due?';
+COMMENT ON FUNCTION qbsync.has_news(integer) IS 'Were changes captured that concern a mapping, are errors of its way out due, does a backfill begin, is the scan of the night due, or was a request answered of a record that was looked at meanwhile?';
 
 /* At night, and not all mappings at once. */
 CREATE FUNCTION qbsync.next_scan(mapping_id integer)
@@ -490,7 +494,7 @@ AS $fn$
 	WHERE m.mapping_id = guard_lane.mapping_id AND 'rule' <> ALL (m.paused_lanes)
 	  AND (m.lane_confirmed_at IS NULL OR m.lane_confirmed_at < clock_timestamp() - interval '1 hour')
 	  -- those that wait to be looked at, too: a worker takes them in pieces
-	  AND (SELECT count(*) FROM qbsync.request r WHERE r.mapping_id = m.mapping_id AND r.lane = 'rule' AND r.state = 'ready' AND r.operation = 'update')
+	  AND (SELECT count(*) FROM qbsync.request r WHERE r.connection_id = m.connection_id AND NOT r.rests AND r.lane = 'rule' AND r.mapping_id = m.mapping_id AND r.state = 'ready' AND r.operation = 'update')
 		-- elsewhere what nobody asked for is only looked at
 		+ CASE WHEN qbsync.creates_by_rule(m.mapping_id)
 			THEN (SELECT count(*) FROM qbsync.outgoing o WHERE o.mapping_id = m.mapping_id AND NOT o.asked) ELSE 0 END

@@ -167,7 +167,7 @@ AS $fn$
 		SELECT FROM qbsync.mapping m
 		WHERE m.connection_id = crm_busy.connection_id AND m.state = 'enabled' AND m.problem IS NULL
 		  AND (m.sweep_after IS NOT NULL
-			   OR EXISTS (SELECT FROM qbsync.arrival a WHERE a.mapping_id = m.mapping_id)
+			   OR EXISTS (SELECT FROM qbsync.arrival a WHERE a.mapping_id = m.mapping_id AND a.action <> 'after')
 			   OR qbsync.has_news(m.mapping_id)
 			   OR EXISTS (SELECT FROM qbsync.outgoing o WHERE o.mapping_id = m.mapping_id AND o.next_attempt_at <= clock_timestamp()
 						  AND o.lane <> ALL (m.paused_lanes))

@@ -336,7 +336,7 @@ BEGIN
 		PERFORM qbsync.release_unmapped((SELECT m.connection_id FROM qbsync.mapping m WHERE m.mapping_id = set_mapping_state.mapping_id));
 	ELSE
 		-- Enabling looks at every record; what a person asked to undo is kept.
-		DELETE FROM qbsync.arrival a WHERE a.mapping_id = set_mapping_state.mapping_id AND a.action = 'apply';
+		DELETE FROM qbsync.arrival a WHERE a.mapping_id = set_mapping_state.mapping_id AND a.action <> 'undo';
 	END IF;
 	PERFORM qbsync.wake();
 END

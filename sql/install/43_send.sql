@@ -61,14 +61,16 @@ $fn$;
 COMMENT ON FUNCTION qbsync.element_column(text, text) IS 'Canonical column that the element of a fault means; null when none is known';
 
 /*
- * What is agreed on after requests were carried out; src/outbound/send_links.c writes it to qbsync.link.  Parameters of the
- * statement: request_ids, for each the record's id and the SyncToken of the answer.
+ * What is agreed on after requests were carried out goes into qbsync.link; for creations src/outbound/send_links.c writes it.
+ * Parameters of the statement: request_ids, for each the record's id and the SyncToken of the answer.
  *
  * base gets what QuickBooks shows now, crm_base what the CRM showed when the body was made: what QuickBooks rewrites is no
  * edit, what the CRM changed since is one.  If the mirror has a later version than the answer (its SyncToken differs), or a
  * creation was found that has been edited since (it began with 0), what that one shows otherwise than it was sent is somebody's
  * edit, and agreed is what was sent.  After a create all columns that
  * go out are agreed on; those that only come in are left to the apply worker.
+ *
+ * After an update most often there is nothing for it: the latest version shows nothing that is not agreed on (quiet).
  */
 CREATE FUNCTION qbsync.sent_statement(mapping_id integer)
 RETURNS text
@@ -87,13 +89,16 @@ BEGIN
 	FROM qbsync.mapping_columns(m.mapping_id) c WHERE c.role IN ('canonical', 'reference');
 	RETURN format($sql$
 WITH answered AS (
-	SELECT r.operation, r.crm_key, r.sent_values, r.crm_values, a.id, %1$s AS theirs, r.state = 'ready' AS once_more,
-		CASE WHEN c.sync_token IS DISTINCT FROM a.sync_token OR r.operation = 'create' AND a.sync_token <> '0' THEN coalesce(to_jsonb(c), '{}') END AS later
+	SELECT r.request_id, r.operation, r.crm_key, r.sent_values, r.crm_values, a.id, %1$s AS theirs, r.state = 'ready' AS once_more,
+		CASE WHEN c.sync_token IS DISTINCT FROM a.sync_token OR r.operation = 'create' AND a.sync_token <> '0'
+			-- read once more: a whole row would be put together for every record
+			THEN coalesce((SELECT to_jsonb(x) FROM qbsync.%3$I x WHERE x.connection_id = %4$s AND x.id = a.id), '{}') END AS later, c.deleted_at IS NULL%8$s AS there
 	FROM unnest($1::bigint[], $2::text[], $3::text[]) AS a(request_id, id, sync_token)
-	JOIN qbsync.request r ON r.request_id = a.request_id AND r.mapping_id = %2$s
-	LEFT JOIN qbsync.%3$I c ON c.connection_id = %4$s AND c.id = a.id
-), agreed AS (
-	SELECT s.operation, s.crm_key, s.id, k.*
+	CROSS JOIN LATERAL (SELECT q.* FROM qbsync.request q WHERE q.request_id = a.request_id LIMIT 1) r
+	LEFT JOIN LATERAL (SELECT k.* FROM qbsync.%3$I k WHERE k.connection_id = %4$s AND k.id = a.id LIMIT 1) c ON true
+	WHERE r.mapping_id = %2$s
+), agreed AS MATERIALIZED (
+	SELECT %4$s AS connection_id, %6$L::text AS entity, %7$s AS family, %2$s AS mapping_id, s.request_id, s.operation, s.crm_key, s.id, s.theirs, s.later IS NULL AND s.there AS latest, k.*
 	FROM answered s
 	CROSS JOIN LATERAL (
 		SELECT coalesce(array_agg(v.name), '{}') AS names, coalesce(array_agg(v.unit), '{}') AS units,
@@ -105,13 +110,26 @@ WITH answered AS (
 			  FROM (VALUES %5$s) AS v(name, sent_as, unit, goes_out)
 			  WHERE (s.sent_values ? v.sent_as OR s.operation = 'create' AND v.goes_out)
 				AND NOT (s.once_more AND qbsync.is_empty(s.sent_values -> v.sent_as) AND s.theirs ? v.name)) v) k
+), updated AS (
+	UPDATE qbsync.link l SET base = (coalesce(l.base, '{}') - a.names) || a.base,
+		crm_base = nullif((coalesce(l.crm_base, '{}') - a.names) || a.crm_base, '{}'),
+		unagreed = CASE WHEN l.unagreed IS NOT NULL THEN (SELECT array_agg(u) FROM unnest(l.unagreed) u WHERE split_part(u, '=', 1) <> ALL (a.units)) END,
+		agreed_at = now()
+	FROM agreed a
+	-- nothing but what is agreed on leads to a link, so that no plan begins with the links of the mapping
+	WHERE a.operation = 'update' AND l.connection_id = a.connection_id AND l.entity = a.entity AND l.id = a.id AND l.family = a.family
+	  AND l.mapping_id = a.mapping_id AND l.crm_key = a.crm_key
+	RETURNING a.request_id, a.latest AND l.state = 'linked' AND l.unagreed IS NULL AND l.facts IS NULL AND l.events IS NULL
+		AND l.base - 'quickbooks_id' = a.theirs - 'quickbooks_id' AS quiet
 )
-SELECT a.operation = 'create', %4$s, %6$L::text, a.id, %7$s, %2$s, a.crm_key, a.names, a.units, a.base, a.crm_base FROM agreed a
+SELECT u.request_id, false AS created, u.quiet, NULL::integer, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::text, NULL::jsonb, NULL::jsonb FROM updated u
+UNION ALL SELECT a.request_id, true, false, a.connection_id, a.entity, a.id, a.family, a.mapping_id, a.crm_key, a.base, a.crm_base FROM agreed a WHERE a.operation = 'create'
 $sql$, (SELECT t.value FROM qbsync.their_row(m.mapping_id, 'c', false) t), m.mapping_id, m.entity, m.connection_id,
-		coalesce(agreed, '(NULL::text, NULL::text, NULL::text, false)'), m.entity, m.family);
+		coalesce(agreed, '(NULL::text, NULL::text, NULL::text, false)'), m.entity, m.family,
+		CASE WHEN (SELECT e.name_list FROM qbsync.catalogue e WHERE e.entity = m.entity) THEN ' AND c.active IS NOT FALSE' ELSE '' END);
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.sent_statement(integer) IS 'Statement that gives what is agreed on for requests that QuickBooks has carried out for a mapping: is it a creation, key of the link, mapping, crm_key, columns and units agreed on, base and crm_base';
+COMMENT ON FUNCTION qbsync.sent_statement(integer) IS 'Statement that notes in qbsync.link what is agreed on for updates that QuickBooks has carried out for a mapping, and gives for each request: is it a creation; quiet: nothing of it can come into the CRM; of creations key of the link, mapping, crm_key, base and crm_base';
 
 CREATE FUNCTION qbsync.is_empty(value jsonb)
 RETURNS boolean
@@ -334,12 +352,12 @@ AS $fn$
 DECLARE
 	its_entity text;
 BEGIN
-	FOR its_entity IN SELECT DISTINCT r.entity FROM qbsync.request r WHERE r.connection_id = resend_stale.connection_id AND r.state = 'stale' LOOP
+	FOR its_entity IN SELECT DISTINCT r.entity FROM qbsync.request r WHERE r.connection_id = resend_stale.connection_id AND r.rests AND r.state = 'stale' LOOP
 		EXECUTE format($sql$
 			UPDATE qbsync.request r SET state = 'ready', generation = r.generation + 1, first_sent_at = NULL,
 				requestid = qbsync.derive_requestid(k.origin::text, 'update', r.mapping_id::text, r.crm_key, (r.generation + 1)::text, r.id, r.sync_token, r.body)
 			FROM qbsync.connection k, qbsync.%1$I c
-			WHERE r.connection_id = $1 AND r.state = 'stale' AND r.entity = %1$L AND k.connection_id = r.connection_id
+			WHERE r.connection_id = $1 AND r.rests AND r.state = 'stale' AND r.entity = %1$L AND k.connection_id = r.connection_id
 			  AND c.connection_id = r.connection_id AND c.id = r.id AND c.deleted_at IS NULL AND c.sync_token = r.sync_token
 			  AND NOT EXISTS (SELECT FROM qbsync.lookup l WHERE l.connection_id = r.connection_id AND l.entity = r.entity AND l.id = r.id)
 		$sql$, its_entity) USING resend_stale.connection_id;

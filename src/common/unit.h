@@ -69,6 +69,13 @@ extern UnitResult unit_refusal(void);
 extern void unit_durable(void);
 
 /*
+ * In a unit: its commit need not be on disk when unit_run() returns, since one that has to be follows at once.  If none does after
+ * all, unit_flush() puts it there.
+ */
+extern void unit_lazy(void);
+extern void unit_flush(void);
+
+/*
  * In a unit: plans made in it use indexes.  For statements whose tables are empty or small when they are planned, and grow by
  * thousands of rows before anybody analyzes them; such a plan is kept.
  */
@@ -85,6 +92,12 @@ typedef struct SqlStatement
 
 /* Execute in a unit; raises an error unless it succeeds.  nulls as in SPI ('n'/' '), may be NULL.  Returns SPI_processed. */
 extern uint64 sql_execute(SqlStatement *statement, Datum *values, const char *nulls);
+
+/*
+ * The same; its plan joins by nested loops over indexes only, however few rows it is made for: a join that reads a table whole would
+ * go on doing so when that has grown.  For statements about a few hundred rows that are found by keys.
+ */
+extern uint64 sql_execute_by_index(SqlStatement *statement, Datum *values, const char *nulls);
 
 /* A text column of a row of SPI_tuptable, palloc'd in the given context; NULL if null. */
 extern char *sql_text(uint64 row, int column, MemoryContext context);

@@ -68,6 +68,7 @@ typedef struct TurnMemory
 	int			ceiling_turns;
 	int			streak;			/* records in a row that failed alone */
 	int			sqlerrcode;		/* of all of them */
+	bool		took_news;		/* the last turn did */
 	bool		apart;			/* records are refused: the next batch is written one by one */
 	int			known;			/* so many more may be refused alike, as some were taken between them */
 	bool		survey;			/* too many were refused alike: does the CRM take any? */

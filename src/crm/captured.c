@@ -18,9 +18,6 @@
 #include "crm/captured.h"
 #include "crm/failure.h"
 
-/* Captures taken at a time. */
-#define CAPTURES_MAX 10000
-
 /* A key that was taken, and the query that leads on from it; query NULL: it is the view's, key NULL: not known. */
 typedef struct Taken
 {
@@ -112,7 +109,7 @@ check_query(const Mapping *mapping, const char *query, const UnitError *error)
 
 /* Take captures, oldest pages first, and errors that are due; *errors: there are any, due or not. */
 static Taken *
-take(const Mapping *mapping, int *ntaken, bool *errors)
+take(const Mapping *mapping, int limit, int *ntaken, bool *errors)
 {
 	static SqlStatement statement = {
 		"WITH taken AS MATERIALIZED (SELECT c.ctid AS place, c.watch_id, c.key FROM qbsync.capture c"
@@ -125,7 +122,7 @@ take(const Mapping *mapping, int *ntaken, bool *errors)
 		" JOIN qbsync.watch w ON w.watch_id = k.watch_id",
 		2, {INT4OID, INT4OID}
 	};
-	Datum		values[] = {Int32GetDatum(mapping->mapping_id), Int32GetDatum(CAPTURES_MAX)};
+	Datum		values[] = {Int32GetDatum(mapping->mapping_id), Int32GetDatum(limit)};
 	int			n = (int) sql_execute(&statement, values, NULL);
 	Taken	   *taken = palloc(sizeof(Taken) * Max(n, 1));
 
@@ -157,12 +154,12 @@ forget_errors(const Mapping *mapping, const Batch *watches, const Batch *keys)
 }
 
 bool
-captured_take(const Mapping *mapping, Batch *crm_keys)
+captured_take(const Mapping *mapping, int limit, Batch *crm_keys)
 {
 	bool		unknown = false;
 	bool		errors;
 	int			ntaken;
-	Taken	   *taken = take(mapping, &ntaken, &errors);
+	Taken	   *taken = take(mapping, limit, &ntaken, &errors);
 	Batch		watches = {0};
 	Batch		worked = {0};
 	ErrorRows	failed = {0};

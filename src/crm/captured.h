@@ -15,7 +15,7 @@
  * Take captures, and watched keys whose error is due; add the view's keys they lead to.  True: of some it is not known, all records
  * have to be looked at.  In the snapshot of a REPEATABLE READ transaction, of which exactly the captures it sees are done with.
  */
-extern bool captured_take(const Mapping *mapping, Batch *crm_keys);
+extern bool captured_take(const Mapping *mapping, int limit, Batch *crm_keys);
 
 /* Add the first column of the rows, a text, and give them up. */
 extern void captured_add(Rows *rows, Batch *crm_keys);

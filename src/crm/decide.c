@@ -24,6 +24,9 @@
 /* Rows of the CRM are found by their keys when they are at most one of so many; to find more takes longer than to read all. */
 #define UNLINKED_SHARE 8
 
+/* A plan for more rows than that joins them by something better than going through all of them for each record. */
+#define FEW_ROWS 16
+
 /* Columns of what the CRM shows: a row whole, or what matching needs of it. */
 static const char *const row_names[] = {"crm_key", "ours", "crm_time"};
 static const Oid row_types[] = {TEXTOID, JSONBOID, TIMESTAMPTZOID};
@@ -459,7 +462,12 @@ decide_each(DecideRun *run, DecisionSink sink, void *arg)
 	Oid			types[] = {TEXTARRAYOID};
 
 	receiver.row_context = AllocSetContextCreate(CurrentMemoryContext, "qbsync decision", ALLOCSET_DEFAULT_SIZES);
-	(void) statement_receive(run->mapping->statements.decide, 1, types, &run->ids, run->ids ? " " : "n", &receiver.pub);
+	if (run->ids)
+		(void) statement_receive_planned(run->mapping->statements.decide_some,
+										 (run->crm_row->n > FEW_ROWS ? 1 : 0) + (run->match_pair->n > FEW_ROWS ? 2 : 0),
+										 1, types, &run->ids, &receiver.pub);
+	else
+		(void) statement_receive(run->mapping->statements.decide, 1, types, &run->ids, "n", &receiver.pub);
 	MemoryContextDelete(receiver.row_context);
 }
 

@@ -118,13 +118,13 @@ make_statements(int32 mapping_id, MemoryContext context, MappingStatements *stat
 {
 	static SqlStatement select = {
 		"SELECT s.read_rows, s.read_match, s.read_keys, s.\"insert\", s.\"delete\", s.delete_lines, s.insert_lines, "
-		"s.linked, s.match, s.decide, s.sweep, s.create_rows, s.insert_created, s.reread, s.empty_row FROM qbsync.mapping_statements($1) s",
+		"s.linked, s.match, s.decide, s.decide_some, s.sweep, s.create_rows, s.insert_created, s.reread, s.empty_row FROM qbsync.mapping_statements($1) s",
 		1, {INT4OID}
 	};
 	char	  **const texts[] = {
 		&statements->read_rows, &statements->read_match, &statements->read_keys, &statements->insert, &statements->delete,
 		&statements->delete_lines, &statements->insert_lines,
-		&statements->linked, &statements->match, &statements->decide, &statements->sweep,
+		&statements->linked, &statements->match, &statements->decide, &statements->decide_some, &statements->sweep,
 		&statements->create_rows, &statements->insert_created
 	};
 	Datum		values[] = {Int32GetDatum(mapping_id)};

@@ -35,6 +35,7 @@ typedef struct MappingStatements
 	char	   *linked;			/* $1 text[] of ids: id text, crm_key text (null: not linked here) */
 	char	   *match;			/* $1 text[] of ids or null, tuplestore crm_match */
 	char	   *decide;			/* $1 text[] of ids or null, tuplestores crm_row, match_pair */
+	char	   *decide_some;	/* the same, $1 not null */
 	char	   *sweep;			/* $1 text (after), $2 integer (limit): id text, in order */
 	/* the short way of creating; NULL: there is none */
 	char	   *create_rows;	/* as the owner; $1, $2 first and last id, $3 text[] of ids left out: see decide_sweep.c */

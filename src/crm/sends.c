@@ -65,14 +65,20 @@ forget_errors(const Mapping *mapping, Datum ids, Datum crm_keys)
 static void
 withdraw(const Mapping *mapping, Datum ids, Datum crm_keys)
 {
-	static SqlStatement requests = {
-		"DELETE FROM qbsync.request r WHERE r.mapping_id = $1 AND (r.id = ANY ($2) OR r.id IS NULL AND r.crm_key = ANY ($3))"
+	static SqlStatement updates = {
+		"DELETE FROM qbsync.request r USING unnest($2) u(id) WHERE r.mapping_id = $1 AND r.id = u.id"
+		" AND r.state IN ('ready', 'stale', 'refused')",
+		2, {INT4OID, TEXTARRAYOID}
+	};
+	static SqlStatement creations = {
+		"DELETE FROM qbsync.request r WHERE r.mapping_id = $1 AND r.crm_key = ANY ($3) AND r.id IS NULL"
 		" AND r.state IN ('ready', 'stale', 'refused')",
 		3, {INT4OID, TEXTARRAYOID, TEXTARRAYOID}
 	};
 	Datum		values[] = {Int32GetDatum(mapping->mapping_id), ids, crm_keys};
 
-	sql_execute(&requests, values, NULL);
+	sql_execute(&updates, values, NULL);
+	sql_execute(&creations, values, NULL);
 	forget_errors(mapping, ids, crm_keys);
 }
 
@@ -368,6 +374,31 @@ sends_settle(const Mapping *mapping, const MappingState *state, const Claim *cla
 }
 
 void
+sends_look_again(const Mapping *mapping, const Deed *deeds, int ndeeds)
+{
+	static SqlStatement note = {
+		"INSERT INTO qbsync.arrival (mapping_id, id, action, arguments)"
+		" SELECT r.mapping_id, r.id, 'after', jsonb_build_object('crm_key', r.crm_key)"
+		" FROM unnest($2) u(k) CROSS JOIN LATERAL (SELECT q.mapping_id, q.id, q.crm_key, q.state FROM qbsync.request q"
+		"  WHERE q.mapping_id = $1 AND q.crm_key = u.k LIMIT 1) r"
+		" WHERE r.state IN ('sent', 'check') AND r.id IS NOT NULL"
+		" AND NOT EXISTS (SELECT FROM qbsync.arrival a WHERE a.mapping_id = $1 AND a.action = 'after' AND a.id = r.id)",
+		2, {INT4OID, TEXTARRAYOID}
+	};
+	static SqlStatement wake = {"SELECT qbsync.wake()", 0, {}};
+	Batch		crm_keys = {0};
+	Datum		values[2] = {Int32GetDatum(mapping->mapping_id)};
+
+	for (int i = 0; i < ndeeds; i++)
+		if (deeds[i].decision->crm_key)
+			batch_add(&crm_keys, CStringGetTextDatum(deeds[i].decision->crm_key));
+	values[1] = batch_array(&crm_keys, TEXTOID);
+	/* the gateway learns that answers matter to us */
+	if (sql_execute(&note, values, NULL) > 0)
+		sql_execute(&wake, NULL, NULL);
+}
+
+void
 sends_release(const Mapping *mapping, const Deed *const *linked, int n)
 {
 	static SqlStatement release = {"SELECT qbsync.release_sends($1, $2), qbsync.wake()", 2, {INT4OID, TEXTARRAYOID}};
@@ -385,7 +416,7 @@ sends_release(const Mapping *mapping, const Deed *const *linked, int n)
 /* --- what is new, become work ------------------------------------------------------------------------------------- */
 
 void
-sends_take_news(const Mapping *mapping)
+sends_take_news(const Mapping *mapping, int limit)
 {
 	static SqlStatement enter = {
 		"WITH given AS (SELECT g.k, l.id FROM (SELECT DISTINCT u.k FROM unnest($2::text[]) AS u(k)) g"
@@ -407,6 +438,12 @@ sends_take_news(const Mapping *mapping)
 	static SqlStatement asked = {
 		"SELECT FROM qbsync.mapping m WHERE m.mapping_id = $1 AND m.backfill_asked_by IS NOT NULL", 1, {INT4OID}
 	};
+	static SqlStatement answered = {
+		"UPDATE qbsync.arrival a SET action = 'apply', arguments = NULL WHERE a.mapping_id = $1 AND a.action = 'after'"
+		" AND NOT EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = $1 AND r.crm_key = a.arguments ->> 'crm_key'"
+		"  AND r.state IN ('sent', 'check'))",
+		1, {INT4OID}
+	};
 	static SqlStatement scan = {"SELECT coalesce(qbsync.begin_scan($1), false)", 1, {INT4OID}};
 	static SqlStatement all = {
 		"UPDATE qbsync.mapping SET sweep_after = '' WHERE mapping_id = $1", 1, {INT4OID}
@@ -416,7 +453,7 @@ sends_take_news(const Mapping *mapping)
 	Datum		values[2];
 
 	values[0] = Int32GetDatum(mapping->mapping_id);
-	if (captured_take(mapping, &crm_keys))
+	if (captured_take(mapping, limit, &crm_keys))
 	{
 		/* what is linked, and not shown any more, is found by the sweep */
 		sql_execute(&all, values, NULL);
@@ -441,6 +478,7 @@ sends_take_news(const Mapping *mapping)
 			decide_end_sweep();
 	}
 	sql_execute(&retry, values, NULL);
+	sql_execute(&answered, values, NULL);
 	if (sql_execute(&asked, values, NULL) > 0)
 		begin_backfill(mapping);
 }

@@ -14,9 +14,10 @@
 
 /*
  * Captured changes, and errors whose time has come, become work: arrivals of records that are linked, rows of qbsync.outgoing
- * for those that are not.  In the snapshot of a REPEATABLE READ transaction, of which exactly the captures it sees are done with.
+ * for those that are not; so many captures at most.  In the snapshot of a REPEATABLE READ transaction, of which exactly the captures
+ * it sees are done with.
  */
-extern void sends_take_news(const Mapping *mapping);
+extern void sends_take_news(const Mapping *mapping, int limit);
 
 /* Decide about the CRM records of a claim (its ids are crm_keys) that QuickBooks does not have: do they go there? */
 extern void sends_push(const Mapping *mapping, const Claim *claim);
@@ -29,6 +30,9 @@ extern void sends_gone(const Mapping *mapping, Datum ids);
 
 /* As part of settling: requests for what deeds of linked records send; those of records that send nothing are withdrawn. */
 extern void sends_settle(const Mapping *mapping, const MappingState *state, const Claim *claim, const Deed *deeds, int ndeeds);
+
+/* As part of settling: records of which something is on its way are looked at again when that is answered. */
+extern void sends_look_again(const Mapping *mapping, const Deed *deeds, int ndeeds);
 
 /* As part of settling: what waited for these CRM records to be linked goes on. */
 extern void sends_release(const Mapping *mapping, const Deed *const *linked, int n);

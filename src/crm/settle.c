@@ -687,6 +687,8 @@ settle_turn(const Mapping *mapping, const MappingState *state, const Claim *clai
 	if ((state->has_waiting || all.errors.ids.n > 0) && all.nfresh > 0)
 		release_waiting(mapping, all.fresh, all.nfresh);
 	sends_settle(mapping, state, claim, deeds, ndeeds);
+	if (state->has_sends)
+		sends_look_again(mapping, deeds, ndeeds);
 	if (state->has_waiting_sends && all.nfresh > 0)
 		sends_release(mapping, all.fresh, all.nfresh);
 	settle_claim(mapping, state, claim);

@@ -28,6 +28,7 @@
 typedef struct KeptStatement
 {
 	char	   *text;
+	int			size;			/* of what the plan is for */
 	SPIPlanPtr	plan;
 } KeptStatement;
 
@@ -109,12 +110,12 @@ make_parameters(int nargs, Oid *types, Datum *values, const char *nulls)
 
 /* The plan of a statement, from a time before or now; for whatever values. */
 static SPIPlanPtr
-kept_plan(const char *statement, int nargs, Oid *types)
+kept_plan(const char *statement, int size, int nargs, Oid *types)
 {
 	SPIPlanPtr	plan;
 
 	for (int i = 0; i < nkept; i++)
-		if (strcmp(kept[i].text, statement) == 0)
+		if (kept[i].size == size && strcmp(kept[i].text, statement) == 0)
 			return kept[i].plan;
 	if (nkept == KEPT_MAX)
 		statement_forget();
@@ -122,6 +123,7 @@ kept_plan(const char *statement, int nargs, Oid *types)
 	if (plan == NULL)
 		elog(ERROR, "could not prepare \"%s\": %s", statement, SPI_result_code_string(SPI_result));
 	kept[nkept].text = MemoryContextStrdup(TopMemoryContext, statement);
+	kept[nkept].size = size;
 	if (SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not keep the plan of \"%s\"", statement);
 	kept[nkept++].plan = plan;
@@ -130,17 +132,20 @@ kept_plan(const char *statement, int nargs, Oid *types)
 
 /*
  * Run a statement whose plan is kept.  What the owner asks for is found by indexes: tables grow under a sweep, and a plan made while
- * they are small would read them whole.
+ * they are small would read them whole.  What is right for the CRM's code (box.c) would plan it anew each time.
  */
 static int
-run_kept(const char *statement, int nargs, Oid *types, const SPIExecuteOptions *options)
+run_kept(const char *statement, int size, int nargs, Oid *types, const SPIExecuteOptions *options)
 {
 	int			guc_level = NewGUCNestLevel();
 	int			code;
 
 	if (options->read_only)
+	{
 		(void) set_config_option("enable_seqscan", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	code = SPI_execute_plan_extended(kept_plan(statement, nargs, types), options);
+		(void) set_config_option("plan_cache_mode", "auto", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	}
+	code = SPI_execute_plan_extended(kept_plan(statement, size, nargs, types), options);
 	AtEOXact_GUC(false, guc_level);
 	return code;
 }
@@ -157,7 +162,7 @@ run(const char *statement, int nargs, Oid *types, Datum *values, const char *nul
 	options.params = make_parameters(nargs, types, values, nulls);
 	options.read_only = read_only;
 	options.dest = receiver;
-	code = is_kept ? run_kept(statement, nargs, types, &options) : SPI_execute_extended(statement, &options);
+	code = is_kept ? run_kept(statement, 0, nargs, types, &options) : SPI_execute_extended(statement, &options);
 	if (code < 0)
 		elog(ERROR, "could not execute \"%s\": %s", statement, SPI_result_code_string(code));
 	MemoryContextSwitchTo(caller);
@@ -261,6 +266,23 @@ uint64
 statement_receive_kept(const char *statement, int nargs, Oid *types, Datum *values, DestReceiver *receiver)
 {
 	return run(statement, nargs, types, values, NULL, true, true, receiver);
+}
+
+uint64
+statement_receive_planned(const char *statement, int size, int nargs, Oid *types, Datum *values, DestReceiver *receiver)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	SPIExecuteOptions options = {0};
+	int			code;
+
+	options.params = make_parameters(nargs, types, values, NULL);
+	options.read_only = true;
+	options.dest = receiver;
+	code = run_kept(statement, size, nargs, types, &options);
+	if (code < 0)
+		elog(ERROR, "could not execute \"%s\": %s", statement, SPI_result_code_string(code));
+	MemoryContextSwitchTo(caller);
+	return SPI_processed;
 }
 
 uint64

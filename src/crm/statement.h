@@ -4,7 +4,7 @@
  *
  * The text is prepared each time: a turn takes hundreds of records, and views of the CRM change under us.  Those few that a sweep
  * runs in each of its turns keep their plans, until the mapping's statements are made anew; the server plans them again when what
- * they name was altered.
+ * they name was altered.  So does the statement that decides, which takes longer to plan than to run for a few records.
  */
 #ifndef QBSYNC_STATEMENT_H
 #define QBSYNC_STATEMENT_H
@@ -41,6 +41,12 @@ extern uint64 statement_receive(const char *statement, int nargs, Oid *types, Da
 
 /* The same, its plan kept. */
 extern uint64 statement_receive_kept(const char *statement, int nargs, Oid *types, Datum *values, DestReceiver *receiver);
+
+/*
+ * The same for a statement that is planned once for each size, from 0: what else a plan may depend on, such as whether named rows are
+ * few.
+ */
+extern uint64 statement_receive_planned(const char *statement, int size, int nargs, Oid *types, Datum *values, DestReceiver *receiver);
 
 /* Write as the role, the plan kept, each row that comes back to a receiver that must not use SPI; returns how many were written. */
 extern uint64 statement_write_kept_as_role(const Mapping *mapping, const char *statement, DestReceiver *receiver);

@@ -53,6 +53,11 @@
 
 #define BATCH_MAX			4000
 #define BATCH_BEGIN			64		/* of a new process */
+#define BATCH_AGAIN			250		/* after a pause, at most: others go on with the first ones while we decide about the next */
+
+/* Captures taken at a time: so many times the records of a turn, but not fewer than that. */
+#define NEWS_SHARE			2
+#define NEWS_MIN			500
 
 /* How much of the box batches are to take, and how many times that all of a turn may take. */
 #define BOX_SHARE			0.6
@@ -170,10 +175,20 @@ be_idle(Attempt *attempt)
 		write_probe(attempt->mapping);
 		failure_over(attempt->mapping_id, attempt->state->mapping_name);
 	}
+	turn_memory.batch = Min(turn_memory.batch, BATCH_AGAIN);
 	attempt->next_due = claim_next_due(attempt->mapping_id);
 	if (turn_memory.undo_after != 0)
 		attempt->next_due = attempt->next_due == 0 ? turn_memory.undo_after : Min(attempt->next_due, turn_memory.undo_after);
 	attempt->result = attempt->next_due == 0 ? TURN_IDLE : TURN_WAIT;
+}
+
+/* What the CRM changed becomes work. */
+static void
+take_news(Attempt *attempt)
+{
+	attempt->stage = STAGE_DECIDE;
+	sends_take_news(attempt->mapping, Max(turn_memory.batch * NEWS_SHARE, NEWS_MIN));
+	attempt->result = TURN_WORKED;
 }
 
 /* The CRM's rows are written from here on. */
@@ -300,12 +315,12 @@ attempt_work(void *arg)
 		MemoryContextSwitchTo(unit);
 		return;
 	}
-	if (attempt->claim == NULL && attempt->state->has_news)
+	/* in turns with the work they make: a bulk change of the CRM is on its way out before all of it was looked at */
+	turn_memory.took_news = attempt->claim == NULL && attempt->state->has_news && !turn_memory.took_news;
+	if (turn_memory.took_news)
 	{
 		MemoryContextSwitchTo(unit);
-		attempt->stage = STAGE_DECIDE;
-		sends_take_news(attempt->mapping);
-		attempt->result = TURN_WORKED;
+		take_news(attempt);
 		return;
 	}
 	attempt->survey = turn_memory.survey && attempt->mode == CLAIM_BATCH;
@@ -331,6 +346,8 @@ attempt_work(void *arg)
 		work_claim(attempt);
 	else if (attempt->survey)
 		attempt->apart = true;	/* it has come to its end */
+	else if (attempt->state->has_news)
+		take_news(attempt);
 	else
 		be_idle(attempt);
 }

@@ -539,13 +539,13 @@ mirror_is_wanted(int connection_id, const CatalogueEntity *entity)
 	return wanted;
 }
 
-void
-mirror_apply(int connection_id, const char *connection_name, const CatalogueEntity *entity, const Record *records,
-			 int nrecords, TimestampTz started, bool notify, MirrorCounts *counts)
+/* mirror_apply(); wanted: the records are handed to the mappings, too. */
+static void
+apply(int connection_id, const char *connection_name, const CatalogueEntity *entity, const Record *records, int nrecords,
+	  TimestampTz started, bool notify, bool wanted, MirrorCounts *counts)
 {
 	Batch		batch = {connection_id, mirror_plan(entity), records, nrecords, started};
 	MirrorArrivals arrivals;
-	bool		wanted = mirror_arrival_wanted(entity);
 	MemoryContext caller;
 
 	if (nrecords == 0 || !mirror_is_wanted(connection_id, entity))
@@ -571,6 +571,20 @@ mirror_apply(int connection_id, const char *connection_name, const CatalogueEnti
 	counts->moved += mirror_moved_settle(&batch.moves, connection_id, entity);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(batch.context);
+}
+
+void
+mirror_apply(int connection_id, const char *connection_name, const CatalogueEntity *entity, const Record *records,
+			 int nrecords, TimestampTz started, bool notify, MirrorCounts *counts)
+{
+	apply(connection_id, connection_name, entity, records, nrecords, started, notify, mirror_arrival_wanted(entity), counts);
+}
+
+void
+mirror_apply_answers(int connection_id, const char *connection_name, const CatalogueEntity *entity, const Record *records,
+					 int nrecords, TimestampTz started, bool notify, MirrorCounts *counts)
+{
+	apply(connection_id, connection_name, entity, records, nrecords, started, notify, false, counts);
 }
 
 void

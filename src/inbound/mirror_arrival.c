@@ -20,6 +20,7 @@
 
 static bool expected = false;
 static bool appended = false;
+static bool answers_expected = false;
 
 /* The invoices that some payments are applied to, as pairs of arrays. */
 static SqlStatement applied_statement = {
@@ -63,6 +64,19 @@ void
 mirror_arrival_note(void)
 {
 	appended = true;
+}
+
+void
+mirror_arrival_expect_answers(bool any)
+{
+	answers_expected = any;
+}
+
+void
+mirror_arrival_note_answers(void)
+{
+	if (answers_expected)
+		appended = true;
 }
 
 bool
@@ -141,5 +155,22 @@ mirror_arrival_append(MirrorArrivals *arrivals, Datum *ids, int nids)
 	else
 		rows = sql_execute(&append_statement, values, NULL);
 	if (rows > 0)
+		appended = true;
+}
+
+void
+mirror_arrival_append_answers(int connection_id, const CatalogueEntity *entity, Datum *ids, Datum *quiet_for, int n)
+{
+	static SqlStatement append = {
+		"INSERT INTO qbsync.arrival (mapping_id, id)"
+		" SELECT m.mapping_id, r.id FROM qbsync.mapping m, unnest($3, $4) WITH ORDINALITY AS r (id, quiet_for, place)"
+		" WHERE m.connection_id = $1 AND m.entity = $2 AND m.state = 'enabled' AND m.mapping_id <> r.quiet_for ORDER BY r.place",
+		4, {INT4OID, TEXTOID, TEXTARRAYOID, INT4ARRAYOID}
+	};
+	Datum		values[4] = {Int32GetDatum(connection_id), CStringGetTextDatum(entity->name), id_array(ids, n)};
+
+	Assert(!is_payment(entity));
+	values[3] = PointerGetDatum(construct_array(quiet_for, n, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+	if (n > 0 && sql_execute(&append, values, NULL) > 0)
 		appended = true;
 }

@@ -18,6 +18,13 @@ extern void mirror_arrival_expect(bool any);
 /* Arrivals were appended by a statement of another room. */
 extern void mirror_arrival_note(void);
 
+/*
+ * Do records wait to be looked at until a request is answered?  If so, an answer that was recorded (and committed) counts like
+ * an arrival.
+ */
+extern void mirror_arrival_expect_answers(bool any);
+extern void mirror_arrival_note_answers(void);
+
 /* Were arrivals appended since the last call? */
 extern bool mirror_arrival_take(void);
 
@@ -41,5 +48,11 @@ extern bool mirror_arrival_wanted(const CatalogueEntity *entity);
 extern void mirror_arrival_prepare(MirrorArrivals *arrivals, int connection_id, const CatalogueEntity *entity,
 								   Datum *ids, int nids);
 extern void mirror_arrival_append(MirrorArrivals *arrivals, Datum *ids, int nids);
+
+/*
+ * Instead of these, of records that we wrote ourselves: not for the mapping they came from where nothing can come in
+ * (quiet_for, parallel to ids; 0: for all).
+ */
+extern void mirror_arrival_append_answers(int connection_id, const CatalogueEntity *entity, Datum *ids, Datum *quiet_for, int n);
 
 #endif							/* QBSYNC_MIRROR_ARRIVAL_H */

@@ -3,7 +3,7 @@
  *		Links of requests that were carried out.
  *
  * The statement names the columns of the mapping's view and is made by qbsync.sent_statement(); it is kept as long as the rows it
- * was made from stay as they are.
+ * was made from say what they said.  That they are the same rows is seen at once, what they say takes a look at all of them.
  */
 #include "postgres.h"
 
@@ -20,7 +20,8 @@ typedef struct LinkStatement
 {
 	dlist_node	node;
 	int32		mapping_id;
-	char	   *version;		/* of what it was made from */
+	char	   *rows;			/* which ones it was made from */
+	char	   *words;			/* and what they said */
 	SqlStatement statement;
 } LinkStatement;
 
@@ -33,69 +34,100 @@ forget_statement(LinkStatement *kept)
 	if (kept->statement.plan)
 		SPI_freeplan(kept->statement.plan);
 	pfree(unconstify(char *, kept->statement.text));
-	pfree(kept->version);
+	pfree(kept->rows);
+	pfree(kept->words);
 	pfree(kept);
 }
 
-/* The statement of a mapping in that version, made if need be. */
+/* The only value of a statement about a mapping, a text; NULL when the mapping is gone. */
+static char *
+text_about(SqlStatement *statement, int32 mapping_id)
+{
+	Datum		values[1] = {Int32GetDatum(mapping_id)};
+	char	   *value = sql_execute(statement, values, NULL) > 0 ? sql_text(0, 1, CurrentMemoryContext) : NULL;
+
+	SPI_freetuptable(SPI_tuptable);
+	return value;
+}
+
+/* Keep a new statement of a mapping. */
 static SqlStatement *
-link_statement(int32 mapping_id, const char *version)
+make_statement(int32 mapping_id, const char *rows, const char *words)
 {
 	static SqlStatement make = {"SELECT qbsync.sent_statement($1)", 1, {INT4OID}};
 	static const Oid types[] = {INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID};
-	LinkStatement *kept;
-	dlist_mutable_iter iter;
-	Datum		values[1] = {Int32GetDatum(mapping_id)};
-	char	   *words;
+	char	   *made = text_about(&make, mapping_id);
+	LinkStatement *kept = MemoryContextAllocZero(TopMemoryContext, sizeof(LinkStatement));
 
-	dlist_foreach_modify(iter, &statements)
-	{
-		kept = dlist_container(LinkStatement, node, iter.cur);
-		if (kept->mapping_id != mapping_id)
-			continue;
-		if (strcmp(kept->version, version) == 0)
-			return &kept->statement;
-		forget_statement(kept);
-	}
-	sql_execute(&make, values, NULL);
-	words = sql_text(0, 1, TopMemoryContext);
-	kept = MemoryContextAllocZero(TopMemoryContext, sizeof(LinkStatement));
 	kept->mapping_id = mapping_id;
-	kept->version = MemoryContextStrdup(TopMemoryContext, version);
-	kept->statement.text = words;
+	kept->rows = MemoryContextStrdup(TopMemoryContext, rows);
+	kept->words = MemoryContextStrdup(TopMemoryContext, words);
+	kept->statement.text = MemoryContextStrdup(TopMemoryContext, made);
 	kept->statement.nargs = lengthof(types);
 	memcpy(kept->statement.argtypes, types, sizeof(types));
 	dlist_push_head(&statements, &kept->node);
 	return &kept->statement;
 }
 
+/* The statement of a mapping, made if need be; NULL when the mapping is gone. */
+static SqlStatement *
+link_statement(int32 mapping_id)
+{
+	static SqlStatement look = {
+		"SELECT concat_ws('|', m.xmin, c.xmin, (SELECT string_agg(p.xmin::text, ',' ORDER BY p.column_name, p.policy)"
+		"  FROM qbsync.column_policy p WHERE p.mapping_id = m.mapping_id))"
+		" FROM qbsync.mapping m JOIN qbsync.connection c USING (connection_id) WHERE m.mapping_id = $1",
+		1, {INT4OID}
+	};
+	static SqlStatement read = {
+		"SELECT md5(concat_ws('|', m, c.settings, c.connection_id,"
+		"  (SELECT string_agg(p::text, ',' ORDER BY p.column_name, p.policy) FROM qbsync.column_policy p WHERE p.mapping_id = m.mapping_id)))"
+		" FROM qbsync.mapping m JOIN qbsync.connection c USING (connection_id) WHERE m.mapping_id = $1",
+		1, {INT4OID}
+	};
+	char	   *rows = text_about(&look, mapping_id);
+	char	   *words;
+	LinkStatement *kept = NULL;
+	dlist_iter	iter;
+
+	if (rows == NULL)
+		return NULL;
+	dlist_foreach(iter, &statements)
+		if (dlist_container(LinkStatement, node, iter.cur)->mapping_id == mapping_id)
+			kept = dlist_container(LinkStatement, node, iter.cur);
+	if (kept && strcmp(kept->rows, rows) == 0)
+		return &kept->statement;
+	words = text_about(&read, mapping_id);
+	if (kept && strcmp(kept->words, words) == 0)
+	{
+		pfree(kept->rows);
+		kept->rows = MemoryContextStrdup(TopMemoryContext, rows);
+		return &kept->statement;
+	}
+	if (kept)
+		forget_statement(kept);
+	return make_statement(mapping_id, rows, words);
+}
+
 /* Columns of the statement's rows, in their order. */
 typedef enum AgreedColumn
 {
-	AGREED_CREATED = 1,
+	AGREED_REQUEST = 1,
+	AGREED_CREATED,
+	AGREED_QUIET,
 	AGREED_CONNECTION,
 	AGREED_ENTITY,
 	AGREED_ID,
 	AGREED_FAMILY,
 	AGREED_MAPPING,
 	AGREED_CRM_KEY,
-	AGREED_NAMES,
-	AGREED_UNITS,
 	AGREED_BASE,
 	AGREED_CRM_BASE
 } AgreedColumn;
 
-/* All of them but the first are parameters of these statements. */
-#define AGREED_PARAMETERS 10
-#define AGREED_TYPES {INT4OID, TEXTOID, TEXTOID, INT4OID, INT4OID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID, JSONBOID, JSONBOID}
-
-static SqlStatement update_statement = {
-	"UPDATE qbsync.link l SET base = (coalesce(l.base, '{}') - $7) || $9,"
-	" crm_base = nullif((coalesce(l.crm_base, '{}') - $7) || $10, '{}'),"
-	" unagreed = (SELECT array_agg(u) FROM unnest(l.unagreed) u WHERE split_part(u, '=', 1) <> ALL ($8)), agreed_at = now()"
-	" WHERE l.connection_id = $1 AND l.entity = $2 AND l.id = $3 AND l.family = $4 AND l.mapping_id = $5 AND l.crm_key = $6",
-	AGREED_PARAMETERS, AGREED_TYPES
-};
+/* From the connection on they are parameters of these statements. */
+#define AGREED_PARAMETERS 8
+#define AGREED_TYPES {INT4OID, TEXTOID, TEXTOID, INT4OID, INT4OID, TEXTOID, JSONBOID, JSONBOID}
 
 /*
  * A CRM record that was linked meanwhile keeps that link, and the new record counts for it as a second one.  A QuickBooks record
@@ -105,7 +137,7 @@ static SqlStatement update_statement = {
 static SqlStatement create_statement = {
 	"INSERT INTO qbsync.link AS l (connection_id, entity, id, family, mapping_id, crm_key, state, origin, base, crm_base, agreed_at)"
 	" VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN EXISTS (SELECT FROM qbsync.link o WHERE o.mapping_id = $5 AND o.crm_key = $6"
-	"  AND o.state <> 'alias') THEN 'alias' ELSE 'linked' END, 'created_in_quickbooks', $9, nullif($10, '{}'), now())"
+	"  AND o.state <> 'alias') THEN 'alias' ELSE 'linked' END, 'created_in_quickbooks', $7, nullif($8, '{}'), now())"
 	" ON CONFLICT (connection_id, entity, id, family) DO UPDATE SET base = excluded.base, crm_base = excluded.crm_base,"
 	"  unagreed = NULL, agreed_at = now() WHERE l.mapping_id = excluded.mapping_id AND l.crm_key = excluded.crm_key",
 	AGREED_PARAMETERS, AGREED_TYPES
@@ -116,53 +148,69 @@ static SqlStatement candidate_statement = {
 	AGREED_PARAMETERS, AGREED_TYPES
 };
 
-/*
- * Write what is agreed on, row by row: a join with a table that grew since the plan was made would read all of it, time and
- * again.
- */
+/* Write the link of a record that was created. */
 static void
-write_links(SPITupleTable *rows, uint64 nrows)
+write_created(HeapTuple row, TupleDesc columns)
+{
+	Datum		values[AGREED_PARAMETERS];
+	bool		isnull;
+
+	for (int i = 0; i < AGREED_PARAMETERS; i++)
+		values[i] = SPI_getbinval(row, columns, AGREED_CONNECTION + i, &isnull);
+	if (sql_execute(&create_statement, values, NULL) == 0)
+		sql_execute(&candidate_statement, values, NULL);
+}
+
+static int
+compare_requests(const void *a, const void *b)
+{
+	int64		left = (*(SendItem *const *) a)->request_id;
+	int64		right = (*(SendItem *const *) b)->request_id;
+
+	return left < right ? -1 : left > right;
+}
+
+/* What the rows of the statement say. */
+static void
+take_rows(SPITupleTable *rows, uint64 nrows, SendItem **sorted, int n)
 {
 	for (uint64 row = 0; row < nrows; row++)
 	{
-		Datum		values[AGREED_PARAMETERS];
 		bool		isnull;
-		bool		created = DatumGetBool(SPI_getbinval(rows->vals[row], rows->tupdesc, AGREED_CREATED, &isnull));
+		SendItem	wanted = {DatumGetInt64(SPI_getbinval(rows->vals[row], rows->tupdesc, AGREED_REQUEST, &isnull))};
+		SendItem   *key = &wanted;
+		SendItem  **found = bsearch(&key, sorted, n, sizeof(SendItem *), compare_requests);
 
-		for (int i = 0; i < AGREED_PARAMETERS; i++)
-			values[i] = SPI_getbinval(rows->vals[row], rows->tupdesc, AGREED_CONNECTION + i, &isnull);
-		if (!created)
-			sql_execute(&update_statement, values, NULL);
-		else if (sql_execute(&create_statement, values, NULL) == 0)
-			sql_execute(&candidate_statement, values, NULL);
+		if (DatumGetBool(SPI_getbinval(rows->vals[row], rows->tupdesc, AGREED_CREATED, &isnull)))
+			write_created(rows->vals[row], rows->tupdesc);
+		else if (found && DatumGetBool(SPI_getbinval(rows->vals[row], rows->tupdesc, AGREED_QUIET, &isnull)) && !isnull)
+			(*found)->quiet = true;
 	}
 	SPI_freetuptable(rows);
 }
 
 void
-send_links_record(Datum requests, Datum ids, Datum sync_tokens)
+send_links_record(SendItem **items, int n, Datum requests, Datum ids, Datum sync_tokens)
 {
-	static SqlStatement versions = {
-		"SELECT m.mapping_id, md5(concat_ws('|', m, c.settings, c.connection_id,"
-		"  (SELECT string_agg(p::text, ',' ORDER BY p.column_name, p.policy) FROM qbsync.column_policy p WHERE p.mapping_id = m.mapping_id)))"
-		" FROM qbsync.mapping m JOIN qbsync.connection c USING (connection_id)"
-		" WHERE m.mapping_id IN (SELECT r.mapping_id FROM qbsync.request r WHERE r.request_id = ANY ($1))",
-		1, {INT8ARRAYOID}
-	};
 	Datum		values[3] = {requests, ids, sync_tokens};
-	int			n = (int) sql_execute(&versions, values, NULL);
-	int32	   *mappings = palloc(sizeof(int32) * Max(n, 1));
-	char	  **texts = palloc(sizeof(char *) * Max(n, 1));
+	SendItem  **sorted = palloc(sizeof(SendItem *) * n);
 
+	memcpy(sorted, items, sizeof(SendItem *) * n);
+	qsort(sorted, n, sizeof(SendItem *), compare_requests);
+	for (int i = 0; i < n; i++)
+		items[i]->quiet = false;
 	for (int i = 0; i < n; i++)
 	{
-		mappings[i] = DatumGetInt32(sql_datum(i, 1, NULL));
-		texts[i] = sql_text(i, 2, CurrentMemoryContext);
-	}
-	for (int i = 0; i < n; i++)
-	{
-		uint64		nrows = sql_execute(link_statement(mappings[i], texts[i]), values, NULL);
+		bool		first = true;
+		SqlStatement *statement;
+		uint64		nrows;
 
-		write_links(SPI_tuptable, nrows);
+		for (int before = 0; first && before < i; before++)
+			first = items[before]->mapping_id != items[i]->mapping_id;
+		statement = first ? link_statement(items[i]->mapping_id) : NULL;
+		if (statement == NULL)
+			continue;
+		nrows = sql_execute_by_index(statement, values, NULL);
+		take_rows(SPI_tuptable, nrows, sorted, n);
 	}
 }

@@ -21,6 +21,9 @@
 /* Most items QuickBooks takes in a batch. */
 #define SEND_MAX_BATCH 30
 
+/* interactive, rule, backfill */
+#define SEND_LANES 3
+
 /* A creation that was sent that long ago may be forgotten there: how long requestids are kept is not documented. */
 #define SEND_REMEMBERED "10 minutes"
 
@@ -43,6 +46,7 @@ typedef enum SendOutcome
 typedef struct SendItem
 {
 	int64		request_id;
+	int32		mapping_id;
 	const CatalogueEntity *entity;
 	bool		create;
 	bool		interactive;
@@ -63,6 +67,7 @@ typedef struct SendItem
 	bool		settled;
 	int			settle_failures;	/* by itself, in a row */
 	TimestampTz settle_at;		/* after a failure: not before */
+	bool		quiet;			/* nothing of the record can come into the CRM by the mapping */
 } SendItem;
 
 typedef struct Sender
@@ -75,6 +80,7 @@ typedef struct Sender
 	bool		resumed;		/* what was 'sent' already is on its way again */
 	bool		more;			/* requests may be ready, or be read back */
 	int			max_batch;
+	int64		picked_to[SEND_LANES];	/* requests of a lane up to this one were taken; 0: some may be ready again */
 	TimestampTz not_before;		/* after a unit that failed */
 	int			failures;
 	TimestampTz check_not_before;	/* after reading back failed */
@@ -138,8 +144,11 @@ extern int	send_unsettled(const Sender *sender, TimestampTz *next);
 /* All of them are tried now. */
 extern void send_settle_again(Sender *sender);
 
-/* send_links.c: in a unit: links of requests that were carried out. */
-extern void send_links_record(Datum requests, Datum ids, Datum sync_tokens);
+/*
+ * send_links.c: in a unit: links of requests that were carried out, and which of them are quiet.  The arrays are of the items'
+ * requests, ids and SyncTokens.
+ */
+extern void send_links_record(SendItem **items, int n, Datum requests, Datum ids, Datum sync_tokens);
 
 /* send_pick.c: take what is to be sent; false when the unit failed. */
 extern bool send_resume(Sender *sender);

@@ -25,6 +25,7 @@ typedef struct Pick
 	int			ncalls;
 	bool		more;			/* there may be more than was taken */
 	bool		stale;			/* records are to be looked up */
+	int64		picked_to[SEND_LANES];
 } Pick;
 
 /* Nobody has stopped it. */
@@ -32,7 +33,7 @@ typedef struct Pick
 
 /* Columns of a request, as read_item() takes them. */
 #define ITEM_COLUMNS "r.request_id, r.entity, r.operation, r.lane, r.requestid, r.body," \
-	" coalesce(r.sent_values ->> 'display_name', r.sent_values ->> 'name'), r.attempts, r.first_sent_at, r.batch_requestid, r.bid"
+	" coalesce(r.sent_values ->> 'display_name', r.sent_values ->> 'name'), r.attempts, r.first_sent_at, r.batch_requestid, r.bid, r.mapping_id"
 
 /* A row of SPI's as an item; strings in the current context. */
 static void
@@ -58,6 +59,7 @@ read_item(uint64 row, SendItem *item)
 	item->batch_requestid = sql_text(row, 10, context);
 	value = sql_datum(row, 11, &isnull);
 	item->bid = isnull ? 0 : DatumGetInt16(value);
+	item->mapping_id = DatumGetInt32(sql_datum(row, 12, NULL));
 }
 
 /* The rows of the last statement. */
@@ -145,16 +147,16 @@ static void
 pick_sent(void *arg)
 {
 	static SqlStatement forgotten = {
-		"UPDATE qbsync.request SET state = 'check' WHERE connection_id = $1 AND state = 'sent' AND operation = 'create'"
+		"UPDATE qbsync.request SET state = 'check' WHERE connection_id = $1 AND NOT rests AND state = 'sent' AND operation = 'create'"
 		" AND first_sent_at < now() - interval '" SEND_REMEMBERED "' AND request_id <> ALL ($2)",
 		2, {INT4OID, INT8ARRAYOID}
 	};
 	static SqlStatement again = {
-		"UPDATE qbsync.request SET sent_at = now() WHERE connection_id = $1 AND state = 'sent' AND request_id <> ALL ($2)",
+		"UPDATE qbsync.request SET sent_at = now() WHERE connection_id = $1 AND NOT rests AND state = 'sent' AND request_id <> ALL ($2)",
 		2, {INT4OID, INT8ARRAYOID}
 	};
 	static SqlStatement read = {
-		"SELECT " ITEM_COLUMNS " FROM qbsync.request r WHERE r.connection_id = $1 AND r.state = 'sent'"
+		"SELECT " ITEM_COLUMNS " FROM qbsync.request r WHERE r.connection_id = $1 AND NOT r.rests AND r.state = 'sent'"
 		" AND r.request_id <> ALL ($2) ORDER BY r.batch_requestid NULLS FIRST, r.bid, r.request_id",
 		2, {INT4OID, INT8ARRAYOID}
 	};
@@ -200,14 +202,14 @@ static int
 pick_checks(Pick *pick, int wanted)
 {
 	static SqlStatement read = {
-		"SELECT " ITEM_COLUMNS " FROM qbsync.request r WHERE r.connection_id = $1 AND r.state = 'check'"
+		"SELECT " ITEM_COLUMNS " FROM qbsync.request r WHERE r.connection_id = $1 AND r.rests AND r.state = 'check'"
 		" AND r.operation = 'create' AND " MAY_GO " AND r.request_id <> ALL ($2) ORDER BY r.request_id LIMIT $3 FOR UPDATE OF r SKIP LOCKED",
 		3, {INT4OID, INT8ARRAYOID, INT4OID}
 	};
 	static SqlStatement reread = {
 		"SELECT count(*), qbsync.note_unsent(jsonb_agg(jsonb_build_object('request_id', r.request_id,"
 		"  'outcome', CASE r.operation WHEN 'update' THEN 'stale' ELSE 'refused' END, 'problem', 'send_ambiguous')))"
-		" FROM qbsync.request r WHERE r.connection_id = $1 AND r.state = 'check'"
+		" FROM qbsync.request r WHERE r.connection_id = $1 AND r.rests AND r.state = 'check'"
 		" AND (r.operation = 'update' OR coalesce(r.sent_values ->> 'display_name', r.sent_values ->> 'name') IS NULL)"
 		" HAVING count(*) > 0",
 		1, {INT4OID}
@@ -238,17 +240,40 @@ pick_checks(Pick *pick, int wanted)
 
 /* Requests of one lane, locked; those that the CRM changes right now are left alone. */
 static int
-read_ready(Sender *sender, const char *lane, int wanted, SendItem **items)
+read_ready(Sender *sender, const char *lane, int64 after, int wanted, SendItem **items)
 {
 	static SqlStatement read = {
-		"SELECT " ITEM_COLUMNS " FROM qbsync.request r WHERE r.connection_id = $1 AND r.state = 'ready' AND r.lane = $2"
-		" AND " MAY_GO " ORDER BY r.request_id LIMIT $3 FOR UPDATE OF r SKIP LOCKED",
-		3, {INT4OID, TEXTOID, INT4OID}
+		"SELECT " ITEM_COLUMNS " FROM qbsync.request r WHERE r.connection_id = $1 AND NOT r.rests AND r.state = 'ready' AND r.lane = $2"
+		" AND r.request_id > $3 AND " MAY_GO " ORDER BY r.request_id LIMIT $4 FOR UPDATE OF r SKIP LOCKED",
+		4, {INT4OID, TEXTOID, INT8OID, INT4OID}
 	};
-	Datum		values[3] = {Int32GetDatum(sender->company->id), CStringGetTextDatum(lane), Int32GetDatum(wanted)};
+	Datum		values[4] = {
+		Int32GetDatum(sender->company->id), CStringGetTextDatum(lane), Int64GetDatum(after), Int32GetDatum(wanted)
+	};
 	int			nitems = wanted > 0 ? (int) sql_execute(&read, values, NULL) : 0;
 
 	*items = read_items(nitems);
+	return nitems;
+}
+
+/*
+ * The next ones of a lane.  As long as there are enough beyond those that were taken last, these are not gone through again: of
+ * thousands that were sent the index knows until nobody could see them any more.
+ */
+static int
+read_lane(Pick *pick, int lane, int wanted, SendItem **items)
+{
+	static const char *const lanes[SEND_LANES] = {"interactive", "rule", "backfill"};
+	Sender	   *sender = pick->sender;
+	int64		after = sender->picked_to[lane];
+	int			nitems = read_ready(sender, lanes[lane], after, wanted, items);
+
+	if (nitems < wanted && after != 0)
+		nitems = read_ready(sender, lanes[lane], 0, wanted, items);
+	if (wanted == 0)
+		pick->picked_to[lane] = after;
+	else
+		pick->picked_to[lane] = nitems == wanted ? (*items)[nitems - 1].request_id : 0;
 	return nitems;
 }
 
@@ -333,7 +358,11 @@ make_calls(Pick *pick, const SendItem *const *items, int nitems, int places, int
 	for (int first = 0; first < ntogether; first += max, places--)
 		add_call(pick, together + first, Min(max, ntogether - first));
 	if (nsingle > places)
+	{
+		/* those that stay are to be found again */
+		memset(pick->picked_to, 0, sizeof(pick->picked_to));
 		pick->more = true;
+	}
 	for (int i = 0; i < Min(nsingle, places); i++)
 		add_call(pick, single + i, 1);
 }
@@ -341,7 +370,6 @@ make_calls(Pick *pick, const SendItem *const *items, int nitems, int places, int
 static void
 pick_ready(Pick *pick, int places)
 {
-	static const char *const lanes[] = {"interactive", "rule", "backfill"};
 	Sender	   *sender = pick->sender;
 	int			batches = sender->max_batch > 1 ? call_free_batches(sender->company, places) : 0;
 	int			wanted = places + batches * (sender->max_batch - 1);
@@ -349,10 +377,10 @@ pick_ready(Pick *pick, int places)
 	int			nall = 0;
 	int			first_call = pick->ncalls;
 
-	for (int l = 0; l < lengthof(lanes); l++)
+	for (int lane = 0; lane < SEND_LANES; lane++)
 	{
 		SendItem   *items;
-		int			nitems = read_ready(sender, lanes[l], wanted - nall, &items);
+		int			nitems = read_lane(pick, lane, wanted - nall, &items);
 
 		for (int i = 0; i < nitems; i++)
 		{
@@ -383,7 +411,11 @@ pick_next(void *arg)
 	if (company->rechecked)
 		sql_execute(&recheck, values, NULL);
 	if (company->requests_waiting)
+	{
 		sql_execute(&resend, values, NULL);
+		memset(pick->sender->picked_to, 0, sizeof(pick->sender->picked_to));
+	}
+	memcpy(pick->picked_to, pick->sender->picked_to, sizeof(pick->picked_to));
 	if (pick->sender->check_not_before <= GetCurrentTimestamp())
 		places -= pick_checks(pick, places);
 	if (places > 0)
@@ -403,6 +435,7 @@ send_pick(Sender *sender)
 	if (company->rechecked)
 		company->must_recheck = company->rechecked = false;
 	company->requests_waiting = false;
+	memcpy(sender->picked_to, pick.picked_to, sizeof(pick.picked_to));
 	company->must_lookup |= pick.stale;
 	sender->more = pick.more;
 	return true;

@@ -45,11 +45,11 @@ concerns(const Settlement *settlement, const SendItem *item)
 /* --- records ------------------------------------------------------------------------------------------------------ */
 
 /*
- * Records of one entity of a call go into the mirror.  An answer that repeats an earlier one is as old as that; a record that the
- * mirror had already is shown to the apply workers all the same, since its link is new to them.
+ * Records that were read back go into the mirror like any page; a record that it had already is shown to the apply workers all the
+ * same, since its link is new to them.
  */
 static void
-apply_records(Company *company, const CatalogueEntity *entity, const Record *records, int nrecords, TimestampTz started)
+apply_read(Company *company, const CatalogueEntity *entity, const Record *records, int nrecords, TimestampTz started)
 {
 	MirrorCounts counts = {0};
 
@@ -66,16 +66,20 @@ apply_records(Company *company, const CatalogueEntity *entity, const Record *rec
 	}
 }
 
-/* The records of a call: of each entity at once. */
+/*
+ * The records of a call: of each entity at once.  An answer that repeats an earlier one is as old as that.  What follows from those
+ * that were written is known when their links are (record_done()).
+ */
 static void
 apply_call(const Settlement *settlement, const SendCall *call)
 {
 	Company    *company = settlement->sender->company;
 	Record	   *records = palloc(sizeof(Record) * call->nitems);
 	bool	   *applied = palloc0(sizeof(bool) * call->nitems);
+	MirrorCounts counts = {0};
 
 	if (call->nrecords > 0)
-		apply_records(company, call->items[0].entity, call->records, call->nrecords, call->started);
+		apply_read(company, call->items[0].entity, call->records, call->nrecords, call->started);
 	for (int first = 0; first < call->nitems; first++)
 	{
 		const SendItem *leader = &call->items[first];
@@ -90,7 +94,7 @@ apply_call(const Settlement *settlement, const SendCall *call)
 				records[n++] = call->items[i].record;
 			}
 		if (n > 0)
-			apply_records(company, leader->entity, records, n, started);
+			mirror_apply_answers(company->id, company->name, leader->entity, records, n, started, company->loaded_once, &counts);
 	}
 }
 
@@ -137,12 +141,40 @@ empties_text(const SendItem *item)
 	return !item->create && strstr(item->body, "\"\"") != NULL;
 }
 
+/* Records that were written are shown to the apply workers, unless nothing of them can come in. */
+static void
+record_arrivals(Company *company, SendItem **items, int n)
+{
+	Datum	   *ids = palloc(sizeof(Datum) * n);
+	Datum	   *quiet_for = palloc(sizeof(Datum) * n);
+	bool	   *done = palloc0(sizeof(bool) * n);
+
+	for (int first = 0; first < n; first++)
+	{
+		const CatalogueEntity *entity = items[first]->entity;
+		int			together = 0;
+
+		if (done[first] || !mirror_arrival_wanted(entity))
+			continue;
+		for (int i = first; i < n; i++)
+		{
+			if (items[i]->entity != entity)
+				continue;
+			done[i] = true;
+			ids[together] = CStringGetTextDatum(items[i]->record.id);
+			quiet_for[together++] = Int32GetDatum(items[i]->quiet ? items[i]->mapping_id : 0);
+		}
+		mirror_arrival_append_answers(company->id, entity, ids, quiet_for, together);
+	}
+}
+
 /* Requests that were carried out. */
 static void
 record_done(Settlement *settlement)
 {
 	static SqlStatement whole = {"SELECT qbsync.send_whole($1, $2)", 2, {INT8ARRAYOID, TEXTARRAYOID}};
 	static SqlStatement finish = {"SELECT qbsync.finish_requests($1, $2, $3)", 3, {INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID}};
+	SendItem  **items;
 	Datum	   *columns[3] = {NULL};
 	Datum		values[3];
 	bool		emptied = false;
@@ -150,20 +182,22 @@ record_done(Settlement *settlement)
 
 	for (int c = 0; c < settlement->ncalls; c++)
 		n += settlement->calls[c]->nitems;
+	items = palloc(sizeof(SendItem *) * n);
 	for (int k = 0; k < 3; k++)
 		columns[k] = palloc(sizeof(Datum) * n);
 	n = 0;
 	for (int c = 0; c < settlement->ncalls; c++)
 		for (int i = 0; i < settlement->calls[c]->nitems; i++)
 		{
-			const SendItem *item = &settlement->calls[c]->items[i];
+			SendItem   *item = &settlement->calls[c]->items[i];
 
 			if (item->outcome != SEND_DONE || !concerns(settlement, item))
 				continue;
 			columns[0][n] = Int64GetDatum(item->request_id);
 			columns[1][n] = CStringGetTextDatum(item->record.id);
-			columns[2][n++] = CStringGetTextDatum(item->record.sync_token);
+			columns[2][n] = CStringGetTextDatum(item->record.sync_token);
 			emptied |= empties_text(item);
+			items[n++] = item;
 		}
 	if (n == 0)
 		return;
@@ -177,7 +211,8 @@ record_done(Settlement *settlement)
 		sql_execute(&whole, given, NULL);
 		settlement->again |= DatumGetInt64(sql_datum(0, 1, NULL)) > 0;
 	}
-	send_links_record(values[0], values[1], values[2]);
+	send_links_record(items, n, values[0], values[1], values[2]);
+	record_arrivals(settlement->sender->company, items, n);
 	sql_execute(&finish, values, NULL);
 }
 
@@ -308,6 +343,9 @@ settle_calls(void *arg)
 	Settlement *settlement = arg;
 
 	unit_use_indexes();
+	/* what is sent next is marked so on disk, and this with it */
+	if (settlement->sender->more)
+		unit_lazy();
 	settlement->again = settlement->stale = false;
 	for (int c = 0; c < settlement->ncalls; c++)
 	{
@@ -390,7 +428,12 @@ send_settle(Sender *sender, SendCall **calls, int ncalls, SendItem *only, UnitEr
 		return result;
 	for (int c = 0; c < ncalls; c++)
 		finish_call(&settlement, calls[c]);
-	sender->more |= settlement.again;
+	mirror_arrival_note_answers();
+	if (settlement.again)
+	{
+		memset(sender->picked_to, 0, sizeof(sender->picked_to));
+		sender->more = true;
+	}
 	sender->company->must_lookup |= settlement.stale;
 	progress_announce();
 	return UNIT_DONE;

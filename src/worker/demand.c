@@ -3,7 +3,8 @@
  *		The gateway's side of apply workers: which mappings have work, and who does it.
  *
  * One query tells it all: mappings that are enabled, of companies that are live and this database's own, with the time at which
- * there is work.  It is asked after each look at the tables, after a unit that appended arrivals, when something is due, and when
+ * there is work.  It is asked after each look at the tables, after a unit that appended arrivals (or, while a record waits for one,
+ * recorded an answer), when something is due, and when
  * a worker has ended, but never while no mapping is enabled.  A mapping with work gets a worker, or its worker is woken.
  *
  * At most qbsync.max_apply_workers run at a time.  While others wait, an idle worker is sent away at once, and one that has
@@ -72,6 +73,7 @@ typedef struct Wants
 	MemoryContext context;
 	Want	   *wants;
 	int			nwants;
+	bool		after_answers;	/* some of it begins when a request is answered */
 } Wants;
 
 static dlist_head hands = DLIST_STATIC_INIT(hands);
@@ -102,11 +104,12 @@ ask(void *arg)
 	static SqlStatement statement = {
 		"SELECT m.mapping_id, m.name,"
 		" CASE WHEN m.problem IS NOT NULL AND m.next_attempt_at > now() THEN m.next_attempt_at"
-		"  WHEN m.sweep_after IS NOT NULL OR EXISTS (SELECT FROM qbsync.arrival a WHERE a.mapping_id = m.mapping_id) OR qbsync.has_news(m.mapping_id)"
+		"  WHEN m.sweep_after IS NOT NULL OR EXISTS (SELECT FROM qbsync.arrival a WHERE a.mapping_id = m.mapping_id AND a.action <> 'after') OR qbsync.has_news(m.mapping_id)"
 		"   THEN '-infinity'"
 		"  ELSE least(m.scan_at, (SELECT min(o.next_attempt_at) FROM qbsync.outgoing o WHERE o.mapping_id = m.mapping_id AND o.lane <> ALL (m.paused_lanes)),"
 		"   (SELECT min(e.next_attempt_at) FROM qbsync.send_error e WHERE e.mapping_id = m.mapping_id AND e.dismissed_at IS NULL AND e.problem <> 'settle_fails'), (SELECT e.next_attempt_at FROM qbsync.crm_error e WHERE e.mapping_id = m.mapping_id"
-		"   AND e.dismissed_at IS NULL ORDER BY e.next_attempt_at LIMIT 1), 'infinity') END"
+		"   AND e.dismissed_at IS NULL ORDER BY e.next_attempt_at LIMIT 1), 'infinity') END,"
+		" EXISTS (SELECT FROM qbsync.arrival a WHERE a.mapping_id = m.mapping_id AND a.action = 'after')"
 		" FROM qbsync.mapping m JOIN qbsync.connection c USING (connection_id)"
 		" WHERE m.state = 'enabled' AND c.state = 'live' AND c.system_identifier = $1 AND c.database_id = $2"
 		" ORDER BY m.mapping_id",
@@ -126,6 +129,7 @@ ask(void *arg)
 		wants->wants[i].mapping_id = DatumGetInt32(sql_datum(i, 1, NULL));
 		wants->wants[i].name = sql_text(i, 2, wants->context);
 		wants->wants[i].due = DatumGetTimestampTz(sql_datum(i, 3, NULL));
+		wants->after_answers |= DatumGetBool(sql_datum(i, 4, NULL));
 	}
 }
 
@@ -227,7 +231,10 @@ ask_for_work(void)
 	must_ask = false;
 	ask_at = 0;
 	if (result == UNIT_DONE)
+	{
 		take_over(&wants);
+		mirror_arrival_expect_answers(wants.after_answers);
+	}
 	else
 		ask_at = GetCurrentTimestamp() + ASK_AGAIN_US;
 	if (result == UNIT_FAILED && !failure_told)

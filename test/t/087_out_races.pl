@@ -59,6 +59,37 @@ $sim->clear_faults;
 is_idle_soon('EXT-5: refused for its SyncToken, of which the mirror knew');
 is($sim->objects('Customer', $id)->{PrimaryPhone}{FreeFormNumber}, '6', 'it is made anew');
 
+# --- edited again while it is on its way -----------------------------------------------------------------------------------
+
+# arrivals so far: what the answer to a write shows is what was sent, and is not looked at again
+my $arrivals = sub { return $crm->sql("SELECT last_value FROM qbsync.arrival_arrival_id_seq") };
+my $before = $arrivals->();
+$crm->app("UPDATE crm.contact SET phone = '7' WHERE id = 104");
+idle();
+is($sim->objects('Customer', $id)->{PrimaryPhone}{FreeFormNumber}, '7', 'an edit goes');
+is($arrivals->() - $before, 1, 'EXT-31: the record is looked at once, for its edit, and not for its echo');
+
+$crm->edit($id, PrimaryEmailAddr => { Address => 'again@example.com' });
+$crm->sync;
+for my $phone ('8', '7')
+{
+	my $first = $sim->objects('Customer', $id)->{PrimaryPhone}{FreeFormNumber};
+
+	$sim->clear_faults;
+	idle();
+	$sim->fault('hang_after', kind => 'write', times => 1, seconds => 60);
+	$crm->app("UPDATE crm.contact SET phone = 'sent' WHERE id = 104");
+	await('the request', sub { states() eq 'sent' });
+	$crm->app("UPDATE crm.contact SET phone = '$phone' WHERE id = 104");
+	await('that it is looked at', sub { $crm->sql("SELECT string_agg(action, ' ') FROM qbsync.arrival") eq 'after' && $crm->sql('SELECT count(*) FROM qbsync.capture') eq '0' });
+	is(states(), 'sent', "EXT-1: what is on its way stays as it is (from $first to $phone)");
+	$sim->clear_faults;
+	is_idle_soon('it is answered');
+	is($sim->objects('Customer', $id)->{PrimaryPhone}{FreeFormNumber}, $phone, 'what was changed meanwhile goes after it');
+	is($crm->sql('SELECT count(*) FROM qbsync.arrival'), '0', 'nothing is left to look at');
+}
+is(rows("email = 'again\@example.com'"), '1', "and QuickBooks' edit is here");
+
 # --- a creation's record arrives before its answer -----------------------------------------------------------------------
 
 # with the CRM's record renamed meanwhile, so that nothing matches
