@@ -73,7 +73,7 @@ sub is_idle
 {
 	my ($self) = @_;
 	return $self->sql(<<'SQL') eq 't';
-SELECT NOT EXISTS (SELECT FROM qbsync.arrival a JOIN qbsync.mapping m USING (mapping_id) WHERE m.state = 'enabled')
+SELECT NOT EXISTS (SELECT FROM qbsync.arrival a JOIN qbsync.mapping m USING (mapping_id) WHERE m.state = 'enabled' AND a.action <> 'after')
 	AND NOT EXISTS (SELECT FROM qbsync.mapping WHERE sweep_after IS NOT NULL AND state = 'enabled')
 	AND NOT EXISTS (SELECT FROM qbsync.crm_error e JOIN qbsync.mapping m USING (mapping_id)
 					WHERE m.state = 'enabled' AND e.dismissed_at IS NULL
