@@ -363,6 +363,9 @@ AS $fn$
 		SELECT e.mapping_id, e.crm_key, e.id FROM qbsync.send_error e WHERE e.error_id = ANY (release_waiting.errors)
 	), linked AS (
 		INSERT INTO qbsync.arrival (mapping_id, id) SELECT w.mapping_id, w.id FROM waiting w WHERE w.id IS NOT NULL
+	), anew AS (
+		-- what it waits for next is waited for anew
+		UPDATE qbsync.send_error e SET attempts = 0 WHERE e.error_id = ANY (release_waiting.errors)
 	)
 	UPDATE qbsync.outgoing o SET next_attempt_at = clock_timestamp() FROM waiting w
 	WHERE w.id IS NULL AND o.mapping_id = w.mapping_id AND o.crm_key = w.crm_key;
