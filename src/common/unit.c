@@ -15,7 +15,6 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "access/xlog.h"
 #include "catalog/pg_extension.h"
 #include "catalog/indexing.h"
 #include "commands/extension.h"
@@ -39,10 +38,6 @@ static UnitResult refusal = UNIT_DONE;
 
 /* Who commits the unit under way; InvalidOid: the one who runs it. */
 static Oid	commit_role = InvalidOid;
-
-/* Does the commit of the unit under way not wait for the disk?  Where the last such commit ends, unless it is on disk. */
-static bool lazy = false;
-static XLogRecPtr unflushed = InvalidXLogRecPtr;
 
 /* Is the version of the extension with that oid the one this library belongs to? */
 static bool
@@ -232,10 +227,7 @@ unit_run_with(const UnitOptions *options, const char *activity, UnitWork work, v
 	commit_role = InvalidOid;
 	SetCurrentStatementStartTimestamp();
 	pgstat_report_activity(STATE_RUNNING, activity);
-	lazy = false;
 	result = run_transaction(options, work, arg, failure);
-	if (lazy && result == UNIT_DONE)
-		unflushed = XactLastCommitEnd;
 	pgstat_report_stat(true);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	if (result != UNIT_FAILED)
@@ -259,21 +251,6 @@ void
 unit_durable(void)
 {
 	(void) set_config_option("synchronous_commit", "on", PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
-}
-
-void
-unit_lazy(void)
-{
-	(void) set_config_option("synchronous_commit", "off", PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
-	lazy = true;
-}
-
-void
-unit_flush(void)
-{
-	if (!XLogRecPtrIsInvalid(unflushed))
-		XLogFlush(unflushed);
-	unflushed = InvalidXLogRecPtr;
 }
 
 void

@@ -69,13 +69,6 @@ extern UnitResult unit_refusal(void);
 extern void unit_durable(void);
 
 /*
- * In a unit: its commit need not be on disk when unit_run() returns, since one that has to be follows at once.  If none does after
- * all, unit_flush() puts it there.
- */
-extern void unit_lazy(void);
-extern void unit_flush(void);
-
-/*
  * In a unit: plans made in it use indexes.  For statements whose tables are empty or small when they are planned, and grow by
  * thousands of rows before anybody analyzes them; such a plan is kept.
  */

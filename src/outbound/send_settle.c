@@ -343,9 +343,6 @@ settle_calls(void *arg)
 	Settlement *settlement = arg;
 
 	unit_use_indexes();
-	/* what is sent next is marked so on disk, and this with it */
-	if (settlement->sender->more)
-		unit_lazy();
 	settlement->again = settlement->stale = false;
 	for (int c = 0; c < settlement->ncalls; c++)
 	{

@@ -346,7 +346,6 @@ run_loop(void)
 			look_at_tables();
 		again = appointment_earlier(unsettled, serve_all());
 		again = appointment_earlier(again, serve_mappings());
-		unit_flush();
 		check_extension();
 		if (shared_gateway_take_wake())
 			next_look = again = GetCurrentTimestamp();
