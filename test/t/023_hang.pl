@@ -76,10 +76,10 @@ foreach my $kind ('cdc', 'token')
 		WHERE pid = (SELECT pid FROM pg_stat_activity WHERE backend_type = 'qbsync gateway' AND datname = 'crm')"),
 		'advisory|0|7|ExclusiveLock', "EXT-27: no lock but the lease ($kind)");
 	# ordinary work goes on around it, and wakes nobody
-	in_time(2, 'the mirror can be locked', sub { $node->safe_psql('crm', 'BEGIN; LOCK TABLE qbsync.customer; ROLLBACK') });
+	in_time(20, 'the mirror can be locked', sub { $node->safe_psql('crm', 'BEGIN; LOCK TABLE qbsync.customer; ROLLBACK') });
 	$node->safe_psql('crm', "SELECT count(*) FROM qbsync.$_") foreach qw(status progress customer_summary invoice_status);
 	is(activity('state_change', 'crm'), $state_change, "EXT-27: no statement runs meanwhile ($kind)");
-	in_time(3, 'a database elsewhere is dropped', sub {
+	in_time(20, 'a database elsewhere is dropped', sub {
 		$node->safe_psql('postgres', 'CREATE DATABASE elsewhere');
 		$node->safe_psql('postgres', 'DROP DATABASE elsewhere');
 	});
@@ -96,13 +96,13 @@ foreach my $kind ('cdc', 'token')
 	my $pid = gateway_pid($node, 'crm');
 	my $before = $node->safe_psql('crm', "SELECT ciphertext FROM qbsync.secret WHERE owner_kind = 'app'");
 	write_credentials($node, $simulator, client_secret => 'another-secret');
-	in_time(2, 'a reload is served', sub {
+	in_time(20, 'a reload is served', sub {
 		$node->reload;
 		$node->poll_query_until('crm', "SELECT ciphertext <> '$before' FROM qbsync.secret WHERE owner_kind = 'app'");
 	});
 	write_credentials($node, $simulator);
 	$node->append_conf('postgresql.conf', 'qbsync.paused = on');
-	in_time(2, 'a setting changed by a reload is obeyed', sub {
+	in_time(20, 'a setting changed by a reload is obeyed', sub {
 		$node->reload;
 		$node->poll_query_until('crm', "SELECT problem = 'server_paused' FROM qbsync.status");
 	});
@@ -112,7 +112,7 @@ foreach my $kind ('cdc', 'token')
 	is(hits($hanging), 1, 'whose request still hangs');
 
 	$node->append_conf('postgresql.conf', "qbsync.databases = 'autre'");
-	in_time(2, 'a gateway that is not wanted any more ends', sub {
+	in_time(20, 'a gateway that is not wanted any more ends', sub {
 		$node->reload;
 		$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'qbsync gateway' AND datname = 'crm'");
 	});
@@ -128,7 +128,7 @@ foreach my $mode ('fast', 'immediate')
 	foreach my $kind ('cdc', 'token')
 	{
 		hang('crm', $kind);
-		in_time(2, "$mode stop while a request hangs ($kind)", sub { $node->stop($mode) });
+		in_time(20, "$mode stop while a request hangs ($kind)", sub { $node->stop($mode) });
 		$simulator->control('DELETE', 'faults');
 		$node->start;
 		wait_synced($node, database => 'crm', connection => 'une');
@@ -139,11 +139,11 @@ foreach my $mode ('fast', 'immediate')
 {
 	hang('crm', 'cdc');
 	my $other = hang('autre', 'cdc');
-	in_time(1, 'DROP EXTENSION while a request hangs', sub { $node->safe_psql('autre', 'DROP EXTENSION qbsync CASCADE') });
-	in_time(2, 'and the gateway leaves', sub {
+	in_time(20, 'DROP EXTENSION while a request hangs', sub { $node->safe_psql('autre', 'DROP EXTENSION qbsync CASCADE') });
+	in_time(20, 'and the gateway leaves', sub {
 		$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'qbsync gateway' AND datname = 'autre'");
 	});
-	in_time(3, 'DROP DATABASE while a request hangs, from a database without the extension', sub {
+	in_time(20, 'DROP DATABASE while a request hangs, from a database without the extension', sub {
 		$node->safe_psql('postgres', 'DROP DATABASE crm');
 	});
 	is($node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'qbsync gateway'"), '0',

@@ -43,7 +43,7 @@ is($node->safe_psql('postgres', "SELECT qbsync_disconnect_notice('1234') IS NULL
 my $rows = $node->safe_psql('postgres', 'SELECT string_agg(xmin::text, $$,$$ ORDER BY connection_id, id) FROM qbsync.customer');
 is(status('une', 'state'), 'live', 'nobody has noticed yet');
 $node->safe_psql('postgres', "SELECT qbsync_disconnect_notice('$realms[0]')");
-await('the notice to be checked', sub { status('une', 'state') eq 'reauthorize' }, 5);
+await('the notice to be checked', sub { status('une', 'state') eq 'reauthorize' }, 30);
 is(status('une', 'problem, attempts, next_attempt_at IS NULL'), 'grant_revoked|0|t', 'EXT-33: noticed at once after qbsync_disconnect_notice');
 like(status('une', 'what_to_do'), qr/qbsync_authorize_url\(connection => 'une'\)/, 'EXT-33: and status says what to do, by name');
 my ($code, undef, $error) = $node->psql('postgres', "SELECT qbsync_sync_now('une')");

@@ -14,7 +14,7 @@ use Test::More;
 use Time::HiRes qw(time);
 
 my $LOCK_WAIT = 0.2;		# qbsync.max_lock_wait
-my $MARGIN = 0.6;			# until the launcher looks, the worker is scheduled and rolls back, psql reads the answer
+my $MARGIN = 2.5;			# until the launcher looks, the worker is scheduled and rolls back, psql reads the answer
 my $CUSTOMERS = 96;
 my $CLIENTS = 4;
 
@@ -34,7 +34,7 @@ INSERT INTO crm.pace VALUES (0);
 CREATE FUNCTION crm.pause() RETURNS trigger LANGUAGE plpgsql AS $fn$
 BEGIN
 	IF NEW.phone LIKE 'slow%' THEN
-		PERFORM pg_sleep(2);
+		PERFORM pg_sleep(5);
 	ELSIF NEW.phone LIKE 'raise%' THEN
 		RAISE EXCEPTION 'the CRM does not want %', NEW.phone;
 	END IF;
@@ -106,7 +106,7 @@ is($crm->sql("SELECT count(*) FROM crm.contact WHERE phone IS DISTINCT FROM '555
 is($crm->sql('SELECT count(*) FROM qbsync.crm_error'), '0', 'and nothing waits');
 cmp_ok($crm->sql('SELECT sum(score) FROM crm.contact'), '==', 5 * $transactions, "nothing of the CRM's was lost");
 
-# --- a trigger that takes two seconds ---------------------------------------------------------------------------------------
+# --- a trigger that takes seconds --------------------------------------------------------------------------------------------
 
 # The slow record is being written by itself, and has been for a while.
 sub in_trigger
@@ -130,14 +130,14 @@ my ($slow, $beside) = @ids[10, 20];
 my $slow_key = contact_key($slow);
 set_phone('slow 1', $slow);
 $crm->sync;
-await('the trigger', sub { in_trigger($slow) }, 30);
+await('the trigger', sub { in_trigger($slow) });
 set_phone('555-beside', $beside);
 my $asked = time;
 $crm->sync;
 
 # It is tried again and again, whenever it is somebody wants the row, and meanwhile the others go on.
 my ($worst, $times, $other_at, $beside_at) = (0, 0);
-$until = time + 30;
+$until = time + 90;
 while (time < $until && !($times >= 2 && $other_at && $beside_at))
 {
 	if (in_trigger($slow))
@@ -159,8 +159,8 @@ ok($beside_at, 'and other records of the same one') and note(sprintf 'after %.1f
 
 # Nobody wants it: it may take as long as it needs.
 $crm->sql("SELECT qbsync_retry_all('contacts')");
-await('the slow record', sub { phone($slow) eq 'slow 1' }, 30);
-pass('when nobody waits it takes its two seconds and arrives');
+await('the slow record', sub { phone($slow) eq 'slow 1' });
+pass('when nobody waits it takes its seconds and arrives');
 $crm->applied;
 is($crm->sql('SELECT count(*) FROM qbsync.crm_error'), '0', 'and is no error any more');
 is($crm->sql("SELECT notes FROM crm.contact WHERE id = $slow_key"), 'wanted', "the CRM's own value is there");
@@ -188,10 +188,10 @@ $crm->qb_all((map { { act => 'edit', entity => 'Customer', id => "$_", set => { 
 	(map { { act => 'edit', entity => 'Customer', id => "$bad{$_}", set => { PrimaryPhone => { FreeFormNumber => $_ } } } } keys %bad));
 $crm->sync;
 my $problems = "SELECT string_agg(problem || ' ' || coalesce(sqlstate, ''), ', ' ORDER BY id) FROM qbsync.crm_error WHERE id = '%s'";
-await('the others', sub { $crm->sql("SELECT count(*) FROM crm.contact WHERE phone = 'fine'") == @good }, 20);
+await('the others', sub { $crm->sql("SELECT count(*) FROM crm.contact WHERE phone = 'fine'") == @good });
 pass(scalar(@good) . ' good records arrive beside four bad ones');
 is($crm->sql($holds), '1', 'while one row is still held');
-await('the errors', sub { $crm->sql('SELECT count(DISTINCT id) FROM qbsync.crm_error') eq '4' }, 10);
+await('the errors', sub { $crm->sql('SELECT count(DISTINCT id) FROM qbsync.crm_error') eq '4' });
 is($crm->sql("SELECT string_agg(id, ' ' ORDER BY id) FROM qbsync.crm_error"), join(' ', sort values %bad), 'those four wait');
 is($crm->sql(sprintf $problems, $bad{check}), 'crm_refused 23514', 'a CHECK that fails');
 is($crm->sql(sprintf $problems, $bad{policy}), 'crm_refused 42501', 'a row that row-level security refuses');
@@ -209,7 +209,7 @@ DROP POLICY write ON crm.contact;
 CREATE POLICY write ON crm.contact FOR UPDATE USING (true) WITH CHECK (true);
 CREATE OR REPLACE FUNCTION crm.pause() RETURNS trigger LANGUAGE plpgsql AS $fn$ BEGIN RETURN NEW; END $fn$;
 SQL
-await('the errors to leave', sub { $crm->sql('SELECT count(*) FROM qbsync.crm_error') eq '0' }, 45);
+await('the errors to leave', sub { $crm->sql('SELECT count(*) FROM qbsync.crm_error') eq '0' });
 is(join(' ', map { phone($bad{$_}) } sort keys %bad), join(' ', sort keys %bad), 'each leaves by itself when its cause is gone');
 
 is_quiet($crm->{node}, 'nothing unexpected in the server log', qr/canceling statement|still waiting|acquired|violates|does not want|could not (serialize|obtain)/);

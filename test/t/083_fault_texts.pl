@@ -244,7 +244,7 @@ is($crm->sql("SELECT count(*) || ' ' || min(occurrences) || ' ' || count(*) FILT
 	'X-29: a hundred creations are refused, each asked for once');
 $crm->sql("UPDATE qbsync.send_error SET next_attempt_at = now()");
 $crm->app("UPDATE crm.contacts SET phone = '555-9999' WHERE id = $good->{key}");
-await('the good one', sub { phone($good->{id}) eq '555-9999' }, 20);
+await('the good one', sub { phone($good->{id}) eq '555-9999' }, 60);
 idle();
 is($crm->sql('SELECT count(*), min(occurrences), max(occurrences) FROM qbsync.error_open') . ' ' . hits(), '100|2|2 200', 'they are tried again by themselves when it is time, once');
 is($crm->sql('SELECT qbsync_retry_all(), qbsync_retry_all(), qbsync_retry_all()'), '100|100|100', 'KAR-66: retrying all is asked for three times');
