@@ -67,3 +67,26 @@ SELECT name, environment, monthly_reads FROM qbsync.app;
 DROP EXTENSION qbsync;
 DROP SCHEMA "Other Place";
 CREATE EXTENSION qbsync;
+
+-- the mirror is what the catalogue says, every column of it has a comment, and what is missing is made again
+CREATE TEMP VIEW mirror_columns AS
+SELECT t.name, a.attrelid AS "table", a.attname AS "column", format_type(a.atttypid, a.atttypmod) AS type, a.attcompression AS compression,
+	col_description(a.attrelid, a.attnum) AS comment, EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indkey[1] = a.attnum) AS indexed
+FROM (SELECT entity AS name FROM qbsync.catalogue UNION ALL SELECT "table" FROM qbsync.catalogue_line) t
+LEFT JOIN pg_attribute a ON a.attrelid = to_regclass('qbsync.' || t.name) AND a.attnum > 0 AND NOT a.attisdropped;
+CREATE TEMP TABLE mirror_then AS SELECT * FROM mirror_columns;
+SELECT name, "column" FROM mirror_then WHERE "table" IS NULL OR comment IS NULL;
+SELECT c."table", c."column" FROM qbsync.catalogue_column c
+WHERE NOT EXISTS (SELECT FROM mirror_then m WHERE m.name = c."table" AND m."column" = c."column" AND m.indexed >= c.indexed AND m.comment = c.comment);
+BEGIN;
+SET LOCAL client_min_messages = warning;
+ALTER TABLE qbsync.invoice RENAME COLUMN due_date TO once;
+DROP INDEX qbsync.payment_customer_id_idx, qbsync.customer_create_time_idx, qbsync.deposit_line_txn_id_idx;
+COMMENT ON COLUMN qbsync.item.raw IS NULL;
+ALTER TABLE qbsync.deposit_line RENAME TO once;
+SELECT count(*) > 5 AS less FROM (SELECT * FROM mirror_then EXCEPT SELECT * FROM mirror_columns) m;
+SELECT qbsync.create_mirror();
+SELECT m.name, m."column" FROM mirror_then m WHERE NOT EXISTS (
+	SELECT FROM mirror_columns n WHERE ROW (n.name, n."column", n.type, n.compression, n.comment, n.indexed) IS NOT DISTINCT FROM ROW (m.name, m."column", m.type, m.compression, m.comment, m.indexed));
+SELECT has_table_privilege('qbsync_vendor_reader', 'qbsync.deposit_line', 'SELECT') AS readable;
+ROLLBACK;

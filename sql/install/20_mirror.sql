@@ -71,34 +71,39 @@ COMMENT ON COLUMN qbsync.catalogue_column.filterable IS 'can stand in a query''s
 COMMENT ON COLUMN qbsync.catalogue_column.indexed IS 'the mirror has an index on it';
 COMMENT ON COLUMN qbsync.catalogue_column.refers_to IS 'entity whose id this is';
 
-/* Add what a table lacks of the columns of the catalogue, comment them, index those to be looked up by. */
-CREATE FUNCTION qbsync.create_mirror_columns(mirror_table text)
-RETURNS void
-LANGUAGE plpgsql
+/*
+ * What makes a table of the mirror what the catalogue says: statements to be run as one.  its_key stands before the columns of the
+ * catalogue, bookkeeping after them, where a person reading SELECT * looks for them; notes are the comments of both, column by column.
+ */
+CREATE FUNCTION qbsync.mirror_statements(
+	its_table text, comment text, reader text, its_key text, bookkeeping text, notes jsonb, its_columns qbsync.catalogue_column[])
+RETURNS text
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	relation regclass := format('qbsync.%I', mirror_table)::regclass;
-	c record;
 BEGIN
-	FOR c IN SELECT * FROM qbsync.catalogue_column k WHERE k."table" = mirror_table ORDER BY k.ordinal LOOP
-		IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = c."column" AND NOT a.attisdropped) THEN
-			EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s', relation, c."column", c.type);
-		END IF;
-		EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', relation, c."column", c.comment);
-		IF c.indexed AND to_regclass(format('qbsync.%I', mirror_table || '_' || c."column" || '_idx')) IS NULL THEN
-			EXECUTE format('CREATE INDEX %I ON %s (connection_id, %I)',
-						   mirror_table || '_' || c."column" || '_idx', relation, c."column");
-		END IF;
-	END LOOP;
+RETURN (SELECT CASE WHEN t.oid IS NULL THEN
+		format('CREATE TABLE %s (%s%s%s); GRANT SELECT ON %1$s TO %5$I; ', t.name, its_key,
+			string_agg(format('%I %s, ', c."column", c.type), '' ORDER BY c.ordinal), bookkeeping, reader)
+	ELSE
+		coalesce(string_agg(format('ALTER TABLE %s ADD COLUMN %I %s; ', t.name, c."column", c.type), '' ORDER BY c.ordinal)
+			FILTER (WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attname = c."column" AND NOT a.attisdropped)), '')
+	END
+	|| coalesce(string_agg(format('CREATE INDEX %I ON %s (connection_id, %I); ', its_table || '_' || c."column" || '_idx', t.name, c."column"), '' ORDER BY c.ordinal)
+		FILTER (WHERE c.indexed AND to_regclass(format('qbsync.%I', its_table || '_' || c."column" || '_idx')) IS NULL), '')
+	|| string_agg(format('COMMENT ON COLUMN %s.%I IS %L; ', t.name, c."column", c.comment), '' ORDER BY c.ordinal)
+	|| (SELECT string_agg(format('COMMENT ON COLUMN %s.%I IS %L; ', t.name, n.key, n.value), '') FROM jsonb_each_text(notes) n)
+	|| format('COMMENT ON TABLE %s IS %L', t.name, mirror_statements.comment)
+FROM unnest(its_columns) c, (SELECT format('qbsync.%I', its_table) AS name, to_regclass(format('qbsync.%I', its_table)) AS oid) t
+GROUP BY t.name, t.oid);
 END
 $$;
-COMMENT ON FUNCTION qbsync.create_mirror_columns(text) IS 'Internal: makes the columns of a mirror table as the catalogue says';
-REVOKE ALL ON FUNCTION qbsync.create_mirror_columns(text) FROM PUBLIC;
+COMMENT ON FUNCTION qbsync.mirror_statements(text, text, text, text, text, jsonb, qbsync.catalogue_column[]) IS 'Internal: statements that make a table of the mirror and its columns, where they are missing, and comment them';
+REVOKE ALL ON FUNCTION qbsync.mirror_statements(text, text, text, text, text, jsonb, qbsync.catalogue_column[]) FROM PUBLIC;
 
 /*
- * Make every mirror table and column that is not there yet; called by install and upgrade scripts.  The columns of the
- * catalogue stand between the key and the bookkeeping, where a person reading SELECT * looks for them.
+ * Make every mirror table and column that is not there yet; called by install and upgrade scripts.  There are about fifty tables
+ * of a thousand columns, so the catalogue is read once and each table is made by one string.
  */
 CREATE FUNCTION qbsync.create_mirror()
 RETURNS void
@@ -106,59 +111,45 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	e record;
-	l record;
-	reader text;
-	relation text;
-	columns text;
+	t record;
+	-- a server built without lz4 compresses as it can: slower, not worse
+	compression text := (SELECT CASE WHEN 'lz4' = ANY (s.enumvals) THEN 'COMPRESSION lz4' ELSE '' END FROM pg_settings s WHERE s.name = 'default_toast_compression');
+	notes jsonb := jsonb_build_object(
+		'connection_id', 'company, see qbsync.connection',
+		'id', 'QuickBooks'' id, unique within the company',
+		'sync_token', 'QuickBooks'' version of the record',
+		'create_time', 'when it was created in QuickBooks',
+		'last_updated_time', 'when it last changed in QuickBooks',
+		'raw', 'the whole record as QuickBooks sent it; null if only its deletion is known',
+		'deleted_at', 'when it was deleted in QuickBooks, or found to be; the other columns keep its last content',
+		'seen_at', 'start of the request that brought this version',
+		'fingerprint', 'hash of the record''s bytes, to tell what did not change',
+		'altered', 'kinds of text and numbers PostgreSQL cannot hold that were replaced: nul, surrogate, utf8, number');
 BEGIN
-	FOR e IN SELECT * FROM qbsync.catalogue ORDER BY load_order LOOP
-		relation := format('qbsync.%I', e.entity);
-		reader := CASE WHEN e.bought THEN 'qbsync_vendor_reader' ELSE 'qbsync_reader' END;
-		SELECT string_agg(format('%I %s, ', k."column", k.type), '' ORDER BY k.ordinal) INTO columns
-			FROM qbsync.catalogue_column k WHERE k."table" = e.entity;
-		IF to_regclass(relation) IS NULL THEN
-			EXECUTE format('CREATE TABLE %s (connection_id integer NOT NULL, id text COLLATE "C" NOT NULL, sync_token text, '
-						   '%s create_time timestamptz, last_updated_time timestamptz, raw jsonb, deleted_at timestamptz, '
-						   'seen_at timestamptz NOT NULL, fingerprint bigint, altered text[], '
-						   'PRIMARY KEY (connection_id, id))', relation, columns);
-			EXECUTE format('CREATE INDEX %I ON %s (connection_id, create_time)', e.entity || '_create_time_idx', relation);
-			BEGIN
-				EXECUTE format('ALTER TABLE %s ALTER COLUMN raw SET COMPRESSION lz4', relation);
-			EXCEPTION WHEN feature_not_supported THEN
-				NULL;			-- a server built without lz4: slower, not worse
-			END;
-			EXECUTE format('GRANT SELECT ON %s TO %I', relation, reader);
-		END IF;
-		PERFORM qbsync.create_mirror_columns(e.entity);
-		EXECUTE format('COMMENT ON TABLE %s IS %L', relation, e.comment);
-		EXECUTE format('COMMENT ON COLUMN %s.connection_id IS %L', relation, 'company, see qbsync.connection');
-		EXECUTE format('COMMENT ON COLUMN %s.id IS %L', relation, 'QuickBooks'' id, unique within the company');
-		EXECUTE format('COMMENT ON COLUMN %s.sync_token IS %L', relation, 'QuickBooks'' version of the record');
-		EXECUTE format('COMMENT ON COLUMN %s.create_time IS %L', relation, 'when it was created in QuickBooks');
-		EXECUTE format('COMMENT ON COLUMN %s.last_updated_time IS %L', relation, 'when it last changed in QuickBooks');
-		EXECUTE format('COMMENT ON COLUMN %s.raw IS %L', relation, 'the whole record as QuickBooks sent it; null if only its deletion is known');
-		EXECUTE format('COMMENT ON COLUMN %s.deleted_at IS %L', relation, 'when it was deleted in QuickBooks, or found to be; the other columns keep its last content');
-		EXECUTE format('COMMENT ON COLUMN %s.seen_at IS %L', relation, 'start of the request that brought this version');
-		EXECUTE format('COMMENT ON COLUMN %s.fingerprint IS %L', relation, 'hash of the record''s bytes, to tell what did not change');
-		EXECUTE format('COMMENT ON COLUMN %s.altered IS %L', relation, 'kinds of text and numbers PostgreSQL cannot hold that were replaced: nul, surrogate, utf8, number');
-
-		FOR l IN SELECT * FROM qbsync.catalogue_line k WHERE k.entity = e.entity ORDER BY k.ordinal LOOP
-			relation := format('qbsync.%I', l."table");
-			SELECT string_agg(format('%I %s, ', k."column", k.type), '' ORDER BY k.ordinal) INTO columns
-				FROM qbsync.catalogue_column k WHERE k."table" = l."table";
-			IF to_regclass(relation) IS NULL THEN
-				EXECUTE format('CREATE TABLE %s (connection_id integer NOT NULL, %I text COLLATE "C" NOT NULL, position integer NOT NULL, '
-							   '%s PRIMARY KEY (connection_id, %I, position))',
-							   relation, e.entity || '_id', columns, e.entity || '_id');
-				EXECUTE format('GRANT SELECT ON %s TO %I', relation, reader);
+	FOR t IN
+		SELECT e.entity, n."table", n.comment, n.ordinal, c.columns,
+			CASE WHEN e.bought THEN 'qbsync_vendor_reader' ELSE 'qbsync_reader' END AS reader
+		FROM qbsync.catalogue e
+		JOIN (SELECT entity, entity AS "table", 0 AS ordinal, comment FROM qbsync.catalogue
+			  UNION ALL SELECT entity, "table", ordinal, comment FROM qbsync.catalogue_line) n USING (entity)
+		JOIN (SELECT k."table", array_agg(k) AS columns FROM qbsync.catalogue_column k GROUP BY k."table") c USING ("table")
+		ORDER BY e.load_order, n.ordinal
+	LOOP
+		IF t.ordinal = 0 THEN
+			EXECUTE qbsync.mirror_statements(t."table", t.comment, t.reader,
+				'connection_id integer NOT NULL, id text COLLATE "C" NOT NULL, sync_token text, ',
+				format('create_time timestamptz, last_updated_time timestamptz, raw jsonb %s, deleted_at timestamptz, seen_at timestamptz NOT NULL, '
+					   'fingerprint bigint, altered text[], PRIMARY KEY (connection_id, id)', compression), notes, t.columns);
+			IF to_regclass(format('qbsync.%I', t."table" || '_create_time_idx')) IS NULL THEN
+				EXECUTE format('CREATE INDEX %I ON qbsync.%I (connection_id, create_time)', t."table" || '_create_time_idx', t."table");
 			END IF;
-			PERFORM qbsync.create_mirror_columns(l."table");
-			EXECUTE format('COMMENT ON TABLE %s IS %L', relation, l.comment);
-			EXECUTE format('COMMENT ON COLUMN %s.connection_id IS %L', relation, 'company, see qbsync.connection');
-			EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', relation, e.entity || '_id', 'the record it belongs to');
-			EXECUTE format('COMMENT ON COLUMN %s.position IS %L', relation, 'place in the record, 1-based');
-		END LOOP;
+		ELSE
+			EXECUTE qbsync.mirror_statements(t."table", t.comment, t.reader,
+				format('connection_id integer NOT NULL, %I text COLLATE "C" NOT NULL, position integer NOT NULL, ', t.entity || '_id'),
+				format('PRIMARY KEY (connection_id, %I, position)', t.entity || '_id'),
+				jsonb_build_object('connection_id', notes -> 'connection_id', t.entity || '_id', 'the record it belongs to', 'position', 'place in the record, 1-based'),
+				t.columns);
+		END IF;
 	END LOOP;
 END
 $$;

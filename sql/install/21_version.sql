@@ -137,6 +137,7 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE
 	t record;
+	signatures text[];
 	head text := 'CREATE OR REPLACE FUNCTION qbsync.%1$I(at timestamptz, connection text DEFAULT NULL) RETURNS SETOF qbsync.%2$I '
 		'LANGUAGE sql STABLE ROWS 1000 BEGIN ATOMIC ';
 	versions text := 'qbsync.as_of_scope(%3$L, $2, $1) s JOIN qbsync.record_version v ON v.connection_id = s.connection_id '
@@ -153,7 +154,7 @@ BEGIN
 			t.function, t.name, t.entity, t.columns, t.made);
 		EXECUTE format('COMMENT ON FUNCTION qbsync.%I(timestamptz, text) IS %L', t.function,
 			format('qbsync.%s as it was at a time, deleted records included (deleted_at); connection: the only one when left out. An error when that is not known: see qbsync.version_status', t.name));
-		EXECUTE format('REVOKE ALL ON FUNCTION qbsync.%1$I(timestamptz, text) FROM PUBLIC; GRANT EXECUTE ON FUNCTION qbsync.%1$I(timestamptz, text) TO qbsync_reader, qbsync_vendor_reader', t.function);
+		signatures := signatures || format('qbsync.%I(timestamptz, text)', t.function);
 	END LOOP;
 	FOR t IN
 		SELECT l.entity, l."table" AS name, l."table" || '_as_of' AS function, string_agg(format('m.%I', a.attname), ', ' ORDER BY a.attnum) AS columns,
@@ -168,8 +169,9 @@ BEGIN
 			t.function, t.name, t.entity, t.columns, t.made, t.entity || '_id');
 		EXECUTE format('COMMENT ON FUNCTION qbsync.%I(timestamptz, text) IS %L', t.function,
 			format('qbsync.%s as it was at a time, of deleted records, too; connection: the only one when left out. An error when that is not known: see qbsync.version_status', t.name));
-		EXECUTE format('REVOKE ALL ON FUNCTION qbsync.%1$I(timestamptz, text) FROM PUBLIC; GRANT EXECUTE ON FUNCTION qbsync.%1$I(timestamptz, text) TO qbsync_reader, qbsync_vendor_reader', t.function);
+		signatures := signatures || format('qbsync.%I(timestamptz, text)', t.function);
 	END LOOP;
+	EXECUTE format('REVOKE ALL ON FUNCTION %1$s FROM PUBLIC; GRANT EXECUTE ON FUNCTION %1$s TO qbsync_reader, qbsync_vendor_reader', array_to_string(signatures, ', '));
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.create_as_of_functions() IS 'Internal: makes the functions qbsync.…_as_of, one for each table of the mirror; install and upgrade scripts call it';

@@ -18,7 +18,7 @@ DECLARE
 	g record;
 BEGIN
 	FOR g IN
-		SELECT DISTINCT kind, object, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS grantee
+		SELECT kind, string_agg(DISTINCT object, ', ') AS objects, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS grantee
 		FROM (SELECT 'TABLE' AS kind, c.oid::regclass::text AS object, c.relacl AS acl, c.relowner AS owner
 			  FROM pg_class c WHERE c.relnamespace = 'qbsync'::regnamespace AND c.relkind IN ('r', 'v', 'S', 'p')
 			  UNION ALL
@@ -34,8 +34,9 @@ BEGIN
 			  SELECT 'SCHEMA', 'qbsync', n.nspacl, n.nspowner FROM pg_namespace n WHERE n.nspname = 'qbsync') o,
 			 aclexplode(o.acl) a
 		WHERE a.grantee <> o.owner
+		GROUP BY kind, a.grantee
 	LOOP
-		EXECUTE format('REVOKE ALL ON %s %s FROM %s', g.kind, g.object, g.grantee);
+		EXECUTE format('REVOKE ALL ON %s %s FROM %s', g.kind, g.objects, g.grantee);
 	END LOOP;
 END
 $fn$;
