@@ -1,5 +1,5 @@
 # What people do inside QuickBooks arrives as rows, in the views and as NOTIFY: payments, voids, deletions, names, merges
-# (CAP-3…6, PIP-24…29, PIP-34, KAR-57…60, EXT-18, EXT-23).
+# (CAP-3…6, CEN-1, CEN-45, PIP-24…29, PIP-34, KAR-4, KAR-57…60, EXT-14, EXT-18, EXT-23).
 use strict;
 use warnings;
 
@@ -102,11 +102,12 @@ is(invoice($one, 'state, paid, balance'), 'partially_paid|40.10|59.90', 'neither
 # void and delete
 act({ act => 'void', entity => 'Invoice', id => $one });
 sync();
-is(invoice($one, 'state, label, total, balance, paid, is_overdue'), 'voided|Voided|0|0|0|f', 'PIP-26: voided');
+is(invoice($one, 'state, label, total, balance, paid, is_overdue'), 'voided|Voided|0|0|0|f', 'PIP-26, EXT-14: voided, though payments were applied: zero amounts and a memo');
+is(sql("SELECT private_note LIKE 'Voided%' FROM qbsync.invoice WHERE id = '$one'") . customer($c, 'received_total, paid_total'), 't270.10|30.00', 'EXT-14: no deletion: what was received stays received, and is applied to it no more');
 is(sql("SELECT count(*) FROM qbsync.invoice WHERE id = '$one' AND deleted_at IS NULL"), '1', 'a void is no deletion');
 act({ act => 'delete', entity => 'Invoice', id => $late });
 like(sync(), qr/acme invoice $late\b/, 'a deletion is told');
-is(invoice($late, 'state, label, is_overdue, total, url IS NULL, deleted_at IS NOT NULL'), 'deleted|Deleted|f|80.00|t|t', 'PIP-28: deleted, with the amounts before');
+is(invoice($late, 'state, label, is_overdue, total, url IS NULL, deleted_at IS NOT NULL'), 'deleted|Deleted|f|80.00|t|t', 'PIP-28, EXT-14: deleted, which only change data capture tells, with the amounts before');
 is(customer($c, 'overdue_count, overdue_balance, invoice_count'), '0|0|2', 'CAP-6: nothing is overdue any more');
 
 # today, as the company sees it: two zones that never have the same date, and one nobody knows
@@ -149,6 +150,22 @@ is(invoice($moved, 'customer_id, customer, paid'), "$survivor|Fusion gagnante|25
 is(customer($survivor, 'open_balance, received_total, invoice_count, balance'), '35.00|25.00|1|35.00', 'which owes it');
 is(customer($loser, 'active, open_balance, invoice_count'), 'f|0|0', 'the loser is inactive and owes nothing');
 is_mirrored($node, $simulator, 'CAP-25: the mirror equals the company');
+
+# a category is deactivated: what was sold keeps it
+my ($category) = map { $_->{Id} } @{ act({ act => 'create', entity => 'Item', object => { Name => 'Neige', Type => 'Category' } }) };
+my ($snow) = map { $_->{Id} } @{ act({ act => 'create', entity => 'Item', object => { Name => 'Pelletage', Type => 'Service', ParentRef => { value => $category }, SubItem => JSON::PP::true,
+	(map { my $account = $_; ($account => { value => sql("SELECT min(raw #>> '{$account,value}') FROM qbsync.item") }) } 'IncomeAccountRef', 'ExpenseAccountRef') } }) };
+my ($sold) = map { $_->{Id} } @{ act(new_invoice($survivor, 10, 20, Line => [ { Amount => 10, DetailType => 'SalesItemLineDetail', SalesItemLineDetail => { ItemRef => { value => $snow }, Qty => 1, UnitPrice => 10 } } ])) };
+sync();
+my $shown = "SELECT category_id, category, amount FROM qbsync.sale_line WHERE entity = 'invoice' AND txn_id = '$sold' AND kind = 'item'";
+is(sql($shown), "$category|Neige|10.00", 'CEN-33, CEN-45: what was sold is of a category');
+act({ act => 'inactivate', entity => 'Item', id => $category });
+sync();
+is(sql($shown), "$category|Neige (deleted)|10.00", 'CEN-45: deactivated: past revenue stays in it');
+act({ act => 'edit', entity => 'Item', id => $snow, set => { Name => 'Souffleuse' } });
+sync();
+is(sql("SELECT item, category_id FROM qbsync.sale_line WHERE entity = 'invoice' AND txn_id = '$sold' AND kind = 'item'"), "Souffleuse|$category", 'CEN-45: and the items in it go on');
+is_mirrored($node, $simulator, 'CEN-45: and the mirror goes on');
 
 # --- messages -----------------------------------------------------------------------------------------------------------------
 

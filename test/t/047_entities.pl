@@ -135,6 +135,9 @@ foreach my $object (sort keys %sample)
 	}
 }
 is(sql('SELECT string_agg(entity, \' \') FROM qbsync.cursor WHERE phase <> \'loaded\''), '', 'all are loaded');
+is(sql('SET ROLE qbsync_reader; SELECT ' . join(', ', map { "(SELECT count(*) > 0 FROM qbsync.$_)" } qw(customer estimate credit_memo invoice sales_receipt))), 't|t|t|t|t',
+	'CEN-1: a reader has all customers, estimates, credit notes, invoices and sales receipts');
+is(sql('SET ROLE qbsync_vendor_reader; SELECT count(*) > 0 FROM qbsync.purchase_order'), 't', 'CEN-1: and who may see what is bought, orders');
 
 # --- changes --------------------------------------------------------------------------------------------------------------------
 

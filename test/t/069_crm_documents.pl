@@ -90,7 +90,7 @@ is(header($first, "number, invoice_date, due_date, currency, total, balance, mem
 	'KAR-3, KAR-41: as soon as they are linked it goes by itself, exact to the cent');
 is(lines($first), 'for 100.10/1/100.1/100.10 for 0.20/1/0.2/0.20', 'with its lines');
 is(sql("SELECT p.name, p.unit_price FROM documents.invoice_line l JOIN documents.product p ON p.id = l.product_id WHERE l.invoice_id = $key LIMIT 1"), 'Mowing|45.05', 'and its product');
-is(sql("SELECT paid_on, amount, reference FROM documents.payment WHERE id = '" . key_of($first_payment, 'payment') . "'"), '2030-02-10|40.05|CHK-7', 'KAR-57: the payment, too');
+is(sql("SELECT paid_on, amount, reference FROM documents.payment WHERE id = '" . key_of($first_payment, 'payment') . "'"), '2030-02-10|40.05|CHK-7', 'KAR-57, KAR-4: the payment, too');
 is(paid_by($first_payment), 'Q-1 40.05', 'KAR-58: with what it pays');
 is(header($first, 'workflow'), 'new', 'ORD-18: what was so when it was linked is no event');
 is(sql('SELECT count(*) FROM documents.invoice') - $others, 1, 'X-16, KAR-48, KAR-54: what is before the start date stays out');
