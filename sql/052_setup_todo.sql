@@ -1,4 +1,4 @@
--- setup_todo: what is left to do, step by step (CAP-2, CAP-17, X-26, X-31).
+-- setup_todo: what is left to do, step by step (CAP-2, CAP-17, ORD-2, X-26, X-31).
 \set SHOW_CONTEXT never
 \set ON_ERROR_ROLLBACK on
 \pset null '~'
@@ -40,6 +40,15 @@ UPDATE qbsync.mapping SET paused_lanes = '{rule,backfill}';
 SELECT * FROM pg_temp.todo();
 SELECT what_to_do FROM qbsync.setup_todo;
 SELECT qbsync_confirm_lane('clients');
+-- ORD-2: what is sent is changed right after, again and again; by ourselves, later, or twice only: nothing
+INSERT INTO qbsync.activity (connection_id, mapping_id, entity, id, crm_key, kind, detail) SELECT -1, mapping_id, 'customer', n::text, n::text, 'sent', '{"operation": "update", "sync_token": "1"}' FROM qbsync.mapping, generate_series(1, 5) n;
+INSERT INTO qbsync.record_version (connection_id, entity, id, valid_from, valid_to, sync_token, last_updated_time) SELECT -1, 'customer', n::text, now() - interval '2 min', now(), '1', now() - interval '2 min' FROM generate_series(1, 5) n;
+INSERT INTO qbsync.customer (connection_id, id, seen_at, sync_token, last_updated_time) SELECT -1, n::text, now(), '2', now() - CASE n WHEN 3 THEN interval '0' ELSE interval '100 s' END FROM generate_series(1, 5) n;
+INSERT INTO qbsync.activity (connection_id, mapping_id, entity, id, crm_key, kind, detail) SELECT -1, mapping_id, 'customer', '4', '4', 'sent', '{"operation": "update", "sync_token": "2"}' FROM qbsync.mapping;
+UPDATE qbsync.customer SET deleted_at = now() WHERE id = '5';
+SELECT count(*) FROM qbsync.setup_todo WHERE step = 'other_writer';
+UPDATE qbsync.customer SET deleted_at = NULL WHERE id = '5';
+SELECT step, required, title, count, what_to_do FROM qbsync.setup_todo WHERE step = 'other_writer';
 UPDATE qbsync.connection SET state = 'unconfirmed', name = '%s {app} %1$L';
 SELECT what_to_do FROM qbsync.setup_todo;
 UPDATE qbsync.connection SET state = 'disconnected';

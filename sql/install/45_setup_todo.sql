@@ -42,7 +42,10 @@ FROM (VALUES
 		'Une règle créerait ou désactiverait dans QuickBooks bien plus de fiches que d''habitude. Voyez qbsync.pending ; si c''est voulu : SELECT qbsync_confirm_lane(%3$L);'),
 	('setup', 'webhook', 'Have changes told at once', 'Être averti des changements aussitôt'),
 	('setup_do', 'webhook', 'Optional: register a webhook at Intuit for %1$L, put its webhook_verifier into the file named by qbsync.credentials_file, and hand deliveries to qbsync_webhook. Changes then arrive within a second and with fewer reads.',
-		'Facultatif : enregistrez chez Intuit un webhook pour %1$L, mettez son webhook_verifier dans le fichier nommé par qbsync.credentials_file, et donnez les envois à qbsync_webhook. Les changements arrivent alors en une seconde, avec moins de lectures.')
+		'Facultatif : enregistrez chez Intuit un webhook pour %1$L, mettez son webhook_verifier dans le fichier nommé par qbsync.credentials_file, et donnez les envois à qbsync_webhook. Les changements arrivent alors en une seconde, avec moins de lectures.'),
+	('setup', 'other_writer', 'Switch off what else writes to QuickBooks', 'Arrêter ce qui d''autre écrit dans QuickBooks'),
+	('setup_do', 'other_writer', '%5$s times in the last week somebody changed in QuickBooks, within a minute, what had just been sent there. If an older integration is still connected to %4$s, switch it off in QuickBooks (Apps, My apps). See what became of it in qbsync.timeline.',
+		'%5$s fois cette semaine, ce qui venait d''être envoyé à QuickBooks y a été changé dans la minute. Si une ancienne intégration est encore connectée à %4$s, arrêtez-la dans QuickBooks (Applications, Mes applications). Voyez ce qui a changé dans qbsync.timeline.')
 ) AS t(kind, step, en, fr)
 CROSS JOIN LATERAL (VALUES ('en', t.en), ('fr', t.fr)) AS w(language, label);
 
@@ -90,6 +93,16 @@ WITH server AS (
 	FROM qbsync.app a
 	WHERE EXISTS (SELECT FROM qbsync.connection c WHERE c.app = a.name AND c.state = 'live')
 		AND NOT EXISTS (SELECT FROM qbsync.secret s WHERE s.owner_kind = 'app' AND s.owner = a.name AND s.kind = 'webhook_verifier')
+	UNION ALL
+	-- ORD-2: nobody corrects by hand that fast and that often; of what was sent last, so that this stays cheap
+	SELECT 120, 'other_writer', false, NULL, a.connection_id, NULL, count(*)
+	FROM qbsync.activity a
+	JOIN qbsync.record_version o ON o.connection_id = a.connection_id AND o.entity = a.entity AND o.id = a.id AND o.sync_token = a.detail ->> 'sync_token'
+	CROSS JOIN LATERAL qbsync.next_version(o) n
+	WHERE a.kind = 'sent' AND a.at > now() - interval '7 days' AND a.activity_id > (SELECT max(l.activity_id) - 20000 FROM qbsync.activity l)
+		AND n.sync_token <> o.sync_token AND n.deleted_at IS NULL AND n.last_updated_time <= o.last_updated_time + interval '1 minute'
+		AND NOT EXISTS (SELECT FROM qbsync.activity s WHERE s.mapping_id = a.mapping_id AND s.crm_key = a.crm_key AND s.kind = 'sent' AND s.detail ->> 'sync_token' = n.sync_token)
+	GROUP BY a.connection_id HAVING count(*) >= 3
 )
 SELECT t.position, coalesce(t.app, c.app) AS app, c.name AS connection, t.mapping, t.step, t.required,
 	qbsync.label('setup', t.step, l.language) AS title, t.n AS count,
