@@ -60,6 +60,9 @@ VALUES (-1, 'persons', -1, 'customer', 'crm.persons', 'crm.persons', 'crm.person
 INSERT INTO qbsync.link (connection_id, entity, id, mapping_id, crm_key, origin) VALUES (-1, 'customer', '1', -1, 'p1', 'id');
 INSERT INTO qbsync.activity (connection_id, mapping_id, entity, id, crm_key, kind, detail) VALUES (-1, -1, 'customer', '1', 'p1', 'sent', '{"operation": "update", "columns": ["display_name"], "sync_token": "1"}');
 SELECT at, crm_table, crm_key, changed_by FROM qbsync.record_change WHERE entity = 'customer' ORDER BY at;
+-- in the timeline of the CRM record, but for what was sent; who polls takes what is new
+SELECT at, event_id, crm_table, crm_key, kind, text, by, detail ->> 'change' AS change, jsonb_array_length(detail -> 'changes') AS changes FROM qbsync.timeline WHERE kind = 'changed' ORDER BY at;
+SELECT kind, count(*) FROM qbsync.timeline WHERE crm_table = 'crm.person' AND crm_key = 'p1' AND at > '2026-03-03' GROUP BY kind ORDER BY kind;
 
 -- EXT-24: documents of a closed period: edited after it was closed, not merely paid, nor edited before
 SELECT at, kind, closed_period FROM qbsync.record_change WHERE entity = 'invoice' ORDER BY at;

@@ -46,6 +46,7 @@ FROM (VALUES
 	('origin', 'created_in_quickbooks', 'made in QuickBooks from the CRM', 'créée dans QuickBooks depuis le CRM'),
 	('origin', 'merge', 'merged', 'fusionnée'),
 	('sentence', 'watch_missing', 'Table %s has no trigger of qbsync.', 'La table %s n''a pas de déclencheur de qbsync.'),
+	('sentence', 'seen_change', 'In QuickBooks: %s', 'Dans QuickBooks : %s'),
 	('sentence', 'watch_disabled', 'The trigger of qbsync on table %s is disabled.', 'Le déclencheur de qbsync sur la table %s est désactivé.')
 ) AS t(kind, value, en, fr)
 CROSS JOIN LATERAL (VALUES ('en', t.en), ('fr', t.fr)) AS w(language, label);

@@ -13,6 +13,12 @@ LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'qbsync_today';
 COMMENT ON FUNCTION qbsync.today(text) IS 'Today''s date in a time zone; in UTC when the zone is null or unknown to this server';
 
+CREATE FUNCTION qbsync.today(time_zone text, at timestamptz)
+RETURNS date
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'qbsync_today_at';
+COMMENT ON FUNCTION qbsync.today(text, timestamptz) IS 'The date in a time zone at a time; in UTC when the zone is null or unknown to this server; null when the time is';
+
 /* What an error says of the connections there are. */
 CREATE FUNCTION qbsync.connection_names()
 RETURNS text

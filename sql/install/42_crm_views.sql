@@ -262,18 +262,49 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.timeline_text(text, text, text, jsonb) IS 'An entry of qbsync.timeline in plain words';
 
+/* What became of a version in QuickBooks, for the timeline: the next two work it out for the rows and columns a query asks for. */
+CREATE FUNCTION qbsync.seen_change_text(version qbsync.record_version, language text)
+RETURNS text
+LANGUAGE plpgsql STABLE COST 1000
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	d record := qbsync.change_detail(version);
+BEGIN
+	RETURN format(qbsync.label('sentence', 'seen_change', seen_change_text.language),
+		qbsync.change_text(version.connection_id, version.entity, d.kind, d.changes, seen_change_text.language));
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.seen_change_text(qbsync.record_version, text) IS 'What became of a version of a record in QuickBooks, in words, for qbsync.timeline; language as in qbsync.label';
+
+CREATE FUNCTION qbsync.seen_change_detail(version qbsync.record_version)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE COST 1000
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	d record := qbsync.change_detail(version);
+BEGIN
+	RETURN jsonb_strip_nulls(jsonb_build_object('change', d.kind, 'changes', d.changes, 'changed_at', d.changed_at, 'sync_token', d.sync_token));
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.seen_change_detail(qbsync.record_version) IS 'What became of a version of a record in QuickBooks: {change, changes, changed_at, sync_token}, for qbsync.timeline';
+
 /*
- * What happened to CRM records: what people and the worker noted (activity), and the records made from QuickBooks, which
- * are told from their links (a first sync makes many, and writes no more than it must).  Not one sequence: whoever polls asks
- * for at > the newest he has seen, less a margin for transactions that were still under way then (a minute is plenty),
- * and skips the event_id he has.
+ * What happened to CRM records: what people and the worker noted (activity); the records made from QuickBooks, which are told from
+ * their links (a first sync makes many, and writes no more than it must); and what changed in QuickBooks, which is told from the
+ * superseded versions of what is linked, but for our own writes.  Not one sequence: whoever polls asks for at > the newest he
+ * has seen, less a margin for transactions that were still under way then (a minute is plenty), and skips the event_id he has.
  *
  * before and written come from history, whose row is written just ahead of the activity of the same transaction.
  */
 CREATE VIEW qbsync.timeline AS
 SELECT x.at, x.event_id, v.connection, v.connection_id, m.name AS mapping, m.crm_table, x.crm_key, x.entity, x.id,
 	(SELECT r.name FROM qbsync.record r WHERE r.connection_id = x.connection_id AND r.entity = x.entity AND r.id = x.id) AS name,
-	x.kind, qbsync.timeline_text(x.kind, x.entity, x.id, x.detail) AS text, x.by, (x.detail ->> 'decision')::bigint AS decision, x.detail,
+	x.kind, CASE WHEN x.kind = 'changed' THEN qbsync.seen_change_text(x.version, v.language) ELSE qbsync.timeline_text(x.kind, x.entity, x.id, x.detail) END AS text,
+	CASE WHEN x.kind = 'changed' THEN (qbsync.next_version(x.version)).raw #>> '{MetaData,LastModifiedByRef,value}' ELSE x.by END AS by,
+	(x.detail ->> 'decision')::bigint AS decision,
+	CASE WHEN x.kind = 'changed' THEN qbsync.seen_change_detail(x.version) ELSE x.detail END AS detail,
 	CASE WHEN x.kind IN ('updated', 'deleted') THEN (
 		SELECT h.before FROM qbsync.history h WHERE h.mapping_id = x.mapping_id AND h.crm_key = x.crm_key AND h.at <= x.at
 		ORDER BY h.history_id DESC LIMIT 1) END AS before,
@@ -281,17 +312,27 @@ SELECT x.at, x.event_id, v.connection, v.connection_id, m.name AS mapping, m.crm
 		SELECT h.written FROM qbsync.history h WHERE h.mapping_id = x.mapping_id AND h.crm_key = x.crm_key AND h.at <= x.at
 		ORDER BY h.history_id DESC LIMIT 1) END AS written
 FROM (
-	SELECT a.at, 'activity ' || a.activity_id AS event_id, a.connection_id, a.mapping_id, a.entity, a.id, a.crm_key, a.kind, a.detail, a.by::text AS by, true AS shown
+	SELECT a.at, 'activity ' || a.activity_id AS event_id, a.connection_id, a.mapping_id, a.entity, a.id, a.crm_key, a.kind, a.detail, a.by::text AS by, true AS shown,
+		NULL::qbsync.record_version AS version
 	FROM qbsync.activity a
 	UNION ALL
 	SELECT l.linked_at, 'link ' || l.mapping_id || ' ' || (l.id COLLATE "default"), l.connection_id, l.mapping_id, l.entity, l.id, l.crm_key,
-		'created', NULL::jsonb, NULL::text, l.origin = 'created_in_crm'
+		'created', NULL::jsonb, NULL::text, l.origin = 'created_in_crm', NULL::qbsync.record_version
 	FROM qbsync.link l				-- a WHERE here would keep conditions from the index
+	UNION ALL
+	SELECT c.valid_to, concat_ws(' ', 'change', l.mapping_id, c.entity, c.id, extract(epoch FROM c.valid_to)), l.connection_id, l.mapping_id, l.entity, l.id, l.crm_key,
+		'changed', NULL, NULL, NOT EXISTS (
+			SELECT FROM qbsync.activity a
+			WHERE a.mapping_id = l.mapping_id AND a.crm_key = l.crm_key AND a.kind = 'sent' AND a.id = l.id
+				AND a.detail ->> 'sync_token' = (qbsync.next_version(c)).sync_token), c
+	FROM qbsync.link l
+	JOIN qbsync.record_version c ON c.connection_id = l.connection_id AND c.entity = l.entity AND c.id = l.id
+		AND c.entity = ANY (ARRAY(SELECT qbsync.readable_entities()))
 ) x
 JOIN qbsync.visible_connection v ON v.connection_id = x.connection_id
 LEFT JOIN qbsync.mapping m ON m.mapping_id = x.mapping_id
 WHERE x.shown AND qbsync.may_see(x.entity);
-COMMENT ON VIEW qbsync.timeline IS 'What happened to CRM records and their links, in words; kept for qbsync.history_retention';
+COMMENT ON VIEW qbsync.timeline IS 'What happened to CRM records and their links, and in QuickBooks to what they are linked with, in words; kept for qbsync.history_retention, changes in QuickBooks for the setting version_days';
 COMMENT ON COLUMN qbsync.timeline.at IS 'when; pollers ask for what is newer than they have, less a minute for transactions then under way';
 COMMENT ON COLUMN qbsync.timeline.event_id IS 'tells entries apart, for pollers';
 COMMENT ON COLUMN qbsync.timeline.connection IS 'name of the connection';
@@ -300,11 +341,11 @@ COMMENT ON COLUMN qbsync.timeline.crm_table IS 'table of the CRM record';
 COMMENT ON COLUMN qbsync.timeline.crm_key IS 'key of the CRM record, as text';
 COMMENT ON COLUMN qbsync.timeline.id IS 'QuickBooks'' id';
 COMMENT ON COLUMN qbsync.timeline.name IS 'what the record is called in QuickBooks now';
-COMMENT ON COLUMN qbsync.timeline.kind IS 'created, updated, sent, linked, unlinked, deleted, merged, event, conflict, resolved, decided, undone, missing';
+COMMENT ON COLUMN qbsync.timeline.kind IS 'created, updated, sent, linked, unlinked, deleted, merged, event, conflict, resolved, decided, undone, missing; changed: somebody changed, deleted or restored it in QuickBooks';
 COMMENT ON COLUMN qbsync.timeline.text IS 'what happened, in plain words';
-COMMENT ON COLUMN qbsync.timeline.by IS 'who did it; null: qbsync itself';
+COMMENT ON COLUMN qbsync.timeline.by IS 'who did it; null: qbsync itself; of changed: QuickBooks'' number of the user, null: not known';
 COMMENT ON COLUMN qbsync.timeline.decision IS 'number for qbsync_undo';
-COMMENT ON COLUMN qbsync.timeline.detail IS 'particulars: columns of an update, event with column and new value, unit of a conflict, …';
+COMMENT ON COLUMN qbsync.timeline.detail IS 'particulars: columns of an update, event with column and new value, unit of a conflict, changes as in qbsync.record_change, …';
 COMMENT ON COLUMN qbsync.timeline.before IS 'of an update or deletion: the CRM record as it was before';
 COMMENT ON COLUMN qbsync.timeline.written IS 'of an update: what was written';
 

@@ -62,7 +62,7 @@ GRANT USAGE ON SCHEMA qbsync TO qbsync_reader, qbsync_vendor_reader;
 
 -- Views run the functions they use as the one who asks.
 GRANT EXECUTE ON FUNCTION
-	qbsync.may_see(text), qbsync.worker_state(), qbsync.key_status(), qbsync.today(text), qbsync.poll_interval(integer, interval), qbsync.poll_pace(text), qbsync.polls_held_until(integer), qbsync.reads_this_month(integer),
+	qbsync.may_see(text), qbsync.worker_state(), qbsync.key_status(), qbsync.today(text), qbsync.today(text, timestamptz), qbsync.poll_interval(integer, interval), qbsync.poll_pace(text), qbsync.polls_held_until(integer), qbsync.reads_this_month(integer),
 	qbsync.readable_entities(), qbsync.version_days(integer), qbsync.known_since(integer, text), qbsync.as_of_scope(text, text, timestamptz),
 	qbsync.version_row(anyelement, qbsync.record_version), qbsync.version_columns(qbsync.record_version), qbsync.version_line_columns(qbsync.record_version),
 	qbsync.next_version(qbsync.record_version), qbsync.version_changes(qbsync.record_version, qbsync.record_version), qbsync.change_detail(qbsync.record_version),
@@ -86,7 +86,7 @@ GRANT SELECT ON
 	qbsync.custom_field, qbsync.matched, qbsync.duplicate, qbsync.unlinked, qbsync.pending, qbsync.conflict_open, qbsync.timeline, qbsync.mapping_status
 TO qbsync_reader;
 GRANT EXECUTE ON FUNCTION
-	qbsync.slot_name(jsonb, text, text), qbsync.is_linked(text, text), qbsync.timeline_text(text, text, text, jsonb),
+	qbsync.slot_name(jsonb, text, text), qbsync.is_linked(text, text), qbsync.timeline_text(text, text, text, jsonb), qbsync.seen_change_text(qbsync.record_version, text), qbsync.seen_change_detail(qbsync.record_version),
 	qbsync.contact_kind(text, text, text, text, text), qbsync.normalize_name(text),
 	qbsync.fill_text(text, bigint, text, text, text, text, text), qbsync.view_columns(regclass), qbsync.qualified(regclass)
 TO qbsync_reader;
@@ -149,6 +149,8 @@ GRANT EXECUTE ON FUNCTION
 	qbsync.wake()
 TO qbsync_operator;
 
+GRANT SELECT ON qbsync.visible_connection, qbsync.customer_link TO qbsync_reader;
+GRANT EXECUTE ON FUNCTION qbsync.invoice_status_as_of(timestamptz, text), qbsync.customer_summary_as_of(timestamptz, text) TO qbsync_reader;
 GRANT EXECUTE ON FUNCTION @extschema@.qbsync_open_url(text, text, text), @extschema@.qbsync_resolve_id(text, text, text) TO qbsync_reader;
 
 -- What faces the internet may hand deliveries in, and nothing else: not even the schema is open to it.

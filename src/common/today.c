@@ -1,6 +1,6 @@
 /*
  * today.c
- *		qbsync.today(time_zone): the date in a company's time zone, for due dates.
+ *		qbsync.today(time_zone): the date in a company's time zone, now or at a time, for due dates.
  *
  * In C because views call it for every row: SQL has no way to ask whether a zone is known except an exception block
  * (a subtransaction, which forbids parallel plans) or pg_timezone_names (reads every zone file).  A company's zone
@@ -20,6 +20,7 @@
 #include "compat.h"
 
 extern PGDLLEXPORT Datum qbsync_today(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum qbsync_today_at(PG_FUNCTION_ARGS);
 
 /*
  * The zone of that name, or GMT when there is none.  pg_tzset() remembers the zones it found but searches the file
@@ -48,10 +49,9 @@ find_zone(const char *name, size_t len)
 	return zone;
 }
 
-/* The date at the start of the transaction, as with CURRENT_DATE; a null zone means UTC. */
-PG_FUNCTION_INFO_V1(qbsync_today);
-Datum
-qbsync_today(PG_FUNCTION_ARGS)
+/* The date in the zone that an argument names, null for UTC, at a time. */
+static DateADT
+date_in_zone(FunctionCallInfo fcinfo, TimestampTz at)
 {
 	pg_tz	   *zone;
 	struct pg_tm tm;
@@ -66,9 +66,27 @@ qbsync_today(PG_FUNCTION_ARGS)
 
 		zone = find_zone(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
 	}
-	if (timestamp2tm(GetCurrentTransactionStartTimestamp(), &offset, &tm, &fsec, NULL, zone) != 0)
+	if (timestamp2tm(at, &offset, &tm, &fsec, NULL, zone) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("timestamp out of range")));
-	PG_RETURN_DATEADT(date2j(tm.tm_year, tm.tm_mon, tm.tm_mday) - POSTGRES_EPOCH_JDATE);
+	return date2j(tm.tm_year, tm.tm_mon, tm.tm_mday) - POSTGRES_EPOCH_JDATE;
+}
+
+/* The date at the start of the transaction, as with CURRENT_DATE; a null zone means UTC. */
+PG_FUNCTION_INFO_V1(qbsync_today);
+Datum
+qbsync_today(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATEADT(date_in_zone(fcinfo, GetCurrentTransactionStartTimestamp()));
+}
+
+/* The date at a time. */
+PG_FUNCTION_INFO_V1(qbsync_today_at);
+Datum
+qbsync_today_at(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(1) || TIMESTAMP_NOT_FINITE(PG_GETARG_TIMESTAMPTZ(1)))
+		PG_RETURN_NULL();
+	PG_RETURN_DATEADT(date_in_zone(fcinfo, PG_GETARG_TIMESTAMPTZ(1)));
 }

@@ -62,6 +62,7 @@ is(sql("SELECT kind, total_before = $total, total_after FROM qbsync.record_chang
 my @tables = split /\n/, sql("SELECT t.name FROM qbsync.version_status s CROSS JOIN LATERAL (SELECT s.entity AS name UNION ALL "
 	  . 'SELECT l."table" FROM qbsync.catalogue_line l WHERE l.entity = s.entity) t WHERE s.known_since IS NOT NULL');
 cmp_ok(scalar @tables, '>', 10, 'tables with a past');
+push @tables, 'invoice_status', 'customer_summary';
 my @rounds;
 foreach my $round (1 .. 6)
 {
@@ -78,9 +79,15 @@ foreach my $at (@rounds)
 	my $differs = sql('SELECT coalesce(string_agg(d.what, \', \'), \'\') FROM (' . join(' UNION ALL ', map {
 		"SELECT '$_' AS what WHERE EXISTS ((SELECT to_jsonb(a) FROM qbsync.${_}_as_of('$time', 'acme') a EXCEPT ALL SELECT row FROM public.${_}_$round) "
 		  . "UNION ALL (SELECT row FROM public.${_}_$round EXCEPT ALL SELECT to_jsonb(a) FROM qbsync.${_}_as_of('$time', 'acme') a))" } @tables) . ') d');
-	is($differs, '', "EXT-24: as of the end of round $round every table is what it was then");
+	is($differs, '', "EXT-24: as of the end of round $round every table is what it was then, and what each customer and invoice came to");
 }
 is(sql("SELECT count(*) FILTER (WHERE text = '' OR text IS NULL), count(*) > 100 FROM qbsync.record_change"), '0|t', 'EXT-24: every change is told');
+
+my ($round, $time) = @{ $rounds[0] };
+my ($one) = sql("SELECT min(row ->> 'id') FROM public.customer_summary_$round WHERE (row ->> 'invoice_count')::int > 1");
+is(sql("SET ROLE qbsync_reader; SELECT open_balance, invoice_count FROM qbsync.customer_summary_as_of('$time', 'acme') WHERE id = '$one'"),
+	sql("SELECT row ->> 'open_balance', row ->> 'invoice_count' FROM public.customer_summary_$round WHERE row ->> 'id' = '$one'"), 'EXT-24: a reader asks for one customer');
+unlike(sql("EXPLAIN SELECT * FROM qbsync.customer_summary_as_of('$time', 'acme') WHERE id = '$one'"), qr/Seq Scan on invoice/, 'EXT-24: whose invoices are found by index');
 
 # --- forgetting ---------------------------------------------------------------------------------------------------------
 
