@@ -120,6 +120,22 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.acting_role() IS 'Role a session acts as: the one SET by SET ROLE, else the one it connected as';
 
+/* may_see() would ask about the owner inside SECURITY DEFINER functions. */
+CREATE FUNCTION qbsync.require_sight(entity text)
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+BEGIN
+	IF EXISTS (SELECT FROM qbsync.catalogue k WHERE k.entity = require_sight.entity AND k.bought)
+		AND NOT pg_has_role(qbsync.acting_role(), 'qbsync_vendor_reader', 'USAGE') THEN
+		RAISE EXCEPTION 'permission denied for "%"', require_sight.entity
+			USING ERRCODE = 'insufficient_privilege', DETAIL = 'What is bought is for members of qbsync_vendor_reader.';
+	END IF;
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.require_sight(text) IS 'Raises an error unless the role a session acts as may see what belongs to records of an entity';
+
 CREATE FUNCTION qbsync.keep_the_law(old_value text, new_value text)
 RETURNS void
 LANGUAGE plpgsql STABLE

@@ -37,11 +37,8 @@ BEGIN
 	SELECT k.* INTO old FROM qbsync.mapping k WHERE k.name = m.name;
 	m.connection_id := CASE WHEN request ->> 'connection' IS NULL AND old.mapping_id IS NOT NULL THEN old.connection_id
 		ELSE qbsync.the_connection(request ->> 'connection') END;
-	-- may_see() would ask about the owner here
-	IF EXISTS (SELECT FROM qbsync.catalogue k WHERE k.entity = m.entity AND k.bought) AND NOT pg_has_role(qbsync.acting_role(), 'qbsync_vendor_reader', 'USAGE') THEN
-		RAISE EXCEPTION 'permission denied to map "%"', m.entity
-			USING ERRCODE = 'insufficient_privilege', DETAIL = 'What is bought is for members of qbsync_vendor_reader.';
-	ELSIF NOT qbsync.is_mirrored(m.connection_id, m.entity) THEN
+	PERFORM qbsync.require_sight(m.entity);
+	IF NOT qbsync.is_mirrored(m.connection_id, m.entity) THEN
 		RAISE EXCEPTION 'entity "%" is not read', m.entity
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				  DETAIL = 'What is bought and who is paid is read only when somebody has decided so for the company.',

@@ -14,24 +14,25 @@
  */
 
 /* What was decided before a record was linked, unlinked or merged, in any mapping of its family, was carried out or is over. */
-CREATE VIEW qbsync.standing_decision AS
+CREATE VIEW qbsync.standing_decision WITH (security_barrier) AS
 SELECT d.mapping_id, d.id, d.kind, d.decision_id, d.decided_at, d.decided_by
 FROM (SELECT DISTINCT ON (k.mapping_id, k.id) k.*
 	  FROM qbsync.decision k
 	  WHERE k.undone_at IS NULL AND k.kind IN ('create', 'hold', 'ignore')
 	  ORDER BY k.mapping_id, k.id, k.decision_id DESC) d
 JOIN qbsync.mapping m ON m.mapping_id = d.mapping_id
-WHERE NOT EXISTS (SELECT FROM qbsync.mapping o
+WHERE qbsync.may_see(m.entity)
+  AND NOT EXISTS (SELECT FROM qbsync.mapping o
 				  JOIN qbsync.decision n ON n.mapping_id = o.mapping_id
 				  WHERE o.connection_id = m.connection_id AND o.entity = m.entity AND o.family = m.family AND n.id = d.id
 					AND n.undone_at IS NULL AND n.kind IN ('link', 'unlink', 'merge') AND n.decision_id > d.decision_id);
 COMMENT ON VIEW qbsync.standing_decision IS 'What was last decided about a QuickBooks record, unless it was linked, unlinked or merged by decision since; counts while it is not linked';
 COMMENT ON COLUMN qbsync.standing_decision.kind IS 'create, hold or ignore';
 
-CREATE VIEW qbsync.rejected_pair AS
+CREATE VIEW qbsync.rejected_pair WITH (security_barrier) AS
 SELECT DISTINCT ON (d.mapping_id, d.id, d.crm_key) d.mapping_id, d.id, d.crm_key, d.kind, d.decision_id, d.decided_at, d.decided_by
 FROM qbsync.decision d
-WHERE d.undone_at IS NULL AND d.kind IN ('reject', 'unlink')
+WHERE d.undone_at IS NULL AND d.kind IN ('reject', 'unlink') AND qbsync.may_see(d.entity)
 ORDER BY d.mapping_id, d.id, d.crm_key, d.decision_id DESC;
 COMMENT ON VIEW qbsync.rejected_pair IS 'Pairs of which a person said that they are not the same; never linked by a rule and never proposed again';
 
@@ -44,7 +45,7 @@ SELECT c.mapping_id, c.connection_id, c.entity, c.id, c.crm_key, c.score, c.reas
 FROM qbsync.match_candidate c
 JOIN qbsync.mapping m ON m.mapping_id = c.mapping_id
 LEFT JOIN qbsync.link l ON l.connection_id = c.connection_id AND l.entity = c.entity AND l.id = c.id AND l.family = m.family
-WHERE l.id IS NULL
+WHERE l.id IS NULL AND qbsync.may_see(c.entity)
   AND NOT EXISTS (SELECT FROM qbsync.standing_decision s WHERE s.mapping_id = c.mapping_id AND s.id = c.id)
   AND NOT EXISTS (SELECT FROM qbsync.rejected_pair j WHERE j.mapping_id = c.mapping_id AND j.id = c.id AND j.crm_key = c.crm_key)
 UNION ALL
@@ -52,7 +53,7 @@ SELECT d.mapping_id, d.connection_id, d.entity, (d.arguments ->> 'kept_id') COLL
 FROM qbsync.decision d
 JOIN qbsync.mapping m ON m.mapping_id = d.mapping_id
 LEFT JOIN qbsync.link l ON l.connection_id = d.connection_id AND l.entity = d.entity AND l.id = d.arguments ->> 'kept_id' AND l.family = m.family
-WHERE d.kind = 'merge' AND d.undone_at IS NULL AND d.arguments -> 'ask' = 'true'::jsonb
+WHERE d.kind = 'merge' AND d.undone_at IS NULL AND d.arguments -> 'ask' = 'true'::jsonb AND qbsync.may_see(d.entity)
   AND NOT EXISTS (SELECT FROM qbsync.decision k
 				  WHERE k.mapping_id = d.mapping_id AND k.crm_key = d.crm_key AND k.decision_id > d.decision_id AND k.undone_at IS NULL
 					AND k.arguments -> 'by' IS NULL);

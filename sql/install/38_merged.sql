@@ -212,6 +212,7 @@ BEGIN
 		RAISE EXCEPTION 'entity "%" does not exist', coalesce(qbsync_resolve_id.entity, '')
 			USING ERRCODE = 'undefined_object', HINT = 'The entities are in qbsync.catalogue.';
 	END IF;
+	PERFORM qbsync.require_sight(qbsync_resolve_id.entity);
 	IF qbsync_resolve_id.id IS NULL THEN
 		RETURN NULL;
 	END IF;

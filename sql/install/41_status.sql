@@ -129,7 +129,7 @@ COMMENT ON COLUMN qbsync.status.duplicate_count IS 'rows of qbsync.duplicate for
 COMMENT ON COLUMN qbsync.status.conflict_count IS 'rows of qbsync.conflict_open for this connection';
 COMMENT ON COLUMN qbsync.status.broken_mapping_count IS 'mappings that cannot go on, or do not hear of all changes, see qbsync.mapping_status';
 
-CREATE VIEW qbsync.progress AS
+CREATE VIEW qbsync.progress WITH (security_barrier) AS
 SELECT n.connection, n.connection_id, n.entity, n.phase, n.done, n.total,
 	CASE WHEN n.phase = 'loaded' THEN 100.0
 		 WHEN n.total > 0 THEN least(round(100.0 * n.done / n.total, 1), 100.0) END AS percent,

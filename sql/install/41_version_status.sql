@@ -1,7 +1,7 @@
 /*
  * Since when the past is known: what the functions qbsync.…_as_of can be asked.
  */
-CREATE VIEW qbsync.version_status AS
+CREATE VIEW qbsync.version_status WITH (security_barrier) AS
 SELECT v.connection, v.connection_id, r.entity, k.since AS known_since, d.days AS version_days
 FROM qbsync.visible_connection v
 JOIN qbsync.cursor r ON r.connection_id = v.connection_id AND r.entity <> '*' AND qbsync.may_see(r.entity)

@@ -8,6 +8,10 @@
 /*
  * All records of the mirror under one roof, with what people know them by.  Made from the catalogue, so that a new entity
  * is in it (upgrade scripts call the function again).  A query that gives entity and id reads one row of one table.
+ *
+ * Whether the caller may see what is bought is asked before its tables are read at all, so that no condition of a query gets to
+ * see it first; views of what belongs to several entities are security barriers for the same reason, apart from matched and timeline, which
+ * a barrier would keep from being joined with a table of the CRM by its key.
  */
 CREATE FUNCTION qbsync.create_record_view()
 RETURNS void
@@ -19,11 +23,12 @@ DECLARE
 BEGIN
 	SELECT string_agg(format(
 		'SELECT r.connection_id, %L::text AS entity, r.id, %s AS name, %s AS emails, %s AS phone, %s AS active, '
-		'%s AS display_name, %s AS company_name, %s AS given_name, %s AS family_name, r.create_time, r.deleted_at, r.seen_at, r.raw FROM qbsync.%I r',
+		'%s AS display_name, %s AS company_name, %s AS given_name, %s AS family_name, r.create_time, r.deleted_at, r.seen_at, r.raw FROM qbsync.%I r%s',
 		e.entity,
 		coalesce((SELECT 'r.' || c."column" FROM unnest('{display_name,name,doc_number,payment_ref_num}'::text[]) WITH ORDINALITY AS n(name, position)
 				  JOIN qbsync.catalogue_column c ON c."table" = e.entity AND c."column" = n.name ORDER BY n.position LIMIT 1), 'NULL::text'),
-		h.emails, h.phone, h.active, h.display_name, h.company_name, h.given_name, h.family_name, e.entity), ' UNION ALL ' ORDER BY e.load_order)
+		h.emails, h.phone, h.active, h.display_name, h.company_name, h.given_name, h.family_name, e.entity,
+		CASE WHEN e.bought THEN format(' WHERE qbsync.may_see(%L)', e.entity) ELSE '' END), ' UNION ALL ' ORDER BY e.load_order)
 	INTO branches
 	FROM qbsync.catalogue e
 	CROSS JOIN LATERAL (
@@ -107,7 +112,7 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.is_linked(text, text) IS 'Is the record of a CRM table (or mapping) with this key linked with one of QuickBooks? SECURITY DEFINER: reads qbsync.link for readers';
 
-CREATE VIEW qbsync.duplicate AS
+CREATE VIEW qbsync.duplicate WITH (security_barrier) AS
 SELECT m.connection, m.connection_id, m.mapping, m.crm_table, c.crm_key, c.entity, c.id, r.name, r.emails, r.phone,
 	r.active AS quickbooks_active,
 	c.score, c.reasons,
@@ -195,7 +200,7 @@ COMMENT ON COLUMN qbsync.unlinked.candidates IS 'CRM records it may be';
 COMMENT ON COLUMN qbsync.unlinked.problem IS 'why the CRM does not take it: code in qbsync.problem';
 COMMENT ON COLUMN qbsync.unlinked.resolve IS 'the call that makes a CRM record of it; ''hold'' and ''ignore'' in place of ''create''; qbsync_link links it with one that is there';
 
-CREATE VIEW qbsync.conflict_open AS
+CREATE VIEW qbsync.conflict_open WITH (security_barrier) AS
 SELECT c.conflict_id, m.connection, m.connection_id, m.mapping, m.crm_table, c.crm_key, c.entity, c.id, r.name,
 	c.unit, c.kind, c.base, c.ours AS crm, c.theirs AS quickbooks, c.ours_at AS crm_changed_at, c.theirs_at AS quickbooks_changed_at,
 	CASE WHEN c.ours_at > c.theirs_at THEN 'crm' WHEN c.ours_at < c.theirs_at THEN 'quickbooks' END AS newer,
@@ -355,7 +360,7 @@ CREATE INDEX link_linked_at_idx ON qbsync.link USING brin (linked_at) WITH (auto
 CREATE VIEW qbsync.mapping_status AS
 SELECT v.connection, v.connection_id, m.name AS mapping, m.mapping_id, m.entity, m.kind, m.crm_table, m.view_name AS view, m.role, m.state,
 	w.problem IS NULL AS ok, w.problem, coalesce(t.meaning, p.meaning) AS problem_text,
-	CASE WHEN m.problem IS NOT NULL THEN m.problem_detail ELSE w.lost END AS detail,
+	CASE WHEN m.problem IS NULL THEN w.lost WHEN qbsync.may_see(m.entity) THEN m.problem_detail END AS detail,
 	replace(coalesce(t.remedy, p.remedy), 'mapping => …', format('mapping => %L', m.name)) AS what_to_do,
 	m.problem_since AS since, m.attempts, m.next_attempt_at,
 	-- computed only when asked for

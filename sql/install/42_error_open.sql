@@ -62,7 +62,7 @@ COMMENT ON FUNCTION qbsync.fill_text(text, bigint, text, text, text, text, text)
  *
  * A code of QuickBooks has a better text than the problem it stands for, except where the problem is what became of a refusal.
  */
-CREATE VIEW qbsync.error_open AS
+CREATE VIEW qbsync.error_open WITH (security_barrier) AS
 WITH taken AS MATERIALIZED (
 	SELECT k.error_id, k.holder_id, k.free_name FROM qbsync.taken_name k
 )

@@ -77,6 +77,7 @@ DECLARE
 	which integer := qbsync.the_connection(qbsync_handle_change.connection);
 BEGIN
 	PERFORM qbsync.require_word('how', qbsync_handle_change.how, 'restate', 'catch_up', 'handled');
+	PERFORM qbsync.require_sight(qbsync_handle_change.entity);
 	IF NOT EXISTS (SELECT FROM qbsync.record_version v
 				   WHERE v.connection_id = which AND v.entity = qbsync_handle_change.entity AND v.id = qbsync_handle_change.id) THEN
 		RAISE EXCEPTION '% "%" has not changed', qbsync_handle_change.entity, qbsync_handle_change.id

@@ -1,7 +1,7 @@
 /*
  * What reconciliations found, with the record before and after.  An entity's rows are for those who may read its table.
  */
-CREATE VIEW qbsync.drift_found AS
+CREATE VIEW qbsync.drift_found WITH (security_barrier) AS
 SELECT v.connection, v.connection_id, d.entity, d.id,
 	(SELECT r.name FROM qbsync.record r WHERE r.connection_id = d.connection_id AND r.entity = d.entity AND r.id = d.id) AS name,
 	d.kind, d.found_at, d.repaired_at, d.repaired_at IS NULL AS is_open,

@@ -136,7 +136,7 @@ END
 $fn$;
 COMMENT ON FUNCTION @extschema@.qbsync_refresh(text, text) IS 'Read the QuickBooks record of a CRM record again now (PIP-36). Returns what is read; CALL qbsync_wait(until => ''idle'') waits for it. SECURITY DEFINER: writes qbsync.lookup';
 
-CREATE VIEW qbsync.pending AS
+CREATE VIEW qbsync.pending WITH (security_barrier) AS
 SELECT v.connection, v.connection_id, m.name AS mapping, r.entity, m.crm_table, r.crm_key, r.id, r.operation, r.state, r.lane,
 	r.state IN ('ready', 'check') AND r.lane = ANY (m.paused_lanes) AS paused,
 	r.sent_values AS columns, r.composed_at AS since, now() - r.composed_at AS age, r.first_sent_at, r.attempts, r.requestid

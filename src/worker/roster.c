@@ -49,7 +49,7 @@ typedef struct Entry
 	bool		mapped;			/* a mapping of it is enabled */
 	bool		requests;		/* something is to be sent, or its outcome is not known */
 	bool		must_lookup;
-	bool		hears;
+	bool		has_heard;
 	bool		must_hear;
 	bool		merging;
 	bool		must_tie_out;
@@ -162,7 +162,7 @@ static const struct
 	{"k.tie_out", LOOK_BOOL, offsetof(Entry, must_tie_out)},
 	{"EXISTS (SELECT FROM qbsync.lookup l WHERE l.connection_id = c.connection_id)", LOOK_BOOL, offsetof(Entry, must_lookup)},
 	{"EXISTS (SELECT FROM qbsync.webhook_event w WHERE w.connection_id = c.connection_id)", LOOK_BOOL, offsetof(Entry, must_hear)},
-	{"k.webhook_at IS NOT NULL OR EXISTS (SELECT FROM qbsync.webhook_event w WHERE w.connection_id = c.connection_id)", LOOK_BOOL, offsetof(Entry, hears)},
+	{"k.webhook_at IS NOT NULL", LOOK_BOOL, offsetof(Entry, has_heard)},
 	{"EXISTS (SELECT FROM qbsync.suspect s WHERE s.connection_id = c.connection_id AND s.judged_at IS NULL)"
 		" OR EXISTS (SELECT FROM qbsync.merged g WHERE g.connection_id = c.connection_id AND qbsync.is_due(g))",
 	LOOK_BOOL, offsetof(Entry, merging)},
@@ -363,7 +363,7 @@ adjust(Company *company, const Entry *entry)
 	company->poll_asked = entry->sync_asked;
 	company->loaded_once = entry->loaded_once;
 	company->last_start = Max(company->last_start, entry->last_request);
-	company->hears = entry->hears;
+	company->hears = entry->has_heard || entry->must_hear;
 	company->must_hear |= entry->must_hear;
 	company->merging = entry->merging;
 	company->must_merge |= entry->merging;

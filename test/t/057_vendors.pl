@@ -98,7 +98,7 @@ foreach my $relation (sort keys %shared)
 is(as('clerk', "SELECT count(*) FROM qbsync.cursor WHERE entity = 'customer'"), '1', 'what is sold is shown as ever');
 sql('GRANT crm TO clerk; GRANT CREATE ON SCHEMA public TO clerk');
 like(as('clerk', "SELECT qbsync_map_table('v', entity => 'vendor', columns => '{\"display_name\": \"name\"}', role => 'crm')", 2),
-	qr/permission denied to map "vendor"/, 'nor can he have it mapped');
+	qr/permission denied for "vendor"/, 'nor can he have it mapped');
 
 # A refusal of QuickBooks' about it is logged without its words
 my $rule = $simulator->fault('code', kind => 'query', path => 'FROM(%20|\\+)Vendor\\b', code => '6000', times => 1);
