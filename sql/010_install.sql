@@ -81,7 +81,7 @@ WHERE NOT EXISTS (SELECT FROM mirror_then m WHERE m.name = c."table" AND m."colu
 BEGIN;
 SET LOCAL client_min_messages = warning;
 ALTER TABLE qbsync.invoice RENAME COLUMN due_date TO once;
-DROP INDEX qbsync.payment_customer_id_idx, qbsync.customer_create_time_idx, qbsync.deposit_line_txn_id_idx;
+DROP INDEX qbsync.payment_customer_id_idx, qbsync.customer_create_time_idx, qbsync.deposit_line_txn_id_idx, qbsync.deposit_line_entity_id_idx;
 COMMENT ON COLUMN qbsync.item.raw IS NULL;
 ALTER TABLE qbsync.deposit_line RENAME TO once;
 SELECT count(*) > 5 AS less FROM (SELECT * FROM mirror_then EXCEPT SELECT * FROM mirror_columns) m;

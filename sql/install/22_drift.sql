@@ -45,10 +45,27 @@ COMMENT ON FUNCTION qbsync.note_drift(integer, text, text[], timestamptz) IS 'No
 REVOKE ALL ON FUNCTION qbsync.note_drift(integer, text, text[], timestamptz) FROM PUBLIC;
 
 /*
+ * What customers owe is known only where everything is read that moves it: entries of the books, deposits and cheques, too.
+ */
+CREATE FUNCTION qbsync.customer_sums_known(connection_id integer)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT count(*) = 8
+	FROM qbsync.connection c JOIN qbsync.cursor u USING (connection_id)
+	WHERE c.connection_id = customer_sums_known.connection_id AND c.settings ->> 'vendors' = 'import' AND u.phase IN ('loaded', 'verifying')
+		AND u.entity IN ('customer', 'account', 'invoice', 'payment', 'credit_memo', 'journal_entry', 'deposit', 'purchase')
+$fn$;
+COMMENT ON FUNCTION qbsync.customer_sums_known(integer) IS 'Is everything read that moves what a customer owes? Where vendors is import, and all of it is loaded';
+REVOKE ALL ON FUNCTION qbsync.customer_sums_known(integer) FROM PUBLIC;
+
+/*
  * Sums that do not add up.  An invoice's balance is its total less its deposit less what payments applied; credits are applied
  * through payments, too.  What a payment leaves unapplied is the money with the credits it uses less the invoices it pays; where
  * it is applied to something that is not read, nothing is said.  What is left of a credit memo is its total less what payments
- * used of it.
+ * used of it.  What a customer owes is what is left of his invoices less that of his credits, less what his payments leave, and
+ * what journal entries and deposits post to him; those that apply a payment to an entry of the books change nothing for him.
  *
  * Worked out record by record from the indexes, so that a range of ids, or one record, costs no more than that.
  */
@@ -81,8 +98,38 @@ CROSS JOIN LATERAL (
 	JOIN qbsync.payment p ON p.connection_id = l.connection_id AND p.id = l.payment_id AND p.deleted_at IS NULL
 	WHERE l.connection_id = c.connection_id AND l.txn_id = c.id AND l.txn_type = 'CreditMemo'
 ) x
-WHERE c.deleted_at IS NULL AND c.balance <> x.expected;
-COMMENT ON VIEW qbsync.tie_out IS 'Invoices, payments and credit memos whose balance is not what their total and the payments make it, in currency. Nothing: all adds up';
+WHERE c.deleted_at IS NULL AND c.balance <> x.expected
+UNION ALL
+SELECT c.connection_id, 'customer', c.id, x.expected, c.balance, c.balance - x.expected, c.currency
+FROM qbsync.customer c
+CROSS JOIN LATERAL (
+	SELECT coalesce((SELECT sum(i.balance) FROM qbsync.invoice i
+			WHERE i.connection_id = c.connection_id AND i.customer_id = c.id AND i.deleted_at IS NULL), 0)
+		- coalesce((SELECT sum(m.balance) FROM qbsync.credit_memo m
+			WHERE m.connection_id = c.connection_id AND m.customer_id = c.id AND m.deleted_at IS NULL), 0)
+		- coalesce((SELECT sum(p.total_amt + (
+					SELECT coalesce(sum(CASE l.txn_type WHEN 'Invoice' THEN - l.amount WHEN 'CreditMemo' THEN l.amount END), 0)
+					FROM qbsync.payment_line l WHERE l.connection_id = p.connection_id AND l.payment_id = p.id))
+			FROM qbsync.payment p WHERE p.connection_id = c.connection_id AND p.customer_id = c.id AND p.deleted_at IS NULL), 0)
+		+ coalesce((SELECT sum(CASE l.posting_type WHEN 'Debit' THEN l.amount ELSE - l.amount END)
+			FROM qbsync.journal_entry_line l
+			JOIN qbsync.journal_entry j ON j.connection_id = l.connection_id AND j.id = l.journal_entry_id AND j.deleted_at IS NULL
+			JOIN qbsync.account a ON a.connection_id = l.connection_id AND a.id = l.account_id AND a.account_type = 'Accounts Receivable'
+			WHERE l.connection_id = c.connection_id AND l.entity_id = c.id AND l.entity_type = 'Customer'), 0)
+		- coalesce((SELECT sum(l.amount)
+			FROM qbsync.deposit_line l
+			JOIN qbsync.deposit d ON d.connection_id = l.connection_id AND d.id = l.deposit_id AND d.deleted_at IS NULL
+			JOIN qbsync.account a ON a.connection_id = l.connection_id AND a.id = l.account_id AND a.account_type = 'Accounts Receivable'
+			WHERE l.connection_id = c.connection_id AND l.entity_id = c.id AND l.entity_type = 'Customer'), 0) AS expected
+) x
+WHERE c.deleted_at IS NULL AND qbsync.customer_sums_known(c.connection_id) AND c.balance <> x.expected
+	-- a payment of something that is not read, or money paid out to him
+	AND NOT EXISTS (SELECT FROM qbsync.payment p JOIN qbsync.payment_line l ON l.connection_id = p.connection_id AND l.payment_id = p.id
+		WHERE p.connection_id = c.connection_id AND p.customer_id = c.id AND p.deleted_at IS NULL
+			AND l.txn_type NOT IN ('Invoice', 'CreditMemo', 'JournalEntry', 'Deposit'))
+	AND NOT EXISTS (SELECT FROM qbsync.purchase p
+		WHERE p.connection_id = c.connection_id AND p.entity_id = c.id AND p.entity_type = 'Customer' AND p.deleted_at IS NULL);
+COMMENT ON VIEW qbsync.tie_out IS 'Invoices, payments and credit memos whose balance is not what their total and the payments make it, and customers whose balance is not what their transactions make it, in currency. Customers only where vendors is import: journal entries move what they owe. Nothing: all adds up';
 COMMENT ON COLUMN qbsync.tie_out.expected IS 'balance (of a payment: what is unapplied) by the records of the mirror';
 COMMENT ON COLUMN qbsync.tie_out.found IS 'the same as QuickBooks says';
 
@@ -169,7 +216,7 @@ AS $fn$
 DECLARE
 	rows_a_step constant integer := 5000;
 	fetched_at_most constant integer := 300;
-	entities constant text[] := '{invoice,payment,credit_memo}';
+	entities constant text[] := '{invoice,payment,credit_memo,customer}';
 	state text;
 	its text;
 	after text;
@@ -197,7 +244,7 @@ BEGIN
 			UNION
 			SELECT 'payment', l.payment_id
 			FROM wrong w JOIN qbsync.payment_line l ON l.connection_id = tie_out_step.connection_id AND l.txn_id = w.id
-			WHERE w.entity <> 'payment'
+			WHERE w.entity IN ('invoice', 'credit_memo')
 		)
 		INSERT INTO qbsync.lookup (connection_id, entity, id)
 		SELECT tie_out_step.connection_id, p.entity, p.id FROM parts p
