@@ -151,37 +151,6 @@ $fn$;
 COMMENT ON FUNCTION qbsync.begin_reconcile(integer, text, boolean, timestamptz) IS 'Lets the gateway compare an entity, or all (null), and check sums; full: reads every record; since: when that was asked for, a poll comes first unless the last one began then';
 REVOKE ALL ON FUNCTION qbsync.begin_reconcile(integer, text, boolean, timestamptz) FROM PUBLIC;
 
-/* Companies of one database do not all begin at once, unless somebody said when. */
-CREATE FUNCTION qbsync.reconcile_due(connection_id integer)
-RETURNS boolean
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $fn$
-DECLARE
-	r record;
-	due timestamp;
-BEGIN
-	SELECT coalesce(c.settings ->> 'reconcile_at', '03:' || lpad((c.connection_id * 7 % 60)::text, 2, '0')) AS reconcile_at,
-		now() AT TIME ZONE z.zone AS local, coalesce(u.reconcile_began_at, u.reconciled_at, u.finished_at) AT TIME ZONE z.zone AS last
-	INTO r
-	FROM qbsync.connection c
-	JOIN qbsync.cursor u ON u.connection_id = c.connection_id AND u.entity = '*'
-	LEFT JOIN qbsync.company_info i ON i.connection_id = c.connection_id AND i.id = '1'
-	CROSS JOIN LATERAL qbsync.known_zone(i.default_time_zone) AS z(zone)
-	WHERE c.connection_id = reconcile_due.connection_id AND c.state = 'live';
-	IF NOT FOUND OR r.reconcile_at = 'off' OR r.last IS NULL THEN
-		RETURN false;
-	END IF;
-	due := r.local::date + r.reconcile_at::time;
-	IF due > r.local THEN
-		due := due - interval '1 day';
-	END IF;
-	RETURN r.last < due;
-END
-$fn$;
-COMMENT ON FUNCTION qbsync.reconcile_due(integer) IS 'Is it time for the reconciliation of the night? At reconcile_at in the company''s time zone, or with the first poll after it';
-REVOKE ALL ON FUNCTION qbsync.reconcile_due(integer) FROM PUBLIC;
-
 /*
  * Counts do not tell that as many records are too much as are missing, nor what changed without a sign: once a week every record
  * is read.  A little less, or the night would move.

@@ -119,17 +119,9 @@ COMMENT ON FUNCTION qbsync.parse_window(text) IS 'Parts of a setting sync_window
 /* An unknown time zone counts as UTC, as everywhere (qbsync.today). */
 CREATE FUNCTION qbsync.known_zone(zone text)
 RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $fn$
-BEGIN
-	PERFORM now() AT TIME ZONE known_zone.zone;
-	RETURN coalesce(known_zone.zone, 'UTC');
-EXCEPTION WHEN invalid_parameter_value THEN
-	RETURN 'UTC';
-END
-$fn$;
-COMMENT ON FUNCTION qbsync.known_zone(text) IS 'A time zone, or UTC when PostgreSQL does not know it';
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'qbsync_known_zone';
+COMMENT ON FUNCTION qbsync.known_zone(text) IS 'A time zone, or GMT when it is null or PostgreSQL does not know it';
 
 CREATE FUNCTION qbsync.window_opens(sync_window text, zone text, at timestamptz)
 RETURNS timestamptz
@@ -171,6 +163,26 @@ AS $fn$
 	WHERE c.connection_id = polls_held_until.connection_id AND c.settings ? 'sync_window';
 $fn$;
 COMMENT ON FUNCTION qbsync.polls_held_until(integer) IS 'When the company''s sync window opens, now when it is open; null without one. Polls that nobody asked for wait for it. SECURITY DEFINER: qbsync.status calls it for readers';
+
+/*
+ * Companies of one database do not all begin at once, unless somebody said when.  Each poll asks, so the body is parsed now and
+ * becomes part of the statement that asks.
+ */
+CREATE FUNCTION qbsync.reconcile_due(connection_id integer)
+RETURNS SETOF boolean
+LANGUAGE sql STABLE ROWS 1
+BEGIN ATOMIC
+	SELECT coalesce(d.last < d.today + d.at - CASE WHEN d.today + d.at > d.local THEN interval '1 day' ELSE interval '0' END, false)
+	FROM (SELECT z.local, z.local::date AS today, coalesce(u.reconcile_began_at, u.reconciled_at, u.finished_at) AT TIME ZONE z.zone AS last,
+			nullif(coalesce(c.settings ->> 'reconcile_at', '03:' || lpad((c.connection_id * 7 % 60)::text, 2, '0')), 'off')::time AS at
+		FROM qbsync.connection c
+		JOIN qbsync.cursor u ON u.connection_id = c.connection_id AND u.entity = '*'
+		LEFT JOIN qbsync.company_info i ON i.connection_id = c.connection_id AND i.id = '1'
+		CROSS JOIN LATERAL (SELECT k.zone, now() AT TIME ZONE k.zone AS local FROM qbsync.known_zone(i.default_time_zone) AS k(zone)) z
+		WHERE c.connection_id = reconcile_due.connection_id AND c.state = 'live') d;
+END;
+COMMENT ON FUNCTION qbsync.reconcile_due(integer) IS 'Is it time for the reconciliation of the night? At reconcile_at in the company''s time zone, or with the first poll after it; no row where nothing is polled';
+REVOKE ALL ON FUNCTION qbsync.reconcile_due(integer) FROM PUBLIC;
 
 /*
  * The forecast takes the middle one of the last seven days, so that a first load or a repair is not taken for the rule; on a

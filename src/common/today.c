@@ -1,6 +1,6 @@
 /*
  * today.c
- *		qbsync.today(time_zone): the date in a company's time zone, now or at a time, for due dates.
+ *		qbsync.today(time_zone): the date in a company's time zone, now or at a time, for due dates; qbsync.known_zone().
  *
  * In C because views call it for every row: SQL has no way to ask whether a zone is known except an exception block
  * (a subtransaction, which forbids parallel plans) or pg_timezone_names (reads every zone file).  A company's zone
@@ -21,6 +21,7 @@
 
 extern PGDLLEXPORT Datum qbsync_today(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum qbsync_today_at(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum qbsync_known_zone(PG_FUNCTION_ARGS);
 
 /*
  * The zone of that name, or GMT when there is none.  pg_tzset() remembers the zones it found but searches the file
@@ -49,24 +50,27 @@ find_zone(const char *name, size_t len)
 	return zone;
 }
 
+/* The zone an SQL function was given; a null one means UTC. */
+static pg_tz *
+argument_zone(FunctionCallInfo fcinfo)
+{
+	text	   *name;
+
+	if (PG_ARGISNULL(0))
+		return find_zone("GMT", 3);
+	name = PG_GETARG_TEXT_PP(0);
+	return find_zone(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+}
+
 /* The date in the zone that an argument names, null for UTC, at a time. */
 static DateADT
 date_in_zone(FunctionCallInfo fcinfo, TimestampTz at)
 {
-	pg_tz	   *zone;
 	struct pg_tm tm;
 	fsec_t		fsec;
 	int			offset;
 
-	if (PG_ARGISNULL(0))
-		zone = find_zone("GMT", 3);
-	else
-	{
-		text	   *name = PG_GETARG_TEXT_PP(0);
-
-		zone = find_zone(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
-	}
-	if (timestamp2tm(at, &offset, &tm, &fsec, NULL, zone) != 0)
+	if (timestamp2tm(at, &offset, &tm, &fsec, NULL, argument_zone(fcinfo)) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("timestamp out of range")));
@@ -89,4 +93,12 @@ qbsync_today_at(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1) || TIMESTAMP_NOT_FINITE(PG_GETARG_TIMESTAMPTZ(1)))
 		PG_RETURN_NULL();
 	PG_RETURN_DATEADT(date_in_zone(fcinfo, PG_GETARG_TIMESTAMPTZ(1)));
+}
+
+/* The zone's name, as PostgreSQL knows it. */
+PG_FUNCTION_INFO_V1(qbsync_known_zone);
+Datum
+qbsync_known_zone(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(pg_get_timezone_name(argument_zone(fcinfo))));
 }

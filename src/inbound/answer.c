@@ -168,8 +168,9 @@ answer_absent(const CatalogueEntity *entity, const Fault *fault)
 	return fault && (entity->flags & ENTITY_OPTIONAL) && strcmp(fault->problem, "not_available") == 0;
 }
 
-void
-cursor_count_reads(Company *company)
+/* Count reads; started: NULL, or a poll's start, with its time and whether something changed, which moves the cursor. */
+static void
+write_cursor(Company *company, const TimestampTz *started, TimestampTz time, bool changed)
 {
 	static SqlStatement statement = {
 		"WITH day AS (SELECT (now() AT TIME ZONE 'UTC')::date AS this),"
@@ -181,17 +182,35 @@ cursor_count_reads(Company *company)
 		"  SELECT $1, '*', $2, this, $3 FROM day"
 		" ON CONFLICT (connection_id, entity) DO UPDATE SET"
 		"  reads = CASE WHEN c.reads_day = excluded.reads_day THEN c.reads ELSE 0 END + excluded.reads,"
-		"  reads_day = excluded.reads_day, last_request_at = excluded.last_request_at",
-		3, {INT4OID, INT8OID, TIMESTAMPTZOID}
+		"  reads_day = excluded.reads_day, last_request_at = excluded.last_request_at,"
+		"  checked_at = coalesce($4, c.checked_at), changed_at = CASE WHEN $6 THEN now() ELSE c.changed_at END,"
+		"  changed_since = CASE WHEN $4 IS NULL THEN c.changed_since ELSE"
+		"   greatest(c.changed_since, least($5, c.changed_since + ($4 - c.checked_at) + interval '2 minutes')) END",
+		6, {INT4OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID}
 	};
-	Datum		values[3] = {
+	Datum		values[6] = {
 		Int32GetDatum(company->id),
 		Int64GetDatum(company->unsettled_reads),
-		TimestampTzGetDatum(company->last_start)
+		TimestampTzGetDatum(company->last_start),
+		TimestampTzGetDatum(started ? *started : 0),
+		TimestampTzGetDatum(time),
+		BoolGetDatum(changed)
 	};
 
-	sql_execute(&statement, values, NULL);
+	sql_execute(&statement, values, started ? NULL : "   nn ");
 	company->reads_counted = true;
+}
+
+void
+cursor_count_reads(Company *company)
+{
+	write_cursor(company, NULL, 0, false);
+}
+
+void
+cursor_advance(Company *company, TimestampTz started, TimestampTz time, bool changed)
+{
+	write_cursor(company, &started, time, changed);
 }
 
 void

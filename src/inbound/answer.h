@@ -63,6 +63,13 @@ extern bool settle(Company *company, const char *activity, UnitWork work, void *
  */
 extern void cursor_count_reads(Company *company);
 
+/*
+ * The same, and in the same row version: a poll that began at that time brought all changes until the answer's time.  The cursor moves
+ * as far as Intuit's clock says, but not much further than ours went since the last poll, and never beyond the overlap: an answer with
+ * a time in the future would make us pass over changes.  changed: something came.
+ */
+extern void cursor_advance(Company *company, TimestampTz started, TimestampTz time, bool changed);
+
 /* In a unit: the phase of an entity changes. */
 extern void cursor_set_phase(Company *company, const CatalogueEntity *entity, const char *phase);
 

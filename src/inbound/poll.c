@@ -84,7 +84,7 @@ read_cursor(void *arg)
 		"  AND (entity = ANY (string_to_array($2, ',')) AND coalesce(checked_at < now() - interval '1 day', true)"
 		"   OR entity = ANY (string_to_array($3, ',')) AND ($4 OR coalesce("
 		"    now() - checked_at >= least((checked_at - changed_at) / 10, interval '6 hours'), true)))),"
-		" qbsync.reconcile_due($1)"
+		" coalesce((SELECT due FROM qbsync.reconcile_due($1) due), false)"
 		" FROM qbsync.cursor WHERE connection_id = $1",
 		4, {INT4OID, TEXTOID, TEXTOID, BOOLOID}
 	};
@@ -120,21 +120,10 @@ is_truncated(const Envelope *envelope)
 	return false;
 }
 
-/*
- * In the unit: move the cursor, or note that it cannot move yet.  It moves as far as Intuit's clock says, but not much
- * further than ours went since the last poll, and never beyond the overlap: an answer with a time in the future would
- * make us pass over changes.  changed: something came.
- */
+/* In the unit: the cursor cannot move yet; what the answer leaves out is read by windows, and compared. */
 static void
-advance_cursor(PollFlow *poll, bool changed)
+hold_cursor(PollFlow *poll)
 {
-	static SqlStatement advance = {
-		"UPDATE qbsync.cursor SET checked_at = $3, changed_since = greatest(changed_since,"
-		"  least($2, changed_since + ($3 - checked_at) + interval '2 minutes')),"
-		" changed_at = CASE WHEN $4 THEN now() ELSE changed_at END"
-		" WHERE connection_id = $1 AND entity = '*'",
-		4, {INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID}
-	};
 	static SqlStatement hold = {
 		"UPDATE qbsync.cursor SET catch_up_to = CASE WHEN entity = '*' THEN $2 END,"
 		" changed_at = CASE WHEN entity = '*' THEN now() END,"
@@ -142,20 +131,13 @@ advance_cursor(PollFlow *poll, bool changed)
 		" WHERE connection_id = $1 AND (entity = '*' OR entity = ANY (string_to_array($3, ',')) AND phase <> 'absent')",
 		3, {INT4OID, TIMESTAMPTZOID, TEXTOID}
 	};
-	Company    *company = poll->company;
-	Datum		values[4] = {Int32GetDatum(company->id), TimestampTzGetDatum(poll->time)};
+	Datum		values[3] = {
+		Int32GetDatum(poll->company->id), TimestampTzGetDatum(poll->time),
+		CStringGetTextDatum(answer_entities(answer_in_cdc, false, NULL))
+	};
 
-	if (poll->truncated)
-	{
-		values[2] = CStringGetTextDatum(answer_entities(answer_in_cdc, false, NULL));
-		sql_execute(&hold, values, NULL);
-	}
-	else
-	{
-		values[2] = TimestampTzGetDatum(poll->started);
-		values[3] = BoolGetDatum(changed);
-		sql_execute(&advance, values, NULL);
-	}
+	cursor_count_reads(poll->company);
+	sql_execute(&hold, values, NULL);
 }
 
 /*
@@ -217,12 +199,15 @@ settle_poll(void *arg)
 			mirror_apply(company->id, company->name, entity, group->records, group->nrecords, poll->started,
 						 company->loaded_once, &counts);
 	}
-	cursor_count_reads(company);
 	changes = counts.inserted + counts.updated + counts.deleted;
 	poll->moved = counts.moved > 0;
-	advance_cursor(poll, changes > 0);
-	if (!poll->truncated)
+	if (poll->truncated)
+		hold_cursor(poll);
+	else
+	{
+		cursor_advance(company, poll->started, poll->time, changes > 0);
 		poll->look_up = heard_settle_poll(company, poll->started, changes);
+	}
 	finish_jobs(poll);
 	if (poll->reconcile_due && !poll->truncated)
 		begin_reconcile(poll);
