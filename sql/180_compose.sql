@@ -4,8 +4,8 @@ CREATE EXTENSION IF NOT EXISTS qbsync;
 RESET client_min_messages;
 \pset format unaligned
 \pset tuples_only on
-CREATE FUNCTION pg_temp.body(columns jsonb) RETURNS text LANGUAGE sql AS $$ SELECT coalesce(body, problem || ' ' || coalesce(column_name, '') || ': ' || detail) FROM qbsync.compose('customer', columns) $$;
-CREATE FUNCTION pg_temp.body(columns jsonb, raw jsonb) RETURNS text LANGUAGE sql AS $$ SELECT coalesce(body, problem || ' ' || coalesce(column_name, '') || ': ' || detail) FROM qbsync.compose('customer', columns, raw, '42', '3') $$;
+CREATE FUNCTION pg_temp.body(columns jsonb) RETURNS text LANGUAGE sql AS $$ SELECT coalesce(body, problem || ' ' || coalesce(column_name, '') || ': ' || qbsync.label_with('compose', sentence, 'en', particulars)) FROM qbsync.compose('customer', columns) $$;
+CREATE FUNCTION pg_temp.body(columns jsonb, raw jsonb) RETURNS text LANGUAGE sql AS $$ SELECT coalesce(body, problem || ' ' || coalesce(column_name, '') || ': ' || qbsync.label_with('compose', sentence, 'en', particulars)) FROM qbsync.compose('customer', columns, raw, '42', '3') $$;
 
 -- creating: nothing that is empty, lists joined, references alone, what cannot be written left out
 SELECT pg_temp.body('{"display_name": "Northwind Paper", "company_name": "", "emails": ["ap@northwind.example", "b@northwind.example"], "primary_phone": "(555) 010-0001", "web_addr": "https://northwind.example", "term_id": "3", "currency": "USD", "taxable": true, "notes": null, "balance_with_jobs": 7, "fully_qualified_name": "x"}');
@@ -57,6 +57,11 @@ SELECT pg_temp.body('{"display_name": "A", "taxable": "yes"}');
 SELECT pg_temp.body('{"display_name": 7}');
 SELECT pg_temp.body('{"display_name": "A", "open_balance_date": "12026-01-01"}');
 SELECT pg_temp.body('{"display_name": "A", "emails": "a@b.example"}');
+
+-- in the language of the mapping (CEN-6)
+SELECT sentence, qbsync.label_with('compose', sentence, 'fr', particulars)
+FROM (VALUES ('{"display_name": "a:b"}'::jsonb), ('{"display_name": "A", "emails": ["à l''été"]}'), ('{"display_name": "A", "preferred_delivery_method": "Pigeon"}')) v(columns), qbsync.compose('customer', v.columns);
+SELECT count(*) FILTER (WHERE language = 'en'), count(*) FILTER (WHERE language = 'fr') FROM qbsync.label WHERE kind = 'compose';
 
 -- mistakes of the caller
 SELECT qbsync.compose('customer', '{"colour": "red"}');

@@ -114,10 +114,10 @@ AS 'MODULE_PATHNAME', 'qbsync_derive_requestid';
 COMMENT ON FUNCTION qbsync.derive_requestid(text[]) IS 'requestid of a write: of a create (connection.origin, ''create'', mapping_id, crm_key, generation), of an update (origin, ''update'', mapping_id, crm_key, generation, id, sync_token, body), of a batch (origin, ''batch'', requestids of its items in order)';
 
 CREATE FUNCTION qbsync.compose(entity text, columns jsonb, raw jsonb DEFAULT NULL, id text DEFAULT NULL, sync_token text DEFAULT NULL, leave_out boolean DEFAULT false,
-	OUT body text, OUT problem text, OUT column_name text, OUT detail text)
+	OUT body text, OUT problem text, OUT column_name text, OUT sentence text, OUT particulars text[])
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'qbsync_compose';
-COMMENT ON FUNCTION qbsync.compose(text, jsonb, jsonb, text, text, boolean) IS 'JSON that QuickBooks is sent: columns of the mirror with their new values (null: to be emptied), for an update with the record as it is, its id and SyncToken. leave_out: texts, too, are emptied by sending the whole record without them. When QuickBooks would refuse it: no body, but the problem, the column and the particulars (QuickBooks API, Customer and limits of its fields)';
+COMMENT ON FUNCTION qbsync.compose(text, jsonb, jsonb, text, text, boolean) IS 'JSON that QuickBooks is sent: columns of the mirror with their new values (null: to be emptied), for an update with the record as it is, its id and SyncToken. leave_out: texts, too, are emptied by sending the whole record without them. When QuickBooks would refuse it: no body, but the problem, the column and why: a label of kind compose, and what fills its places (QuickBooks API, Customer and limits of its fields)';
 
 INSERT INTO qbsync.problem (code, needs_person, meaning, remedy) VALUES
 	('send_too_long', true, 'A field of the CRM is longer than QuickBooks takes. Nothing was sent.', 'Shorten it in the CRM; the record then goes by itself.'),

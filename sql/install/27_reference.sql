@@ -110,13 +110,21 @@ INSERT INTO qbsync.label (kind, value, language, label) VALUES
 	('sentence', 'not_mapped', 'en', 'Not mapped: %s.'), ('sentence', 'not_mapped', 'fr', 'Sans traduction : %s.'),
 	('sentence', 'may_be', 'en', 'It may be: %s.'), ('sentence', 'may_be', 'fr', 'C''est peut-être : %s.');
 
+CREATE FUNCTION qbsync.mapping_language(m qbsync.mapping)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT qbsync.language((m).policies, c.settings) FROM qbsync.connection c WHERE c.connection_id = (m).connection_id;
+$fn$;
+COMMENT ON FUNCTION qbsync.mapping_language(qbsync.mapping) IS 'Language of the words about a mapping, see qbsync.language';
+
 CREATE FUNCTION qbsync.mapping_sentence(m qbsync.mapping, value text)
 RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	SELECT qbsync.label('sentence', mapping_sentence.value, qbsync.language((m).policies, c.settings))
-	FROM qbsync.connection c WHERE c.connection_id = (m).connection_id;
+	SELECT qbsync.label('sentence', mapping_sentence.value, qbsync.mapping_language(m));
 $fn$;
 COMMENT ON FUNCTION qbsync.mapping_sentence(qbsync.mapping, text) IS 'A sentence of qbsync.label in the language of a mapping, with its places for particulars';
 

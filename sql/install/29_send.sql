@@ -281,12 +281,12 @@ BEGIN
 			CROSS JOIN LATERAL (SELECT k.* FROM qbsync.%4$I k WHERE k.connection_id = %5$s AND k.id = u.id LIMIT 1) c
 		), composed AS MATERIALIZED (
 			SELECT g.crm_key, g.id, g.name, g.ours, g.columns, g.waits_for, g.unmapped, g.sync_token,
-				CASE WHEN g.send = qbsync.deactivation() THEN 'rule' ELSE 'interactive' END AS lane, b.body, b.problem, b.column_name, b.detail
+				CASE WHEN g.send = qbsync.deactivation() THEN 'rule' ELSE 'interactive' END AS lane, b.body, b.problem, b.column_name, qbsync.label_with('compose', b.sentence, %9$L, b.particulars) AS detail
 			FROM given g LEFT JOIN LATERAL qbsync.compose(%6$L, g.columns, g.raw, g.id, g.sync_token,
 				EXISTS (SELECT FROM qbsync.request o WHERE o.mapping_id = %8$s AND o.crm_key = g.crm_key AND o.leave_out)) b ON g.waits_for = '{}' AND g.unmapped = '{}'
 		)%7$s
 		SELECT count(*) FROM entered
-		$sql$, them.columns, them.waits_for, them.unmapped, m.entity, m.connection_id, m.entity, finish, m.mapping_id);
+		$sql$, them.columns, them.waits_for, them.unmapped, m.entity, m.connection_id, m.entity, finish, m.mapping_id, qbsync.mapping_language(m));
 
 	IF NOT qbsync.may_create(m.mapping_id) THEN
 		RETURN;
@@ -313,7 +313,7 @@ BEGIN
 			LEFT JOIN qbsync.%4$I c ON false
 			WHERE w.verdict = 'push'
 		), composed AS MATERIALIZED (
-			SELECT g.*, b.body, b.problem, b.column_name, b.detail
+			SELECT g.*, b.body, b.problem, b.column_name, qbsync.label_with('compose', b.sentence, %12$L, b.particulars) AS detail
 			FROM given g LEFT JOIN LATERAL qbsync.compose(%6$L, g.columns) b ON g.waits_for = '{}' AND g.unmapped = '{}'
 			UNION ALL
 			-- QuickBooks may have it already: a person decides in qbsync.duplicate
@@ -349,7 +349,7 @@ BEGIN
 		SELECT count(*) FROM entered
 		$sql$, them.columns, them.waits_for, them.unmapped, m.entity, m.connection_id, m.entity, finish,
 		qbsync.creates_by_rule(m.mapping_id), m.mapping_id,
-		CASE WHEN closed IS NULL THEN 'w.ours' ELSE format('(w.ours - %L::text[])', closed) END, qbsync.mapping_sentence(m, 'may_be'));
+		CASE WHEN closed IS NULL THEN 'w.ours' ELSE format('(w.ours - %L::text[])', closed) END, qbsync.mapping_sentence(m, 'may_be'), qbsync.mapping_language(m));
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.send_statements(integer) IS 'Statements that make requests: send: of linked records ($1 ids, $2 crm_keys, $3 canonical columns to be sent, $4 canonical rows, $5 names); push: of records that QuickBooks does not have ($1 crm_keys; tuplestores crm_row, match_pair); gone, still_there: see qbsync.gone_statements. Null when nothing of the mapping goes out; push and gone also where only single columns do';

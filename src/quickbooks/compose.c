@@ -13,9 +13,11 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "compat.h"
@@ -236,8 +238,8 @@ push_kept_members(Compose *compose, const CatalogueColumn *first, JsonbParseStat
 		if (is_listed(&key, places, lengthof(places)) || column_at(compose, first, &key) >= 0)
 			continue;
 		if (was_altered(&value))
-			compose_refuse(compose, "send_bad_characters", first->name,
-						   "QuickBooks has characters beside it (%.*s) that PostgreSQL cannot keep; change it there.", key.val.string.len, key.val.string.val);
+			compose_refuse(compose, "send_bad_characters", first->name, "kept_bad_characters",
+						   compose_quote(key.val.string.val, key.val.string.len), NULL);
 		if (state)
 			push_member(state, key.val.string.val, key.val.string.len, &value);
 		any |= !is_listed(&key, own, lengthof(own));
@@ -352,8 +354,7 @@ push_rest(Compose *compose, JsonbParseState **state)
 		if (is_listed(&key, read_only_members, lengthof(read_only_members)) || is_overwritten(compose, &key))
 			continue;
 		if (is_listed(&key, masked_members, lengthof(masked_members)))
-			compose_refuse(compose, "send_cannot_empty", NULL,
-						   "Emptying this needs the whole record, whose tax number QuickBooks does not show; empty it there.");
+			compose_refuse(compose, "send_cannot_empty", NULL, "needs_whole", NULL, NULL);
 		push_member(state, key.val.string.val, key.val.string.len, &value);
 	}
 }
@@ -436,6 +437,21 @@ object_argument(FunctionCallInfo fcinfo, int argument, const char *name)
 	return object;
 }
 
+/* What fills the places of the sentence, as text[]. */
+static Datum
+particulars(const Compose *compose)
+{
+	Datum		datums[lengthof(compose->particulars)];
+	int			n = 0;
+
+	while (n < lengthof(compose->particulars) && compose->particulars[n])
+	{
+		datums[n] = CStringGetTextDatum(compose->particulars[n]);
+		n++;
+	}
+	return PointerGetDatum(construct_array(datums, n, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
 /*
  * qbsync.compose(entity, columns, raw, id, sync_token, leave_out): see compose.h.  Raises an error for an unknown entity, columns it does
  * not have, and an update without record and SyncToken; what QuickBooks would refuse is in the result.
@@ -446,8 +462,8 @@ qbsync_compose(PG_FUNCTION_ARGS)
 	Compose		compose = {0};
 	Jsonb	   *columns = object_argument(fcinfo, 1, "columns");
 	TupleDesc	desc;
-	Datum		values[4];
-	bool		nulls[4] = {true, true, true, true};
+	Datum		values[5];
+	bool		nulls[5] = {true, true, true, true, true};
 	char	   *body = NULL;
 
 	compose.entity = PG_ARGISNULL(0) ? NULL : catalogue_find(text_to_cstring(PG_GETARG_TEXT_PP(0)));
@@ -474,9 +490,10 @@ qbsync_compose(PG_FUNCTION_ARGS)
 	values[0] = body ? CStringGetTextDatum(body) : (Datum) 0;
 	if (compose.problem)
 	{
-		nulls[1] = nulls[3] = false;
+		nulls[1] = nulls[3] = nulls[4] = false;
 		values[1] = CStringGetTextDatum(compose.problem);
-		values[3] = CStringGetTextDatum(compose.detail);
+		values[3] = CStringGetTextDatum(compose.sentence);
+		values[4] = particulars(&compose);
 		nulls[2] = compose.column_name == NULL;
 		values[2] = compose.column_name ? CStringGetTextDatum(compose.column_name) : (Datum) 0;
 	}

@@ -32,14 +32,22 @@ typedef struct Compose
 	/* why it cannot be sent; problem NULL: it can */
 	const char *problem;		/* code of qbsync.problem */
 	const char *column_name;
-	char	   *detail;
+	const char *sentence;		/* label of kind compose that says it */
+	const char *particulars[2];	/* what fills its places; NULL behind the last */
 } Compose;
 
 /* The column of that name, NULL when the entity has none or it is not given. */
 extern const ComposeColumn *compose_given(const Compose *compose, const char *name);
 
-/* Say why it cannot be sent; the first reason stays. */
-extern void compose_refuse(Compose *compose, const char *problem, const char *column_name, const char *detail,...) pg_attribute_printf(4, 5);
+/*
+ * Say why it cannot be sent; the first reason stays.  sentence: a label of kind compose (19_label_compose.sql); first, second: what
+ * fills its places, NULL behind the last.
+ */
+extern void compose_refuse(Compose *compose, const char *problem, const char *column_name, const char *sentence,
+						   const char *first, const char *second);
+
+/* The beginning of a value, for a particular. */
+extern const char *compose_quote(const char *string, int len);
 
 /* Check all columns by the catalogue and by QuickBooks' rules; sets the problem. */
 extern void compose_check(Compose *compose);

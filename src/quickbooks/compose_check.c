@@ -17,25 +17,48 @@
 /* Columns of a person's or company's name: ':' separates levels of a hierarchy there, and lines do not exist. */
 static const char *const name_columns[] = {"display_name", "title", "given_name", "middle_name", "family_name", "suffix"};
 
+/* So much of a value is quoted. */
+#define QUOTE_BYTES_MAX 400
+
 /* QuickBooks takes so many characters in the five lines of an address together. */
 #define ADDRESS_LINES_MAX 2000
 
 void
-compose_refuse(Compose *compose, const char *problem, const char *column_name, const char *detail,...)
+compose_refuse(Compose *compose, const char *problem, const char *column_name, const char *sentence,
+			   const char *first, const char *second)
 {
-	char		buffer[512];
-	va_list		args;
-
 	if (compose->problem)
 		return;
 	compose->problem = problem;
 	compose->column_name = column_name;
-	va_start(args, detail);
-	vsnprintf(buffer, sizeof(buffer), detail, args);
-	va_end(args);
-	/* a name may have been cut in the middle of a character */
-	buffer[pg_mbcliplen(buffer, strlen(buffer), sizeof(buffer) - 1)] = '\0';
-	compose->detail = pstrdup(buffer);
+	compose->sentence = sentence;
+	compose->particulars[0] = first;
+	compose->particulars[1] = second;
+}
+
+const char *
+compose_quote(const char *string, int len)
+{
+	return pnstrdup(string, pg_mbcliplen(string, len, QUOTE_BYTES_MAX));
+}
+
+static const char *
+number(int n)
+{
+	return psprintf("%d", n);
+}
+
+/* Refuse a column for what its sentence says, without particulars. */
+static void
+refuse(Compose *compose, const char *problem, const CatalogueColumn *column, const char *sentence)
+{
+	compose_refuse(compose, problem, column->name, sentence, NULL, NULL);
+}
+
+static void
+refuse_length(Compose *compose, const CatalogueColumn *column, const char *sentence, int most, int length)
+{
+	compose_refuse(compose, "send_too_long", column->name, sentence, number(most), number(length));
 }
 
 const ComposeColumn *
@@ -89,18 +112,17 @@ check_text(Compose *compose, const CatalogueColumn *column, const JsonbValue *va
 	int			len = value->val.string.len;
 
 	if (column->max_length > 0 && length_of(value) > column->max_length)
-		compose_refuse(compose, "send_too_long", column->name, "QuickBooks takes %d characters, it has %d.", column->max_length, length_of(value));
+		refuse_length(compose, column, "too_long", column->max_length, length_of(value));
 	if (column->values && !is_one_of(value, column->values))
-		compose_refuse(compose, "send_bad_value", column->name, "\"%.*s\" is not one of: %s.", len, string, column->values);
+		compose_refuse(compose, "send_bad_value", column->name, "not_listed", compose_quote(string, len), column->values);
 	for (int i = 0; i < len; i++)
 	{
 		unsigned char c = (unsigned char) string[i];
 
 		if (is_name(column) && (c == ':' || c == '\t' || c == '\n' || c == '\r'))
-			compose_refuse(compose, "send_bad_characters", column->name, "It has %s.",
-						   c == ':' ? "a colon" : c == '\t' ? "a tab" : "a line break");
+			refuse(compose, "send_bad_characters", column, c == ':' ? "colon" : c == '\t' ? "tab" : "line_break");
 		else if ((c < ' ' && c != '\t' && c != '\n' && c != '\r') || c == 0x7f)
-			compose_refuse(compose, "send_bad_characters", column->name, "It has the control character %d.", c);
+			compose_refuse(compose, "send_bad_characters", column->name, "control_character", number(c), NULL);
 	}
 }
 
@@ -135,15 +157,15 @@ check_emails(Compose *compose, const CatalogueColumn *column, const JsonbValue *
 			continue;
 		if (element.type != jbvString)
 		{
-			compose_refuse(compose, "send_bad_value", column->name, "It is not a list of texts.");
+			refuse(compose, "send_bad_value", column, "not_texts");
 			return;
 		}
 		if (!is_email(element.val.string.val, element.val.string.len))
-			compose_refuse(compose, "send_bad_email", column->name, "\"%.*s\" is not an e-mail address.", element.val.string.len, element.val.string.val);
+			compose_refuse(compose, "send_bad_email", column->name, "not_email", compose_quote(element.val.string.val, element.val.string.len), NULL);
 		length += length_of(&element) + 1;
 	}
 	if (length > column->max_length)
-		compose_refuse(compose, "send_too_long", column->name, "QuickBooks takes %d characters for all addresses together, they have %d.", column->max_length, length);
+		refuse_length(compose, column, "emails_too_long", column->max_length, length);
 }
 
 /* An address on the web: no blanks, and a dot in the host. */
@@ -163,7 +185,7 @@ check_web_address(Compose *compose, const CatalogueColumn *column, const JsonbVa
 		if (isspace((unsigned char) string[i]))
 			host = NULL;
 	if (host == NULL || host[0] == '.' || memchr(host, '.', string + len - host) == NULL)
-		compose_refuse(compose, "send_bad_value", column->name, "\"%.*s\" is not an address on the web.", len, string);
+		compose_refuse(compose, "send_bad_value", column->name, "not_web", compose_quote(string, len), NULL);
 }
 
 /* Values come from columns of type date: what has another form is a date that QuickBooks does not know (a year of five digits, BC). */
@@ -176,7 +198,7 @@ check_date(Compose *compose, const CatalogueColumn *column, const JsonbValue *va
 	for (int i = 0; good && form[i]; i++)
 		good = form[i] == 'd' ? isdigit((unsigned char) value->val.string.val[i]) != 0 : value->val.string.val[i] == form[i];
 	if (!good)
-		compose_refuse(compose, "send_bad_value", column->name, "It is not a date of the form YYYY-MM-DD.");
+		refuse(compose, "send_bad_value", column, "not_date");
 }
 
 /* One column that is not to be emptied. */
@@ -188,7 +210,7 @@ check_column(Compose *compose, const CatalogueColumn *column, const JsonbValue *
 		case COLUMN_TEXT:
 		case COLUMN_ID:
 			if (value->type != jbvString)
-				compose_refuse(compose, "send_bad_value", column->name, "It is not a text.");
+				refuse(compose, "send_bad_value", column, "not_text");
 			else
 			{
 				check_text(compose, column, value);
@@ -199,18 +221,18 @@ check_column(Compose *compose, const CatalogueColumn *column, const JsonbValue *
 		case COLUMN_NUMERIC:
 		case COLUMN_INTEGER:
 			if (value->type != jbvNumeric)
-				compose_refuse(compose, "send_bad_value", column->name, "It is not a number.");
+				refuse(compose, "send_bad_value", column, "not_number");
 			break;
 		case COLUMN_BOOLEAN:
 			if (value->type != jbvBool)
-				compose_refuse(compose, "send_bad_value", column->name, "It is neither true nor false.");
+				refuse(compose, "send_bad_value", column, "not_boolean");
 			break;
 		case COLUMN_DATE:
 			check_date(compose, column, value);
 			break;
 		case COLUMN_EMAILS:
 			if (value->type != jbvBinary)
-				compose_refuse(compose, "send_bad_value", column->name, "It is not a list of texts.");
+				refuse(compose, "send_bad_value", column, "not_texts");
 			else
 				check_emails(compose, column, value);
 			break;
@@ -241,8 +263,7 @@ check_address_lines(Compose *compose, const char *prefix)
 		for (int i = 0; i < compose->ncolumns; i++)
 			if (strncmp(compose->entity->columns[i].name, prefix, strlen(prefix)) == 0 && compose->columns[i].given)
 			{
-				compose_refuse(compose, "send_too_long", compose->entity->columns[i].name,
-							   "QuickBooks takes %d characters in the lines of an address together, they have %d.", ADDRESS_LINES_MAX, length);
+				refuse_length(compose, &compose->entity->columns[i], "address_too_long", ADDRESS_LINES_MAX, length);
 				return;
 			}
 }
@@ -259,7 +280,7 @@ check_customer_name(Compose *compose)
 	if (compose->id)
 	{
 		if (name)
-			compose_refuse(compose, "send_no_name", "display_name", "A customer of QuickBooks cannot be without a name.");
+			compose_refuse(compose, "send_no_name", "display_name", "name_emptied", NULL, NULL);
 		return;
 	}
 	for (int i = 0; i < lengthof(parts); i++)
@@ -269,7 +290,7 @@ check_customer_name(Compose *compose)
 		if (part && !part->cleared)
 			return;
 	}
-	compose_refuse(compose, "send_no_name", "display_name", "It has neither a display name nor a part of a person's name.");
+	compose_refuse(compose, "send_no_name", "display_name", "nameless", NULL, NULL);
 }
 
 void
@@ -285,7 +306,7 @@ compose_check(Compose *compose)
 		if (given->given && !given->cleared)
 			check_column(compose, column, &given->value);
 		else if ((column->flags & COLUMN_REQUIRED) && !customer && (given->given || compose->id == NULL))
-			compose_refuse(compose, "send_missing", column->name, "QuickBooks requires it.");
+			refuse(compose, "send_missing", column, "required");
 	}
 	check_address_lines(compose, "bill");
 	check_address_lines(compose, "ship");
