@@ -125,7 +125,7 @@ SELECT kind, crm_key, name, text, by = session_user AS by_me, decision IS NOT NU
 SELECT kind, before, written FROM qbsync.timeline WHERE before IS NOT NULL ORDER BY at;
 SELECT count(*) = count(DISTINCT event_id) AS told_apart FROM qbsync.timeline;
 -- people's own words
-SELECT kind, detail, qbsync.timeline_text(kind, 'customer', '1', detail::jsonb) FROM (VALUES
+SELECT kind, detail, qbsync.timeline_text(kind, 'customer', '1', detail::jsonb, 'en'), qbsync.timeline_text(kind, 'customer', '1', detail::jsonb, 'fr') AS "CEN-6" FROM (VALUES
 	('unlinked', '{"then": "hold"}'), ('merged', '{"winner": "b"}'), ('merged', '{"by": "quickbooks"}'), ('resolved', '{"unit": "bill_addr", "take": "crm"}'),
 	('decided', '{"kind": "create"}'), ('decided', '{"kind": "reject"}'), ('undone', '{"decision": 7}'), ('undone', '{"decision": 7, "columns": ["a", "b"]}'), ('unlinked', '{"reason": "deleted in QuickBooks"}'), ('linked', '{}'), ('updated', '{}'), ('event', NULL), ('news', '[]')) v(kind, detail);
 

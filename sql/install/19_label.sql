@@ -11,7 +11,7 @@ CREATE TABLE qbsync.label (
 	PRIMARY KEY (kind, value, language)
 );
 COMMENT ON TABLE qbsync.label IS 'Words for states and stages in each language; what has no row in a language is shown in English, else as it is. A superuser adds languages; rows of languages other than en and fr are dumped';
-COMMENT ON COLUMN qbsync.label.kind IS 'invoice: a state of invoice_status; estimate: one of estimate_status; stage: one of pipeline; setup, setup_do: title of a step of setup_todo, and what to do; way_out: what to do in a state of a connection; origin: how records were linked; sentence: a detail of status, mapping_status and error_open; compose: why a value cannot be sent; column: a column of the mirror, without _id; change: words of record_change. Sentences have places for particulars, as format() has them';
+COMMENT ON COLUMN qbsync.label.kind IS 'invoice: a state of invoice_status; estimate: one of estimate_status; stage: one of pipeline; setup, setup_do: title of a step of setup_todo, and what to do; way_out: what to do in a state of a connection; origin: how records were linked; sentence: a detail of status, mapping_status and error_open; compose: why a value cannot be sent; timeline, event, entity: words of timeline; column: a column of the mirror, without _id; change: words of record_change. Sentences have places for particulars, as format() has them';
 
 INSERT INTO qbsync.label (kind, value, language, label)
 SELECT t.kind, t.value, w.language, w.label

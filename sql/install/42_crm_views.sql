@@ -229,43 +229,63 @@ COMMENT ON COLUMN qbsync.conflict_open.take_crm IS 'the call that keeps the CRM'
 COMMENT ON COLUMN qbsync.conflict_open.take_quickbooks IS 'the call that writes QuickBooks'' value to the CRM';
 
 /* Entries of the timeline in words; by the details that are noted with each kind. */
-CREATE FUNCTION qbsync.timeline_text(kind text, entity text, id text, detail jsonb)
+CREATE FUNCTION qbsync.timeline_text(kind text, entity text, id text, detail jsonb, language text)
 RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	SELECT CASE timeline_text.kind
-		WHEN 'created' THEN format('Made in the CRM from QuickBooks %s.', k.what)
-		WHEN 'updated' THEN format('Written from QuickBooks %s: %s%s.', k.what, coalesce(k.columns, 'nothing'),
-			(SELECT '; the CRM''s own value is in qbsync.history: ' || string_agg(o.name, ', ' ORDER BY o.name) FROM jsonb_array_elements_text(k.d -> 'overwritten') o(name)))
-		WHEN 'sent' THEN CASE k.d ->> 'operation' WHEN 'create' THEN format('Made in QuickBooks: %s.', k.what)
-			ELSE format('Sent to QuickBooks %s: %s.', k.what, coalesce(k.columns, 'nothing')) END
-		WHEN 'deleted' THEN format('Deleted in the CRM because QuickBooks %s was deleted.', k.what)
-		WHEN 'linked' THEN format('Linked with QuickBooks %s%s.', k.what, CASE k.d ->> 'origin'
-			WHEN 'id' THEN ': the CRM record names its id' WHEN 'tax_id' THEN ': the same tax number'
-			WHEN 'name_and_email' THEN ': the same name and e-mail' WHEN 'name_only' THEN ': the same name'
-			WHEN 'email_only' THEN ': the same e-mail' WHEN 'created_in_quickbooks' THEN ', which was made from it' ELSE '' END)
-		WHEN 'unlinked' THEN format('No longer linked with QuickBooks %s%s.', k.what, coalesce(': ' || (k.d ->> 'reason'), ''))
-		WHEN 'merged' THEN CASE k.d ->> 'by' WHEN 'quickbooks' THEN format('QuickBooks %s was merged into another one.', k.what)
-			ELSE format('Merged into %s in the CRM; QuickBooks %s follows.', coalesce(k.d ->> 'winner', 'another record'), k.what) END
-		WHEN 'conflict' THEN format('Differs from QuickBooks %s%s; a person decides.', k.what, coalesce(': ' || (k.d ->> 'unit'), ''))
-		WHEN 'resolved' THEN format('%s is taken from %s.', coalesce(k.d ->> 'unit', 'A conflict'), CASE k.d ->> 'take' WHEN 'crm' THEN 'the CRM' ELSE 'QuickBooks' END)
-		WHEN 'event' THEN format('QuickBooks %s: %s%s.', k.what, replace(coalesce(k.d ->> 'event', 'event'), '_', ' '),
-			CASE WHEN k.d ->> 'column' IS NOT NULL THEN format('; %s is now %s', k.d ->> 'column', k.d ->> 'to') ELSE '' END)
-		WHEN 'missing' THEN format('The CRM record of QuickBooks %s is gone or out of scope.', k.what)
-		WHEN 'undone' THEN CASE WHEN k.columns IS NULL THEN format('Decision %s about QuickBooks %s was undone.', k.d ->> 'decision', k.what)
-			ELSE format('Written back, because decision %s was undone: %s.', k.d ->> 'decision', k.columns) END
-		WHEN 'decided' THEN CASE k.d ->> 'kind'
-			WHEN 'create' THEN format('To be made in the CRM: QuickBooks %s.', k.what)
-			WHEN 'hold' THEN format('QuickBooks %s waits until a person decides.', k.what)
-			WHEN 'ignore' THEN format('QuickBooks %s stays in QuickBooks alone.', k.what)
-			ELSE format('Not the same as QuickBooks %s.', k.what) END
-		ELSE format('%s: QuickBooks %s.', timeline_text.kind, k.what) END
-	FROM (SELECT concat_ws(' ', timeline_text.entity, timeline_text.id) AS what, coalesce(timeline_text.detail, '{}') AS d,
-			(SELECT string_agg(c.name, ', ' ORDER BY c.name)
-			 FROM jsonb_array_elements_text(CASE jsonb_typeof(timeline_text.detail -> 'columns') WHEN 'array' THEN timeline_text.detail -> 'columns' ELSE '[]' END) AS c(name)) AS columns) k;
+DECLARE
+	d jsonb := coalesce(timeline_text.detail, '{}');
+	sentence text := timeline_text.kind;
+	second text;
+	third text;
+	columns text := (SELECT string_agg(c.name, ', ' ORDER BY c.name)
+		FROM jsonb_array_elements_text(CASE jsonb_typeof(d -> 'columns') WHEN 'array' THEN d -> 'columns' ELSE '[]' END) AS c(name));
+BEGIN
+	CASE timeline_text.kind
+		WHEN 'created', 'deleted', 'missing' THEN
+			NULL;
+		WHEN 'updated' THEN
+			second := coalesce(columns, qbsync.label('change', 'empty', timeline_text.language));
+			third := qbsync.label_with('timeline', 'overwritten', timeline_text.language,
+				(SELECT ARRAY[string_agg(o.name, ', ' ORDER BY o.name)] FROM jsonb_array_elements_text(d -> 'overwritten') o(name) HAVING count(*) > 0));
+		WHEN 'sent' THEN
+			sentence := CASE d ->> 'operation' WHEN 'create' THEN 'made' ELSE 'sent' END;
+			second := coalesce(columns, qbsync.label('change', 'empty', timeline_text.language));
+		WHEN 'linked' THEN
+			second := qbsync.label('origin', d ->> 'origin', timeline_text.language);
+			sentence := CASE WHEN second IS NULL THEN 'linked' ELSE 'linked_why' END;
+		WHEN 'unlinked' THEN
+			second := qbsync.label('timeline', d ->> 'reason', timeline_text.language);
+			sentence := CASE WHEN second IS NULL THEN 'unlinked' ELSE 'unlinked_why' END;
+		WHEN 'merged' THEN
+			sentence := CASE d ->> 'by' WHEN 'quickbooks' THEN 'merged_there' ELSE 'merged' END;
+			second := coalesce(d ->> 'winner', qbsync.label('timeline', 'another', timeline_text.language));
+		WHEN 'conflict' THEN
+			second := d ->> 'unit';
+			sentence := CASE WHEN second IS NULL THEN 'conflict' ELSE 'conflict_in' END;
+		WHEN 'resolved' THEN
+			second := d ->> 'unit';
+			sentence := CASE d ->> 'take' WHEN 'crm' THEN 'resolved_crm' ELSE 'resolved_quickbooks' END;
+		WHEN 'event' THEN
+			second := replace(qbsync.label('event', coalesce(d ->> 'event', 'event'), timeline_text.language), '_', ' ');
+			third := qbsync.label_with('timeline', 'becomes', timeline_text.language, CASE WHEN d ->> 'column' IS NOT NULL THEN ARRAY[d ->> 'column', d ->> 'to'] END);
+			sentence := CASE WHEN third IS NULL THEN 'event' ELSE 'event_column' END;
+		WHEN 'undone' THEN
+			second := d ->> 'decision';
+			third := columns;
+			sentence := CASE WHEN third IS NULL THEN 'undone' ELSE 'undone_columns' END;
+		WHEN 'decided' THEN
+			sentence := 'decided_' || CASE WHEN d ->> 'kind' IN ('create', 'hold', 'ignore') THEN d ->> 'kind' ELSE 'reject' END;
+		ELSE
+			sentence := 'other';
+			second := timeline_text.kind;
+	END CASE;
+	RETURN qbsync.label_with('timeline', sentence, timeline_text.language,
+		ARRAY[concat_ws(' ', qbsync.label('entity', timeline_text.entity, timeline_text.language), timeline_text.id), second, third]);
+END
 $fn$;
-COMMENT ON FUNCTION qbsync.timeline_text(text, text, text, jsonb) IS 'An entry of qbsync.timeline in plain words';
+COMMENT ON FUNCTION qbsync.timeline_text(text, text, text, jsonb, text) IS 'An entry of qbsync.timeline in plain words of a language, see the table qbsync.label';
 
 /* What became of a version in QuickBooks, for the timeline: the next two work it out for the rows and columns a query asks for. */
 CREATE FUNCTION qbsync.seen_change_text(version qbsync.record_version, language text)
@@ -306,7 +326,7 @@ COMMENT ON FUNCTION qbsync.seen_change_detail(qbsync.record_version) IS 'What be
 CREATE VIEW qbsync.timeline AS
 SELECT x.at, x.event_id, v.connection, v.connection_id, m.name AS mapping, m.crm_table, x.crm_key, x.entity, x.id,
 	(SELECT r.name FROM qbsync.record r WHERE r.connection_id = x.connection_id AND r.entity = x.entity AND r.id = x.id) AS name,
-	x.kind, CASE WHEN x.kind = 'changed' THEN qbsync.seen_change_text(x.version, v.language) ELSE qbsync.timeline_text(x.kind, x.entity, x.id, x.detail) END AS text,
+	x.kind, CASE WHEN x.kind = 'changed' THEN qbsync.seen_change_text(x.version, coalesce(m.policies ->> 'language', v.language)) ELSE qbsync.timeline_text(x.kind, x.entity, x.id, x.detail, coalesce(m.policies ->> 'language', v.language)) END AS text,
 	CASE WHEN x.kind = 'changed' THEN (qbsync.next_version(x.version)).raw #>> '{MetaData,LastModifiedByRef,value}' ELSE x.by END AS by,
 	(x.detail ->> 'decision')::bigint AS decision,
 	CASE WHEN x.kind = 'changed' THEN qbsync.seen_change_detail(x.version) ELSE x.detail END AS detail,
@@ -347,7 +367,7 @@ COMMENT ON COLUMN qbsync.timeline.crm_key IS 'key of the CRM record, as text';
 COMMENT ON COLUMN qbsync.timeline.id IS 'QuickBooks'' id';
 COMMENT ON COLUMN qbsync.timeline.name IS 'what the record is called in QuickBooks now';
 COMMENT ON COLUMN qbsync.timeline.kind IS 'created, updated, sent, linked, unlinked, deleted, merged, event, conflict, resolved, decided, undone, missing; changed: somebody changed, deleted or restored it in QuickBooks';
-COMMENT ON COLUMN qbsync.timeline.text IS 'what happened, in plain words';
+COMMENT ON COLUMN qbsync.timeline.text IS 'what happened, in plain words, in policy language';
 COMMENT ON COLUMN qbsync.timeline.by IS 'who did it; null: qbsync itself; of changed: QuickBooks'' number of the user, null: not known';
 COMMENT ON COLUMN qbsync.timeline.decision IS 'number for qbsync_undo';
 COMMENT ON COLUMN qbsync.timeline.detail IS 'particulars: columns of an update, event with column and new value, unit of a conflict, changes as in qbsync.record_change, …';
