@@ -59,6 +59,7 @@ SELECT qbsync_set('acme', 'poll_interval', '90');
 SET LOCAL intervalstyle = iso_8601;
 SELECT qbsync_set(setting => 'poll_interval', value => '15 minutes');
 RESET intervalstyle;
+SELECT qbsync_set('acme', 'custom_fields', 'some');
 SELECT qbsync_set('acme', 'keep_visible', 'perhaps');
 SELECT qbsync_set('acme', 'keep_visible', 'on');
 SELECT settings, qbsync.poll_interval(connection_id) FROM qbsync.connection;

@@ -86,6 +86,7 @@ INSERT INTO qbsync.setting (name, meaning) VALUES
 	('reconcile_at', 'When mirror and company are compared every night, in the company''s time zone: 02:30; or off. Without: between 03:00 and 04:00, each company at its own minute.'),
 	('reconcile_full', 'How often that comparison reads every record and not only counts them, a metered read for each 1,000: weekly, nightly or never. Without: weekly.'),
 	('vendors', 'What is bought and who is paid: off: not even asked for, and what is here is removed; import: read, for members of qbsync_vendor_reader. Without: nobody has decided, which does the same as off.'),
+	('custom_fields', 'slots: the three custom fields that sales forms have; all: the newer ones as well, of customers, suppliers, items and forms: each poll that finds changes among them takes a metered read for each kind of record, and what is sent goes singly. Without: slots.'),
 	('version_days', 'Days, 0 to 36525, for which superseded versions of records are kept; 0: none are. Without: 400.');
 
 /*

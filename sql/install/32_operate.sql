@@ -237,6 +237,13 @@ BEGIN
 					  HINT = 'off: what is bought and who is paid is not even asked for; import: it is read, for members of qbsync_vendor_reader.';
 		END IF;
 		RETURN to_jsonb(setting_value.value);
+	ELSIF setting_value.setting = 'custom_fields' THEN
+		IF setting_value.value NOT IN ('slots', 'all') THEN
+			RAISE EXCEPTION 'custom_fields is not valid: "%"', setting_value.value
+				USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It is slots or all.',
+					  HINT = 'slots: the three of sales forms; all: the newer ones, too, of customers, suppliers, items and forms, which takes more reads.';
+		END IF;
+		RETURN to_jsonb(setting_value.value);
 	ELSIF setting_value.setting = 'sync_window' THEN
 		IF (qbsync.parse_window(setting_value.value)).days IS NULL THEN
 			RAISE EXCEPTION 'sync_window is not valid: "%"', setting_value.value

@@ -437,6 +437,11 @@ BEGIN
 			PERFORM qbsync.keep_the_law(old_value, new_value #>> '{}');
 		ELSIF change_setting.setting = 'vendors' AND new_value #>> '{}' IS DISTINCT FROM 'import' THEN
 			PERFORM qbsync.purge_bought(target.connection_id);
+		ELSIF change_setting.setting = 'custom_fields' AND coalesce(new_value #>> '{}', 'slots') <> coalesce(old_value, 'slots') THEN
+			-- what can have some is read once more, asked for the other way
+			UPDATE qbsync.cursor r SET phase = 'waiting', position = 0, total = NULL
+			WHERE r.connection_id = target.connection_id AND r.phase <> 'absent'
+				AND EXISTS (SELECT FROM qbsync.catalogue_column c WHERE c."table" = r.entity AND c."column" = 'custom_fields');
 		END IF;
 	END IF;
 	PERFORM qbsync.look_again(target.connection_id, target.mapping_id, change_setting.setting);

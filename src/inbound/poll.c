@@ -6,6 +6,9 @@
  * overlap.  An answer may hold 1,000 objects at most and does not say when it was cut: a full one counts as truncated,
  * and the cursor stays until the changes have been read by windows of time (window.c) and counts were compared
  * (verify.c, for deletions).  Intuit remembers 30 days: after a longer time everything is read again (load.c).
+ *
+ * Change data capture has not the newer custom fields.  Where a person wants them (setting custom_fields), what changed among
+ * the records that can have some is only told by it, and fetched by queries, in the same flow.
  */
 #include "postgres.h"
 
@@ -17,6 +20,7 @@
 #include "inbound/answer.h"
 #include "inbound/heard.h"
 #include "inbound/load.h"
+#include "inbound/lookup.h"
 #include "inbound/mirror.h"
 #include "inbound/poll.h"
 #include "inbound/polled.h"
@@ -55,6 +59,7 @@ typedef struct PollFlow
 	Fault		refusal;		/* why the time is asked for */
 	bool		look_up;		/* webhooks told of records that it did not show */
 	bool		moved;			/* it shows traces of merges */
+	bool		fetch;			/* records are to be fetched, to have all of their custom fields */
 	bool		still_asked;	/* somebody asked for a sync after this poll began */
 } PollFlow;
 
@@ -181,6 +186,51 @@ begin_reconcile(PollFlow *poll)
 	sql_execute(&begin, values, NULL);
 }
 
+/*
+ * In the unit: records that the mirror does not have in this version are to be fetched; deletions are moved to the front of the
+ * group.  Returns their number.
+ */
+static int
+note_changed(PollFlow *poll, const CatalogueEntity *entity, RecordGroup *group)
+{
+	static SqlStatement note = {
+		"SELECT qbsync.note_changed($1, $2, $3, $4, $5)",
+		5, {INT4OID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
+	};
+	Datum	   *columns[3];
+	Datum		values[5] = {Int32GetDatum(poll->company->id), CStringGetTextDatum(entity->name)};
+	int			nchanged = 0;
+	int			ndeleted = 0;
+
+	for (int c = 0; c < 3; c++)
+		columns[c] = palloc(sizeof(Datum) * Max(group->nrecords, 1));
+	for (int i = 0; i < group->nrecords; i++)
+	{
+		const Record *record = &group->records[i];
+
+		if (record->deleted)
+		{
+			group->records[ndeleted++] = *record;
+			continue;
+		}
+		columns[0][nchanged] = CStringGetTextDatum(record->id);
+		columns[1][nchanged] = CStringGetTextDatum(record->sync_token);
+		columns[2][nchanged++] = CStringGetTextDatum(record->last_updated);
+	}
+	for (int c = 0; c < 3; c++)
+		values[2 + c] = PointerGetDatum(construct_array(columns[c], nchanged, TEXTOID, -1, false, TYPALIGN_INT));
+	sql_execute(&note, values, NULL);
+	poll->fetch |= DatumGetInt64(sql_datum(0, 1, NULL)) > 0;
+	return ndeleted;
+}
+
+/* Unit: whoever asked for this poll has it when all is fetched. */
+static void
+finish_fetched(void *arg)
+{
+	finish_jobs(arg);
+}
+
 /* Unit: rows and cursor commit together. */
 static void
 settle_poll(void *arg)
@@ -194,10 +244,14 @@ settle_poll(void *arg)
 	{
 		RecordGroup *group = &poll->envelope.groups[i];
 		const CatalogueEntity *entity = catalogue_find_object(group->object);
+		int			nrecords = group->nrecords;
 
-		if (entity)
-			mirror_apply(company->id, company->name, entity, group->records, group->nrecords, poll->started,
-						 company->loaded_once, &counts);
+		if (!entity)
+			continue;
+		if (company->custom_fields && catalogue_has_custom_fields(entity))
+			nrecords = note_changed(poll, entity, group);
+		mirror_apply(company->id, company->name, entity, group->records, nrecords, poll->started, company->loaded_once,
+					 &counts);
 	}
 	changes = counts.inserted + counts.updated + counts.deleted;
 	poll->moved = counts.moved > 0;
@@ -205,10 +259,11 @@ settle_poll(void *arg)
 		hold_cursor(poll);
 	else
 	{
-		cursor_advance(company, poll->started, poll->time, changes > 0);
+		cursor_advance(company, poll->started, poll->time, changes > 0 || poll->fetch);
 		poll->look_up = heard_settle_poll(company, poll->started, changes);
 	}
-	finish_jobs(poll);
+	if (!poll->fetch)
+		finish_jobs(poll);
 	if (poll->reconcile_due && !poll->truncated)
 		begin_reconcile(poll);
 }
@@ -232,6 +287,18 @@ poll_settled(PollFlow *poll)
 		company->must_window = company->must_verify = true;
 	}
 	flow_end(company);
+}
+
+/* All that changed is fetched. */
+static void
+fetched(Company *company, void *arg)
+{
+	PollFlow   *poll = arg;
+
+	if (!settle(company, "qbsync: settling changes", finish_fetched, poll))
+		return;
+	company->look_again = true;
+	poll_settled(poll);
 }
 
 static void ask_clock(PollFlow *poll);
@@ -312,9 +379,13 @@ settle_answer(PollFlow *poll)
 		flow_fail(company, "not_understood", "an answer of change data capture holds no time");
 		return;
 	}
+	poll->fetch = false;
 	if (!settle(company, "qbsync: settling changes", settle_poll, poll))
 		return;
-	poll_settled(poll);
+	if (poll->fetch)
+		lookup_run(company, fetched, poll);
+	else
+		poll_settled(poll);
 }
 
 static void

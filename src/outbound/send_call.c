@@ -112,11 +112,10 @@ send_call_start(SendCall *call, TimestampTz not_before)
 
 	dlist_push_tail(&call->sender->flying, &call->node);
 	if (call->check)
-		call_read_back(company, select_value(first->entity, send_key_property(first->entity), first->name), priority,
-					   call_answered, call);
+		call_read_back(company, first->entity, select_value(first->entity, send_key_property(first->entity), first->name),
+					   priority, call_answered, call);
 	else if (first->batch_requestid)
-		call_post(company, CALL_BATCH, batch_body(call), first->batch_requestid, priority, not_before, call_answered, call);
+		call_post(company, NULL, batch_body(call), first->batch_requestid, priority, not_before, call_answered, call);
 	else
-		call_post(company, first->entity->resource, first->body, first->requestid, priority, not_before, call_answered,
-				  call);
+		call_post(company, first->entity, first->body, first->requestid, priority, not_before, call_answered, call);
 }

@@ -371,7 +371,9 @@ static void
 pick_ready(Pick *pick, int places)
 {
 	Sender	   *sender = pick->sender;
-	int			batches = sender->max_batch > 1 ? call_free_batches(sender->company, places) : 0;
+	/* an answer in a batch has not all custom fields */
+	bool		together = sender->max_batch > 1 && !sender->company->custom_fields;
+	int			batches = together ? call_free_batches(sender->company, places) : 0;
 	int			wanted = places + batches * (sender->max_batch - 1);
 	const SendItem **all = palloc(sizeof(SendItem *) * Max(wanted, 1));
 	int			nall = 0;

@@ -99,22 +99,32 @@ call_get(Company *company, const char *path, CallDone done, void *arg)
 	sprintf(call->path, "%s%c%s", path, strchr(path, '?') ? '&' : '?', MINOR_VERSION);
 }
 
+/* Parameters of a request for records: the newer custom fields come only to who asks for them, where a person wants them. */
+static const char *
+record_options(const Company *company, const CatalogueEntity *entity)
+{
+	return company->custom_fields && entity && catalogue_has_custom_fields(entity)
+		? MINOR_VERSION "&include=enhancedAllCustomFields" : MINOR_VERSION;
+}
+
 /* A call that runs a query statement. */
 static Call *
-make_query(Company *company, const char *statement, CallPriority priority, CallDone done, void *arg)
+make_query(Company *company, const CatalogueEntity *entity, const char *statement, CallPriority priority, CallDone done, void *arg)
 {
 	Call	   *call = make_call(company, priority, done, arg);
 	char	   *escaped = http_escape(statement);
+	const char *options = record_options(company, entity);
 
 	if (strlen(escaped) > MAX_QUERY_IN_URL)
 	{
-		call->path = MemoryContextStrdup(company->context, "query?" MINOR_VERSION);
+		call->path = MemoryContextAlloc(company->context, strlen(options) + sizeof("query?"));
+		sprintf(call->path, "query?%s", options);
 		call->body = MemoryContextStrdup(company->context, statement);
 	}
 	else
 	{
-		call->path = MemoryContextAlloc(company->context, strlen(escaped) + sizeof("query?query=&" MINOR_VERSION));
-		sprintf(call->path, "query?query=%s&%s", escaped, MINOR_VERSION);
+		call->path = MemoryContextAlloc(company->context, strlen(escaped) + strlen(options) + sizeof("query?query=&"));
+		sprintf(call->path, "query?query=%s&%s", escaped, options);
 	}
 	pfree(escaped);
 	return call;
@@ -123,28 +133,31 @@ make_query(Company *company, const char *statement, CallPriority priority, CallD
 void
 call_query(Company *company, const CatalogueEntity *entity, const char *statement, CallDone done, void *arg)
 {
-	make_query(company, statement, CALL_READ, done, arg)->discreet = (entity->flags & ENTITY_BOUGHT) != 0;
+	make_query(company, entity, statement, CALL_READ, done, arg)->discreet = (entity->flags & ENTITY_BOUGHT) != 0;
 }
 
 void
-call_read_back(Company *company, const char *statement, CallPriority priority, CallDone done, void *arg)
+call_read_back(Company *company, const CatalogueEntity *entity, const char *statement, CallPriority priority, CallDone done,
+			   void *arg)
 {
-	make_query(company, statement, priority, done, arg)->senders = true;
+	make_query(company, entity, statement, priority, done, arg)->senders = true;
 }
 
 void
-call_post(Company *company, const char *path, const char *body, const char *requestid, CallPriority priority,
+call_post(Company *company, const CatalogueEntity *entity, const char *body, const char *requestid, CallPriority priority,
 		  TimestampTz not_before, CallDone done, void *arg)
 {
+	const char *path = entity ? entity->resource : CALL_BATCH;
+	const char *options = record_options(company, entity);
 	Call	   *call = make_call(company, priority, done, arg);
 	char	   *escaped = http_escape(requestid);
 
 	call->senders = call->write = true;
-	call->batch = strcmp(path, CALL_BATCH) == 0;
+	call->batch = entity == NULL;
 	call->not_before = not_before;
 	call->path = MemoryContextAlloc(company->context,
-									strlen(path) + strlen(escaped) + sizeof("?requestid=&" MINOR_VERSION));
-	sprintf(call->path, "%s?requestid=%s&" MINOR_VERSION, path, escaped);
+									strlen(path) + strlen(escaped) + strlen(options) + sizeof("?requestid=&"));
+	sprintf(call->path, "%s?requestid=%s&%s", path, escaped, options);
 	call->body = MemoryContextStrdup(company->context, body);
 	pfree(escaped);
 }

@@ -45,15 +45,16 @@ typedef enum CallPriority
 #define CALL_BATCH "batch"		/* the path of batches, which have a limit of their own */
 
 /*
- * Write: POST a body of JSON to a path below /v3/company/<realm>/.  A repetition has the same requestid and body, and there
+ * Write: POST a body of JSON, a record of that entity, or a batch (NULL).  A repetition has the same requestid and body, and there
  * is no end of repeating as long as the outcome is not known.  Belongs to the sender: a flow that fails leaves it alone.
  * not_before: 0 or when it may be sent.
  */
-extern void call_post(Company *company, const char *path, const char *body, const char *requestid,
+extern void call_post(Company *company, const CatalogueEntity *entity, const char *body, const char *requestid,
 					  CallPriority priority, TimestampTz not_before, CallDone done, void *arg);
 
 /* Run a query statement for the sender. */
-extern void call_read_back(Company *company, const char *statement, CallPriority priority, CallDone done, void *arg);
+extern void call_read_back(Company *company, const CatalogueEntity *entity, const char *statement, CallPriority priority,
+						   CallDone done, void *arg);
 
 /* So many writes may start now, at most wanted; batches: by their own limit, too.  *again: when more may. */
 extern int	call_free_writes(Company *company, int wanted, TimestampTz *again);

@@ -109,6 +109,15 @@ catalogue_find_object(const char *object)
 	return NULL;
 }
 
+bool
+catalogue_has_custom_fields(const CatalogueEntity *entity)
+{
+	for (const CatalogueColumn *column = entity->columns; column->name; column++)
+		if (strcmp(column->name, "custom_fields") == 0)
+			return true;
+	return false;
+}
+
 int
 catalogue_count(void)
 {

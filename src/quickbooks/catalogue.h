@@ -89,6 +89,9 @@ extern const CatalogueEntity catalogue[];
 extern const CatalogueEntity *catalogue_find(const char *name); /* by canonical name, NULL if unknown */
 extern const CatalogueEntity *catalogue_find_object(const char *object);	/* by API name */
 
+/* Can it have custom fields? */
+extern bool catalogue_has_custom_fields(const CatalogueEntity *entity);
+
 /* Is it read page by page, and compared by counting?  Not what there is one of, or what has no Id. */
 static inline bool
 catalogue_has_pages(const CatalogueEntity *entity)

@@ -50,6 +50,7 @@ const CatalogueColumn item_columns[] = {
 	{"class_id", "ClassRef.value", COLUMN_ID, 0, W, "class", "class"},
 	{"group_lines", "ItemGroupDetail.ItemGroupLine", COLUMN_JSONB, 0, W, NULL, "components of a bundle"},
 	{"print_grouped_items", "PrintGroupedItems", COLUMN_BOOLEAN, 0, W, NULL, "components of a bundle are printed"},
+	{"custom_fields", "CustomField", COLUMN_JSONB, 0, 0, NULL, "custom fields, which need the setting custom_fields"},
 	{NULL}
 };
 

@@ -49,6 +49,7 @@ const CatalogueColumn customer_columns[] = {
 	{"balance", "Balance", COLUMN_NUMERIC, 0, C | F, NULL, "open balance without sub-customers, in the customer's currency"},
 	{"balance_with_jobs", "BalanceWithJobs", COLUMN_NUMERIC, 0, 0, NULL, "open balance with sub-customers"},
 	{"open_balance_date", "OpenBalanceDate", COLUMN_DATE, 0, C, NULL, "day of the opening balance"},
+	{"custom_fields", "CustomField", COLUMN_JSONB, 0, 0, NULL, "custom fields, which need the setting custom_fields"},
 	{NULL}
 };
 
@@ -85,6 +86,7 @@ const CatalogueColumn vendor_columns[] = {
 	{"bill_rate", "BillRate", COLUMN_NUMERIC, 0, W, NULL, "rate at which his time is billed to customers"},
 	{"cost_rate", "CostRate", COLUMN_NUMERIC, 0, W, NULL, "rate his time costs"},
 	{"balance", "Balance", COLUMN_NUMERIC, 0, C | F, NULL, "owed to him, in his currency"},
+	{"custom_fields", "CustomField", COLUMN_JSONB, 0, 0, NULL, "custom fields, which need the setting custom_fields"},
 	{NULL}
 };
 

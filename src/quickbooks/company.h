@@ -121,6 +121,7 @@ typedef struct Company
 	TimestampTz heard_not_before;
 
 	bool		vendors;		/* what is bought is read, too */
+	bool		custom_fields;	/* the newer custom fields are asked for */
 	bool		loaded_more;	/* entities were loaded beside those that were complete */
 
 	/* work */

@@ -59,6 +59,7 @@ typedef struct Entry
 	bool		versions_switched;	/* superseded versions are kept from now on, or no longer */
 	bool		settle_again;
 	bool		vendors;		/* what is bought is read, too */
+	bool		custom_fields;	/* the newer custom fields are asked for */
 	bool		try_again;
 } Entry;
 
@@ -174,6 +175,7 @@ static const struct
 	{"EXISTS (SELECT FROM qbsync.send_error f WHERE f.connection_id = c.connection_id AND f.problem = 'settle_fails' AND f.next_attempt_at <= clock_timestamp())",
 	LOOK_BOOL, offsetof(Entry, settle_again)},
 	{"coalesce(c.settings ->> 'vendors' = 'import', false)", LOOK_BOOL, offsetof(Entry, vendors)},
+	{"coalesce(c.settings ->> 'custom_fields' = 'all', false)", LOOK_BOOL, offsetof(Entry, custom_fields)},
 };
 
 static const char look_from[] =
@@ -344,6 +346,10 @@ adjust(Company *company, const Entry *entry)
 	if (company->vendors && !entry->vendors)
 		company_drop_flow(company);
 	company->vendors = entry->vendors;
+	/* what is on its way was asked for otherwise */
+	if (company->custom_fields != entry->custom_fields)
+		company_drop_flow(company);
+	company->custom_fields = entry->custom_fields;
 	strlcpy(company->problem, entry->problem ? entry->problem : "", sizeof(company->problem));
 	/* a person asks: no waiting for the next attempt */
 	if (entry->try_again || (entry->sync_asked && !company->poll_asked)

@@ -32,22 +32,25 @@ def _entity(spec: dict):
     return ENTITIES[spec["entity"]]
 
 
-def perform(sim, company, entity, operation: str, body: dict, label: str = "") -> dict:
+_CUSTOM_FIELDS = frozenset(("enhancedAllCustomFields",))       # a person sees all of them
+
+
+def perform(sim, company, entity, operation: str, body: dict, label: str = "", include=frozenset()) -> dict:
     """One write through the ordinary rules, as a person."""
     change = sim.change(company, "ui")
-    obj = writes.perform(change, entity, operation, body, frozenset(), ui=True)
+    obj = writes.perform(change, entity, operation, body, include, ui=True)
     sim.commit(change, label or operation, entity.name, entity.id_of(obj))
     return obj
 
 
 def _create(sim, company, spec):
-    return perform(sim, company, _entity(spec), "create", spec.get("object", {}))
+    return perform(sim, company, _entity(spec), "create", spec.get("object", {}), include=_CUSTOM_FIELDS)
 
 
 def _edit(sim, company, spec, changes=None, label="edit"):
     entity = _entity(spec)
     body = dict(spec.get("set", {}) if changes is None else changes)
-    return perform(sim, company, entity, "update", body | {"Id": spec.get("id"), "sparse": True}, label)
+    return perform(sim, company, entity, "update", body | {"Id": spec.get("id"), "sparse": True}, label, _CUSTOM_FIELDS)
 
 
 def _inactivate(sim, company, spec):
