@@ -30,6 +30,8 @@ SELECT * FROM pg_temp.same(U&'\0E01\0E38\0E48', U&'\0E01\0E48\0E38', U&'\0E01\0E
 SELECT qbsync.normalize_name(U&'\AC00') <> qbsync.normalize_name(U&'\AC01') AS hangul, qbsync.normalize_name('ガス') = qbsync.normalize_name(U&'\FF76\FF9E\FF7D') AS kana;
 -- what QuickBooks puts behind inactive names
 SELECT * FROM pg_temp.show('Old Client (deleted)', 'Old Client (Deleted) ', 'Old Client(deleted)', 'Old Client  (deleted) (deleted)', '(deleted)', ' (deleted)', 'Old (deleted) Client', 'deleted', 'Old Client, (deleted)');
+SELECT * FROM pg_temp.show('Old Client (deleted 2)', 'Old Client (deleted 12) (deleted)', 'Old Client (deleted 2x)', 'Old Client (deleted2)', 'Old Client (2)', 'Old Client (deleted 2', '(deleted 2)', 'Old Client 2)');
+SELECT n, qbsync.own_name(n, false) AS inactive, qbsync.own_name(n, true) AS active, qbsync.own_name(n, NULL) AS unknown FROM unnest('{Old Client,Old Client (deleted),Old Client (deleted 2),Old (deleted) Client,Old (deleted 2) (deleted),Old (deleted x)}'::text[]) n;
 -- nothing left is no name
 SELECT * FROM pg_temp.show('', '   ', '***', '-', '…', '🙂', U&'\0301', U&'\FFFD', NULL);
 SELECT qbsync.normalize_name(U&'\200B') IS NULL AS no_width;

@@ -42,6 +42,13 @@ AS 'MODULE_PATHNAME', 'qbsync_normalize_name';
 COMMENT ON FUNCTION qbsync.normalize_name(text) IS
 	'A name as matching compares it: without case, accents, punctuation and QuickBooks'' " (deleted)", whatever the database''s locale; null when nothing is left';
 
+/* Its body is parsed now, so no search_path can mislead it; without a SET clause it is merged into the query that calls it. */
+CREATE FUNCTION qbsync.own_name(name text, active boolean)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN active OR name NOT LIKE '% (deleted%' THEN name ELSE regexp_replace(name, ' \(deleted( \d+)?\)$', '') END;
+COMMENT ON FUNCTION qbsync.own_name(text, boolean) IS 'The name of a record without the " (deleted)" or " (deleted 2)" that QuickBooks puts behind it when it is made inactive';
+
 CREATE FUNCTION qbsync.normalize_email(email text)
 RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5

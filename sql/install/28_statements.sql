@@ -461,8 +461,7 @@ BEGIN
 	ELSIF their_expression.name IN ('display_name', 'name', 'fully_qualified_name')
 		AND EXISTS (SELECT FROM qbsync.catalogue e WHERE e.entity = m.entity AND e.name_list) THEN
 		-- QuickBooks marks the names of what was made inactive; the CRM's record keeps its own
-		RETURN format('CASE WHEN %1$s.active OR %1$s.%2$I NOT LIKE ''%% (deleted)'' THEN %1$s.%2$I ELSE left(%1$s.%2$I, %3$s) END',
-					  their_expression.alias, their_expression.name, -length(' (deleted)'));
+		RETURN format('qbsync.own_name(%1$s.%2$I, %1$s.active)', their_expression.alias, their_expression.name);
 	END IF;
 	RETURN format('%s.%I', their_expression.alias, their_expression.name);
 END

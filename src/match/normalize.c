@@ -4,7 +4,8 @@
  *
  * A name becomes its words in lower case with one blank between: "  ÉCOLE St-Jean, (deleted)" and "Ecole St. Jean" are
  * both "ecole st jean".  On the way:
- *	- " (deleted)" at the end goes: QuickBooks puts it behind the names of what was made inactive;
+ *	- " (deleted)" at the end goes: QuickBooks puts it behind the names of what was made inactive, with a number, " (deleted 2)",
+ *	  where that name was taken;
  *	- NFKD takes letters and accents apart, and ligatures, full-width letters and the like into plain letters;
  *	- accents, and points that Hebrew and Arabic are usually written without, go; marks of other scripts stay, where
  *	  they are vowels and the like, so that different names stay different; what only formats (a zero-width blank) goes;
@@ -43,8 +44,8 @@
 #define SIGN_TM 0x2122
 #define SIGN_SM 0x2120
 
-/* What QuickBooks puts behind a name. */
-static const char deleted_suffix[] = " (deleted)";
+/* What QuickBooks puts behind a name, up to a number and ")". */
+static const char deleted_suffix[] = " (deleted";
 
 static char quick[QUICK_LIMIT][QUICK_BYTES];
 static bool quick_filled = false;
@@ -120,19 +121,38 @@ normalize_name(StringInfo out, const char *name, size_t len)
 	append_run(out, run, length, &blank);
 }
 
+/* Length of " (deleted)" or " (deleted 2)" at the end, 0 if there is none. */
+static size_t
+suffix_length(const char *name, size_t len)
+{
+	size_t		word = sizeof(deleted_suffix) - 1;
+	size_t		end = len;
+	size_t		number;
+
+	if (end == 0 || name[--end] != ')')
+		return 0;
+	for (number = end; number > 0 && name[number - 1] >= '0' && name[number - 1] <= '9';)
+		number--;
+	if (number < end && number > 0 && name[number - 1] == ' ')
+		end = number - 1;
+	if (end < word || pg_strncasecmp(name + end - word, deleted_suffix, word) != 0)
+		return 0;
+	return len - (end - word);
+}
+
 /* Length of the name without blanks and " (deleted)" at its end, unless that is all there is. */
 static size_t
 without_suffix(const char *name, size_t len)
 {
-	size_t		suffix = sizeof(deleted_suffix) - 1;
-
 	for (;;)
 	{
+		size_t		suffix;
 		size_t		before;
 
 		while (len > 0 && name[len - 1] == ' ')
 			len--;
-		if (len <= suffix || pg_strncasecmp(name + len - suffix, deleted_suffix, suffix) != 0)
+		suffix = suffix_length(name, len);
+		if (suffix == 0 || suffix == len)
 			return len;
 		before = len - suffix;
 		while (before > 0 && name[before - 1] == ' ')
