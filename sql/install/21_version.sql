@@ -58,10 +58,12 @@ CREATE POLICY readable ON qbsync.record_version FOR SELECT USING (entity = ANY (
 
 CREATE FUNCTION qbsync.version_days(connection_id integer)
 RETURNS integer
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE SECURITY DEFINER		-- its plan is kept
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	SELECT coalesce((SELECT (c.settings ->> 'version_days')::integer FROM qbsync.connection c WHERE c.connection_id = version_days.connection_id), 400);
+BEGIN
+	RETURN coalesce((SELECT (c.settings ->> 'version_days')::integer FROM qbsync.connection c WHERE c.connection_id = version_days.connection_id), 400);
+END
 $fn$;
 COMMENT ON FUNCTION qbsync.version_days(integer) IS 'Days for which superseded versions of a company''s records are kept (setting version_days); 0: none are. SECURITY DEFINER: qbsync.version_status calls it for readers, who may not read qbsync.connection';
 

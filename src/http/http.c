@@ -161,6 +161,19 @@ http_active(void)
 	return active;
 }
 
+void
+http_push(void)
+{
+	if (multi == NULL)
+		elog(ERROR, "http_init was not called");
+	if (wait_time(-1) != 0)
+		return;
+	curl_deadline = -1;			/* curl sets it anew if it needs to */
+	drive(CURL_SOCKET_TIMEOUT, 0);
+	/* what ended already is not waited for */
+	collect_finished();
+}
+
 bool
 http_wait(long timeout_ms, uint32 wait_event_info)
 {

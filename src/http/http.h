@@ -67,6 +67,9 @@ extern HttpExchange *http_start(const HttpRequest *request);
 /* End an exchange without calling its done(). */
 extern void http_cancel(HttpExchange *exchange);
 
+/* Let curl begin with what was started, and come back: it leaves now, and not only when the worker waits next. */
+extern void http_push(void);
+
 /* Number of exchanges under way. */
 extern int	http_active(void);
 

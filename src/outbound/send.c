@@ -124,3 +124,14 @@ sender_serve(Company *company)
 	sender->failures = 0;
 	return 0;
 }
+
+bool
+sender_go_on(Company *company)
+{
+	Sender	   *sender = company->sender;
+
+	if (sender == NULL || dlist_is_empty(&sender->answered) || !(sender->more || company->requests_waiting))
+		return false;
+	(void) sender_serve(company);
+	return true;
+}

@@ -13,6 +13,12 @@
 
 #include "quickbooks/company.h"
 
+/*
+ * Fill the places of calls that were answered: QuickBooks works on what is next while we record what it said.  True: call_pump()
+ * lets them leave.
+ */
+extern bool sender_go_on(Company *company);
+
 /* Record the answers that have arrived.  Returns when to come back, 0 if nothing is left. */
 extern TimestampTz sender_settle(Company *company);
 

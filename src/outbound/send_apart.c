@@ -1,6 +1,6 @@
 /*
  * send_apart.c
- *		Recording what arrived: all answers in one unit, and each request by itself where that fails.
+ *		Recording what arrived: many answers in one unit, and each request by itself where that fails.
  *
  * What one unit cannot record (a constraint or trigger that somebody made on a table of ours, for one record) must not keep the
  * others from being recorded, nor new ones from being sent.  So the request that fails waits alone: its row stays 'sent', the answer
@@ -20,6 +20,9 @@
 
 /* A failure that passes by itself is nothing for people. */
 #define FAILURES_TO_SAY 2
+
+/* Requests recorded in one unit, but for the rest of a batch: meanwhile no answer is taken, and no place of one that came is filled. */
+#define SETTLE_TOGETHER (4 * SEND_MAX_BATCH)
 
 /* A request whose outcome is to be recorded. */
 typedef struct Unsettled
@@ -107,21 +110,29 @@ settle_each(Sender *sender, Unsettled *list, int n)
 	return true;
 }
 
-/* What did not fail yet, together if that works. */
+/* What did not fail yet, together if that works: so much at a time, *left says whether there is more. */
 static bool
-settle_fresh(Sender *sender, Unsettled *list, int n)
+settle_fresh(Sender *sender, Unsettled *list, int n, bool *left)
 {
 	SendCall  **calls = palloc(sizeof(SendCall *) * Max(n, 1));
 	int			ncalls = 0;
+	int			taken = 0;
 	UnitError	error;
 	UnitResult	result;
 
+	/* those of a call are neighbours */
+	for (; taken < n; taken++)
+	{
+		if (ncalls > 0 && calls[ncalls - 1] == list[taken].call)
+			continue;
+		if (taken >= SETTLE_TOGETHER)
+			break;
+		calls[ncalls++] = list[taken].call;
+	}
+	*left = taken < n;
+	n = taken;
 	if (n == 0)
 		return true;
-	/* those of a call are neighbours */
-	for (int i = 0; i < n; i++)
-		if (ncalls == 0 || calls[ncalls - 1] != list[i].call)
-			calls[ncalls++] = list[i].call;
 	result = send_settle(sender, calls, ncalls, NULL, &error);
 	if (result == UNIT_FAILED && n == 1)
 	{
@@ -137,10 +148,11 @@ send_settle_all(Sender *sender)
 	TimestampTz again;
 	Unsettled  *list;
 	int			n;
+	bool		left;
 	bool		possible;
 
 	list = unsettled_items(sender, false, &n);
-	possible = settle_fresh(sender, list, n);
+	possible = settle_fresh(sender, list, n, &left);
 	if (possible)
 	{
 		list = unsettled_items(sender, true, &n);
@@ -149,6 +161,8 @@ send_settle_all(Sender *sender)
 	/* the extension is gone, or of another version */
 	if (!possible)
 		return GetCurrentTimestamp() + call_backoff(0);
+	if (left)
+		return GetCurrentTimestamp();
 	(void) send_unsettled(sender, &again);
 	return again;
 }

@@ -278,6 +278,28 @@ serve_all(void)
 	return again;
 }
 
+/* What is to be written next leaves before what was answered is recorded: that takes time, and so does QuickBooks. */
+static void
+go_on_all(void)
+{
+	dlist_iter	iter;
+	bool		any = false;
+
+	if (qbsync_paused)
+		return;
+	dlist_foreach(iter, &roster)
+	{
+		Company    *company = dlist_container(Company, node, iter.cur);
+
+		if (!sender_go_on(company))
+			continue;
+		(void) call_pump(company);
+		any = true;
+	}
+	if (any)
+		http_push();
+}
+
 /* What was written is recorded, whatever else is not to be done; when to come back. */
 static TimestampTz
 settle_all(void)
@@ -341,6 +363,7 @@ run_loop(void)
 		MemoryContextSwitchTo(turn);
 		MemoryContextReset(turn);
 		check_clock();
+		go_on_all();
 		unsettled = settle_all();
 		if (next_look != 0 && next_look <= GetCurrentTimestamp())
 			look_at_tables();

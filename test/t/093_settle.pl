@@ -113,6 +113,20 @@ await('all of them', sub { requests() eq '' && errors() eq '' });
 idle();
 is($crm->sql('SELECT count(*) FROM qbsync.link'), 75, 'all are linked');
 is(join(' ', grep { theirs()->{$_} != 1 } keys %{ theirs() }), '', 'EXT-3: nothing is there twice');
+
+# --- what is next leaves first ---------------------------------------------------------------------------------------------
+
+$crm->sql("UPDATE qbsync.environment SET concurrency = 1; UPDATE qbsync.mapping SET paused_lanes = '{rule}'");
+$crm->app("INSERT INTO crm.contacts SELECT i, 'New ' || i FROM generate_series(201, 240) i");
+await('more than a batch', sub { $crm->sql("SELECT count(*) FROM qbsync.request WHERE state = 'ready'") == 40 });
+my $before = $crm->sql('SELECT max(activity_id) FROM qbsync.activity');
+$crm->sql("UPDATE qbsync.mapping SET paused_lanes = '{}'; SELECT qbsync.wake()");
+await('both batches', sub { $crm->sql("SELECT count(*) FROM qbsync.activity WHERE kind = 'sent' AND activity_id > $before") == 40 });
+is($crm->sql(<<"SQL"), '2|t', 'the second of two batches leaves before the answer to the first is recorded');
+SELECT count(DISTINCT c.seen_at), max(c.seen_at) < min(a.at) FROM qbsync.activity a JOIN qbsync.customer c USING (connection_id, id)
+WHERE a.kind = 'sent' AND a.activity_id > $before
+SQL
+idle();
 is_mirrored($crm->{node}, $crm->{simulator}, 'the mirror is right', database => 'crm');
 is_quiet($crm->{node}, 'the log is quiet', qr/could not record what was written|violates check constraint|not 1|oops|have no value for some columns/);
 done_testing();
