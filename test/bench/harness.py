@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DEADLINE = 900      # seconds a step may take
+TABLES = {"customer": ["customer"], "invoice": ["invoice", "invoice_line"]}
 
 
 def fail(message):
@@ -77,6 +79,44 @@ class Server:
         if os.geteuid() == 0:
             postgres = pwd.getpwnam("postgres")
             os.chown(self.credentials, postgres.pw_uid, postgres.pw_gid)
+
+
+def processor_seconds(pid):
+    """What a process has used so far."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Session:
+    """One psql, so that what its server process uses can be read."""
+
+    def __init__(self, server):
+        self.process = subprocess.Popen([f"{server.bin}/psql", "-XAtq", "-v", "ON_ERROR_STOP=1"], env=server.environment, text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.pid = int(self.run("SELECT pg_backend_pid()")[0])
+
+    def run(self, statements):
+        self.process.stdin.write(statements + ";\n\\echo done\n")
+        self.process.stdin.flush()
+        rows = []
+        for line in self.process.stdout:
+            if line == "done\n":
+                return rows
+            rows.append(line.rstrip("\n"))
+        fail(f"psql ended at: {statements[:200]}")
+        return rows
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+    def timed(self, statements):
+        """(seconds, the server process's processor seconds) of statements, behind a checkpoint."""
+        self.run("CHECKPOINT")
+        cpu, start = processor_seconds(self.pid), time.monotonic()
+        self.run(statements)
+        return time.monotonic() - start, processor_seconds(self.pid) - cpu
 
 
 class Simulator:
@@ -181,3 +221,14 @@ class Directory:
 
     def remove(self):
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def copy(session, directory, entity):
+    """(seconds, processor seconds) that COPY of an entity's finished rows takes, those of its lines too, into tables like the mirror's."""
+    took = (0, 0)
+    for table in TABLES[entity]:
+        file = os.path.join(directory, "rows")
+        session.run(f"COPY qbsync.{table} TO '{file}'; CREATE TABLE public.{table} (LIKE qbsync.{table} INCLUDING ALL)")
+        took = [a + b for a, b in zip(took, session.timed(f"COPY public.{table} FROM '{file}'"))]
+        os.unlink(file)
+    return took
