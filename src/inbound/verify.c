@@ -7,6 +7,9 @@
  * have too much is looked up by id (lookup.c).  So a difference of one among a million costs some twenty counts and one
  * page, and nothing is taken for deleted that was not asked for by its own id.
  *
+ * What is counted alike at first sight is done with: all counts are asked for at once, so that comparing many entities of a
+ * company that is far away takes no longer than a few answers.  The others are compared one after the other.
+ *
  * Counts do not tell what changed without a sign: where somebody asked for it (cursor.full_compare), every record is read
  * first, in windows of about a page of our rows.  What a poll should have brought is noted as drift (qbsync.note_drift()).
  */
@@ -50,6 +53,15 @@ typedef struct VerifyWindow
 	int64		position;		/* of the page to fetch, when it cannot be halved */
 } VerifyWindow;
 
+/* An entity as a whole. */
+typedef struct VerifyCount
+{
+	struct VerifyFlow *verify;
+	const CatalogueEntity *entity;
+	int64		ours;
+	int64		theirs;			/* -1: the company has no such thing */
+} VerifyCount;
+
 typedef struct VerifyFlow
 {
 	Flow		flow;
@@ -69,6 +81,10 @@ typedef struct VerifyFlow
 	int64		ours;
 	TimestampTz median;			/* SELECT_NO_TIME: none inside the window */
 	TimestampTz edge;			/* of a full comparison: where the next part of the window ends */
+	/* the counts that are asked for at once */
+	VerifyCount *counts;
+	int			ncounts;
+	int			counting;		/* still awaited */
 	/* an answer */
 	const Record *records;
 	int			nrecords;
@@ -88,6 +104,16 @@ static VerifyWindow *
 top_window(VerifyFlow *verify)
 {
 	return &verify->windows[verify->nwindows - 1];
+}
+
+/* The window of everything. */
+static void
+whole_entity(VerifyFlow *verify)
+{
+	verify->nwindows = 1;
+	verify->windows[0].range[0] = SELECT_NO_TIME;
+	verify->windows[0].range[1] = DT_NOEND;
+	verify->windows[0].position = 0;
 }
 
 /* --- our side --------------------------------------------------------------------------------------------------- */
@@ -180,9 +206,9 @@ count_ours(void *arg)
 	verify->median = isnull ? SELECT_NO_TIME : DatumGetTimestampTz(median);
 }
 
-/* Unit: the entity is as complete as it gets; a difference that stays is said to people. */
+/* In a unit: the entity is as complete as it gets; a difference that stays is said to people. */
 static void
-settle_loaded(void *arg)
+set_loaded(VerifyFlow *verify)
 {
 	static SqlStatement equal = {
 		"DELETE FROM qbsync.error WHERE connection_id = $1 AND entity = $2 AND problem IN ('too_big', 'incomplete')",
@@ -195,7 +221,6 @@ settle_loaded(void *arg)
 		" occurrences = e.occurrences + 1, detail = excluded.detail",
 		4, {INT4OID, TEXTOID, INT8OID, INT8OID}
 	};
-	VerifyFlow *verify = arg;
 	Datum		values[4] = {
 		Int32GetDatum(verify->company->id), CStringGetTextDatum(verify->entity->name),
 		Int64GetDatum(verify->theirs), Int64GetDatum(verify->ours)
@@ -204,6 +229,15 @@ settle_loaded(void *arg)
 	if (mirror_is_wanted(verify->company->id, verify->entity))
 		sql_execute(verify->given_up ? &different : &equal, values, NULL);
 	cursor_set_phase(verify->company, verify->entity, "loaded");
+}
+
+/* Unit. */
+static void
+settle_loaded(void *arg)
+{
+	VerifyFlow *verify = arg;
+
+	set_loaded(verify);
 	cursor_count_reads(verify->company);
 }
 
@@ -451,11 +485,36 @@ read_part(VerifyFlow *verify)
 	ask_leaf(verify);
 }
 
+/* The number an answer to COUNT(*) holds; false: the flow is gone. */
+static bool
+read_count(Company *company, const CallAnswer *answer, int64 *count)
+{
+	Envelope	envelope;
+
+	if (!answer_scan(company, answer, &envelope))
+		return false;
+	*count = envelope.total_count;
+	if (*count >= 0)
+		return true;
+	flow_fail(company, "not_understood", "an answer to COUNT(*) holds no count");
+	return false;
+}
+
+/* Ask how many there are in the window. */
+static void
+ask_count(VerifyFlow *verify, const CatalogueEntity *entity, CallDone done, void *arg)
+{
+	VerifyWindow *window = top_window(verify);
+	char	   *statement = select_count(entity, window->range[0], window->range[1]);
+
+	call_query(verify->company, entity, statement, done, arg);
+	pfree(statement);
+}
+
 static void
 count_arrived(Company *company, const CallAnswer *answer, void *arg)
 {
 	VerifyFlow *verify = arg;
-	Envelope	envelope;
 
 	if (answer_absent(verify->entity, answer->fault))
 	{
@@ -463,14 +522,8 @@ count_arrived(Company *company, const CallAnswer *answer, void *arg)
 			next_entity(verify, verify->entity + 1);
 		return;
 	}
-	if (!answer_scan(company, answer, &envelope))
+	if (!read_count(company, answer, &verify->theirs))
 		return;
-	if (envelope.total_count < 0)
-	{
-		flow_fail(company, "not_understood", "an answer to COUNT(*) holds no count");
-		return;
-	}
-	verify->theirs = envelope.total_count;
 	if (verify->theirs == verify->ours)
 	{
 		verify->nwindows--;
@@ -486,9 +539,6 @@ count_arrived(Company *company, const CallAnswer *answer, void *arg)
 static void
 next_window(VerifyFlow *verify)
 {
-	VerifyWindow *window;
-	char	   *statement;
-
 	if (verify->nwindows == 0)
 	{
 		entity_compared(verify);
@@ -506,10 +556,78 @@ next_window(VerifyFlow *verify)
 		read_part(verify);
 		return;
 	}
-	window = top_window(verify);
-	statement = select_count(verify->entity, window->range[0], window->range[1]);
-	call_query(verify->company, verify->entity, statement, count_arrived, verify);
-	pfree(statement);
+	ask_count(verify, verify->entity, count_arrived, verify);
+}
+
+/* --- all at once -------------------------------------------------------------------------------------------------- */
+
+/* Unit: our counts of what is to be compared, but for what is read anyway. */
+static void
+count_all_ours(void *arg)
+{
+	VerifyFlow *verify = arg;
+
+	for (const CatalogueEntity *entity = catalogue; entity->name; entity++)
+	{
+		VerifyCount *count = &verify->counts[verify->ncounts];
+
+		if (!catalogue_has_pages(entity))
+			continue;
+		verify->entity = entity;
+		count_ours(verify);
+		if (!verify->verifying || verify->full)
+			continue;
+		count->verify = verify;
+		count->entity = entity;
+		count->ours = verify->ours;
+		verify->ncounts++;
+	}
+}
+
+/* Unit: what is counted alike is complete. */
+static void
+settle_equal(void *arg)
+{
+	VerifyFlow *verify = arg;
+
+	for (int i = 0; i < verify->ncounts; i++)
+	{
+		const VerifyCount *count = &verify->counts[i];
+
+		if (count->theirs != count->ours)
+			continue;
+		verify->entity = count->entity;
+		verify->theirs = verify->ours = count->ours;
+		set_loaded(verify);
+	}
+	cursor_count_reads(verify->company);
+}
+
+static void
+one_count_arrived(Company *company, const CallAnswer *answer, void *arg)
+{
+	VerifyCount *count = arg;
+	VerifyFlow *verify = count->verify;
+
+	if (answer_absent(count->entity, answer->fault))
+		count->theirs = -1;
+	else if (!read_count(company, answer, &count->theirs))
+		return;
+	if (--verify->counting == 0 && settle(company, "qbsync: comparing", settle_equal, verify))
+		next_entity(verify, catalogue);
+}
+
+static void
+compare_all(VerifyFlow *verify)
+{
+	whole_entity(verify);
+	if (!settle(verify->company, "qbsync: comparing", count_all_ours, verify))
+		return;
+	verify->counting = verify->ncounts;
+	for (int i = 0; i < verify->ncounts; i++)
+		ask_count(verify, verify->counts[i].entity, one_count_arrived, &verify->counts[i]);
+	if (verify->ncounts == 0)
+		next_entity(verify, catalogue);
 }
 
 /* All entities were compared. */
@@ -544,10 +662,7 @@ compare_entity(VerifyFlow *verify)
 {
 	verify->narrowed = false;
 	verify->count = SELECT_MAX_ROWS;
-	verify->nwindows = 1;
-	verify->windows[0].range[0] = SELECT_NO_TIME;
-	verify->windows[0].range[1] = DT_NOEND;
-	verify->windows[0].position = 0;
+	whole_entity(verify);
 	next_window(verify);
 }
 
@@ -573,5 +688,6 @@ verify_start(Company *company)
 	VerifyFlow *verify = flow_begin(company, sizeof(VerifyFlow));
 
 	verify->company = company;
-	next_entity(verify, catalogue);
+	verify->counts = MemoryContextAllocZero(verify->flow.context, sizeof(VerifyCount) * catalogue_count());
+	compare_all(verify);
 }
