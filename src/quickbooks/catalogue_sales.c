@@ -6,42 +6,63 @@
 
 #include "quickbooks/catalogue_tables.h"
 
+/*
+ * Groups of columns that the sales forms have in common; what is given to them is the end of a comment.
+ */
+#define SALES_SHIPPING \
+	{"ship_date", "ShipDate", COLUMN_DATE, 0, W, NULL, "day of shipping"}, \
+	{"ship_method", "ShipMethodRef.value", COLUMN_TEXT, 0, W, NULL, "way of shipping"}, \
+	{"tracking_num", "TrackingNum", COLUMN_TEXT, 0, W, NULL, "tracking number"}, \
+	ADDRESS("bill", "BillAddr", "billing address", W), \
+	ADDRESS("ship", "ShipAddr", "shipping address", W), \
+	ADDRESS("ship_from", "ShipFromAddr", "address shipped from", W), \
+	{"free_form_address", "FreeFormAddress", COLUMN_BOOLEAN, 0, 0, NULL, "the addresses are lines of text"}
+
+#define SALES_EMAIL \
+	{"bill_email", "BillEmail.Address", COLUMN_TEXT, 100, W, NULL, "e-mail addresses it goes to, separated by commas"}, \
+	{"bill_email_cc", "BillEmailCc.Address", COLUMN_TEXT, 200, W, NULL, "e-mail addresses that get a copy"}, \
+	{"bill_email_bcc", "BillEmailBcc.Address", COLUMN_TEXT, 200, W, NULL, "e-mail addresses that get a blind copy"}, \
+	{"email_status", "EmailStatus", COLUMN_TEXT, 0, W, NULL, "NotSet, NeedToSend or EmailSent", "NotSet NeedToSend EmailSent"}, \
+	{"delivery_type", "DeliveryInfo.DeliveryType", COLUMN_TEXT, 0, 0, NULL, "how it was delivered"}, \
+	{"delivery_time", "DeliveryInfo.DeliveryTime", COLUMN_TIMESTAMPTZ, 0, 0, NULL, "when it was delivered"}
+
+#define SALES_MEMOS(note) \
+	{"print_status", "PrintStatus", COLUMN_TEXT, 0, W, NULL, "NotSet, NeedToPrint or PrintComplete", "NotSet NeedToPrint PrintComplete"}, \
+	{"customer_memo", "CustomerMemo.value", COLUMN_TEXT, 1000, W, NULL, "message printed for the customer"}, \
+	{"private_note", "PrivateNote", COLUMN_TEXT, 4000, W, NULL, "memo the customer does not see" note}, \
+	{"class_id", "ClassRef.value", COLUMN_ID, 0, W, "class", "class"}, \
+	{"department_id", "DepartmentRef.value", COLUMN_ID, 0, W, "department", "location"}, \
+	{"project_id", "ProjectRef.value", COLUMN_ID, 0, W | F, NULL, "project"}
+
+#define SALES_MONEY(words) \
+	{"currency", "CurrencyRef.value", COLUMN_ID, 0, W, NULL, "currency of all amounts"}, \
+	{"exchange_rate", "ExchangeRate", COLUMN_NUMERIC, 0, W, NULL, "home currency units per unit of the currency"}, \
+	{"global_tax_calculation", "GlobalTaxCalculation", COLUMN_TEXT, 0, W, NULL, "TaxExcluded, TaxInclusive or NotApplicable (outside the US)", "TaxExcluded TaxInclusive NotApplicable"}, \
+	{"total_tax", "TxnTaxDetail.TotalTax", COLUMN_NUMERIC, 0, W, NULL, "tax"}, \
+	{"tax_code_id", "TxnTaxDetail.TxnTaxCodeRef.value", COLUMN_ID, 0, W, "tax_code", "tax code of the whole " words}, \
+	{"tax_lines", "TxnTaxDetail.TaxLine", COLUMN_JSONB, 0, W, NULL, "tax by rate"}, \
+	{"apply_tax_after_discount", "ApplyTaxAfterDiscount", COLUMN_BOOLEAN, 0, W, NULL, "tax is computed after the discount (US)"}, \
+	{"tax_exemption_id", "TaxExemptionRef.value", COLUMN_ID, 0, 0, NULL, "tax exemption"}, \
+	{"total_amt", "TotalAmt", COLUMN_NUMERIC, 0, F, NULL, "total with tax"}, \
+	{"home_total_amt", "HomeTotalAmt", COLUMN_NUMERIC, 0, 0, NULL, "total in home currency"}
+
+#define SALES_ORIGIN(linked) \
+	{"recur_data_id", "RecurDataRef.value", COLUMN_ID, 0, 0, NULL, "recurring transaction it came from"}, \
+	{"txn_source", "TxnSource", COLUMN_TEXT, 0, 0, NULL, "where it was made"}, \
+	{"linked_txn", "LinkedTxn", COLUMN_JSONB, 0, W, NULL, linked}, \
+	{"custom_fields", "CustomField", COLUMN_JSONB, 0, W, NULL, "custom fields by DefinitionId"}
+
 const CatalogueColumn invoice_columns[] = {
 	{"doc_number", "DocNumber", COLUMN_TEXT, 21, W | F, NULL, "number people see; not always unique"},
 	{"customer_id", "CustomerRef.value", COLUMN_ID, 0, R | F | X, "customer", "customer"},
 	{"txn_date", "TxnDate", COLUMN_DATE, 0, W | F, NULL, "day of the invoice"},
 	{"due_date", "DueDate", COLUMN_DATE, 0, W | F, NULL, "day it is due"},
 	{"term_id", "SalesTermRef.value", COLUMN_ID, 0, W | F, "term", "terms of payment"},
-	{"ship_date", "ShipDate", COLUMN_DATE, 0, W, NULL, "day of shipping"},
-	{"ship_method", "ShipMethodRef.value", COLUMN_TEXT, 0, W, NULL, "way of shipping"},
-	{"tracking_num", "TrackingNum", COLUMN_TEXT, 0, W, NULL, "tracking number"},
-	ADDRESS("bill", "BillAddr", "billing address", W),
-	ADDRESS("ship", "ShipAddr", "shipping address", W),
-	ADDRESS("ship_from", "ShipFromAddr", "address shipped from", W),
-	{"free_form_address", "FreeFormAddress", COLUMN_BOOLEAN, 0, 0, NULL, "the addresses are lines of text"},
-	{"bill_email", "BillEmail.Address", COLUMN_TEXT, 100, W, NULL, "e-mail addresses it goes to, separated by commas"},
-	{"bill_email_cc", "BillEmailCc.Address", COLUMN_TEXT, 200, W, NULL, "e-mail addresses that get a copy"},
-	{"bill_email_bcc", "BillEmailBcc.Address", COLUMN_TEXT, 200, W, NULL, "e-mail addresses that get a blind copy"},
-	{"email_status", "EmailStatus", COLUMN_TEXT, 0, W, NULL, "NotSet, NeedToSend or EmailSent", "NotSet NeedToSend EmailSent"},
-	{"delivery_type", "DeliveryInfo.DeliveryType", COLUMN_TEXT, 0, 0, NULL, "how it was delivered"},
-	{"delivery_time", "DeliveryInfo.DeliveryTime", COLUMN_TIMESTAMPTZ, 0, 0, NULL, "when it was delivered"},
+	SALES_SHIPPING,
+	SALES_EMAIL,
 	{"e_invoice_status", "EInvoiceStatus", COLUMN_TEXT, 0, 0, NULL, "Sent, Viewed, Paid, …; seldom present", "Sent Viewed Paid"},
-	{"print_status", "PrintStatus", COLUMN_TEXT, 0, W, NULL, "NotSet, NeedToPrint or PrintComplete", "NotSet NeedToPrint PrintComplete"},
-	{"customer_memo", "CustomerMemo.value", COLUMN_TEXT, 1000, W, NULL, "message printed for the customer"},
-	{"private_note", "PrivateNote", COLUMN_TEXT, 4000, W, NULL, "memo the customer does not see; begins with Voided when voided"},
-	{"class_id", "ClassRef.value", COLUMN_ID, 0, W, "class", "class"},
-	{"department_id", "DepartmentRef.value", COLUMN_ID, 0, W, "department", "location"},
-	{"project_id", "ProjectRef.value", COLUMN_ID, 0, W | F, NULL, "project"},
-	{"currency", "CurrencyRef.value", COLUMN_ID, 0, W, NULL, "currency of all amounts"},
-	{"exchange_rate", "ExchangeRate", COLUMN_NUMERIC, 0, W, NULL, "home currency units per unit of the currency"},
-	{"global_tax_calculation", "GlobalTaxCalculation", COLUMN_TEXT, 0, W, NULL, "TaxExcluded, TaxInclusive or NotApplicable (outside the US)", "TaxExcluded TaxInclusive NotApplicable"},
-	{"total_tax", "TxnTaxDetail.TotalTax", COLUMN_NUMERIC, 0, W, NULL, "tax"},
-	{"tax_code_id", "TxnTaxDetail.TxnTaxCodeRef.value", COLUMN_ID, 0, W, "tax_code", "tax code of the whole invoice"},
-	{"tax_lines", "TxnTaxDetail.TaxLine", COLUMN_JSONB, 0, W, NULL, "tax by rate"},
-	{"apply_tax_after_discount", "ApplyTaxAfterDiscount", COLUMN_BOOLEAN, 0, W, NULL, "tax is computed after the discount (US)"},
-	{"tax_exemption_id", "TaxExemptionRef.value", COLUMN_ID, 0, 0, NULL, "tax exemption"},
-	{"total_amt", "TotalAmt", COLUMN_NUMERIC, 0, F, NULL, "total with tax"},
-	{"home_total_amt", "HomeTotalAmt", COLUMN_NUMERIC, 0, 0, NULL, "total in home currency"},
+	SALES_MEMOS("; begins with Voided when voided"),
+	SALES_MONEY("invoice"),
 	{"balance", "Balance", COLUMN_NUMERIC, 0, F, NULL, "still to be paid: total less deposit, payments and credits"},
 	{"home_balance", "HomeBalance", COLUMN_NUMERIC, 0, 0, NULL, "balance in home currency"},
 	{"deposit", "Deposit", COLUMN_NUMERIC, 0, W, NULL, "deposit already received"},
@@ -51,10 +72,7 @@ const CatalogueColumn invoice_columns[] = {
 	{"allow_online_paypal_payment", "AllowOnlinePayPalPayment", COLUMN_BOOLEAN, 0, W, NULL, "can be paid online by PayPal"},
 	{"allow_online_affirm_payment", "AllowOnlineAffirmPayment", COLUMN_BOOLEAN, 0, W, NULL, "can be paid online by Affirm"},
 	{"invoice_link", "InvoiceLink", COLUMN_TEXT, 0, 0, NULL, "link for the customer, only when asked for"},
-	{"recur_data_id", "RecurDataRef.value", COLUMN_ID, 0, 0, NULL, "recurring transaction it came from"},
-	{"txn_source", "TxnSource", COLUMN_TEXT, 0, 0, NULL, "where it was made"},
-	{"linked_txn", "LinkedTxn", COLUMN_JSONB, 0, W, NULL, "estimates, payments, … linked to it"},
-	{"custom_fields", "CustomField", COLUMN_JSONB, 0, W, NULL, "custom fields by DefinitionId"},
+	SALES_ORIGIN("estimates, payments, … linked to it"),
 	{NULL}
 };
 
@@ -69,39 +87,11 @@ const CatalogueColumn estimate_columns[] = {
 	{"accepted_date", "AcceptedDate", COLUMN_DATE, 0, W, NULL, "day it was accepted"},
 	{"due_date", "DueDate", COLUMN_DATE, 0, W | F, NULL, "day it is due; seldom present"},
 	{"term_id", "SalesTermRef.value", COLUMN_ID, 0, W | F, "term", "terms of payment"},
-	{"ship_date", "ShipDate", COLUMN_DATE, 0, W, NULL, "day of shipping"},
-	{"ship_method", "ShipMethodRef.value", COLUMN_TEXT, 0, W, NULL, "way of shipping"},
-	{"tracking_num", "TrackingNum", COLUMN_TEXT, 0, W, NULL, "tracking number"},
-	ADDRESS("bill", "BillAddr", "billing address", W),
-	ADDRESS("ship", "ShipAddr", "shipping address", W),
-	ADDRESS("ship_from", "ShipFromAddr", "address shipped from", W),
-	{"free_form_address", "FreeFormAddress", COLUMN_BOOLEAN, 0, 0, NULL, "the addresses are lines of text"},
-	{"bill_email", "BillEmail.Address", COLUMN_TEXT, 100, W, NULL, "e-mail addresses it goes to, separated by commas"},
-	{"bill_email_cc", "BillEmailCc.Address", COLUMN_TEXT, 200, W, NULL, "e-mail addresses that get a copy"},
-	{"bill_email_bcc", "BillEmailBcc.Address", COLUMN_TEXT, 200, W, NULL, "e-mail addresses that get a blind copy"},
-	{"email_status", "EmailStatus", COLUMN_TEXT, 0, W, NULL, "NotSet, NeedToSend or EmailSent", "NotSet NeedToSend EmailSent"},
-	{"delivery_type", "DeliveryInfo.DeliveryType", COLUMN_TEXT, 0, 0, NULL, "how it was delivered"},
-	{"delivery_time", "DeliveryInfo.DeliveryTime", COLUMN_TIMESTAMPTZ, 0, 0, NULL, "when it was delivered"},
-	{"print_status", "PrintStatus", COLUMN_TEXT, 0, W, NULL, "NotSet, NeedToPrint or PrintComplete", "NotSet NeedToPrint PrintComplete"},
-	{"customer_memo", "CustomerMemo.value", COLUMN_TEXT, 1000, W, NULL, "message printed for the customer"},
-	{"private_note", "PrivateNote", COLUMN_TEXT, 4000, W, NULL, "memo the customer does not see"},
-	{"class_id", "ClassRef.value", COLUMN_ID, 0, W, "class", "class"},
-	{"department_id", "DepartmentRef.value", COLUMN_ID, 0, W, "department", "location"},
-	{"project_id", "ProjectRef.value", COLUMN_ID, 0, W | F, NULL, "project"},
-	{"currency", "CurrencyRef.value", COLUMN_ID, 0, W, NULL, "currency of all amounts"},
-	{"exchange_rate", "ExchangeRate", COLUMN_NUMERIC, 0, W, NULL, "home currency units per unit of the currency"},
-	{"global_tax_calculation", "GlobalTaxCalculation", COLUMN_TEXT, 0, W, NULL, "TaxExcluded, TaxInclusive or NotApplicable (outside the US)", "TaxExcluded TaxInclusive NotApplicable"},
-	{"total_tax", "TxnTaxDetail.TotalTax", COLUMN_NUMERIC, 0, W, NULL, "tax"},
-	{"tax_code_id", "TxnTaxDetail.TxnTaxCodeRef.value", COLUMN_ID, 0, W, "tax_code", "tax code of the whole estimate"},
-	{"tax_lines", "TxnTaxDetail.TaxLine", COLUMN_JSONB, 0, W, NULL, "tax by rate"},
-	{"apply_tax_after_discount", "ApplyTaxAfterDiscount", COLUMN_BOOLEAN, 0, W, NULL, "tax is computed after the discount (US)"},
-	{"tax_exemption_id", "TaxExemptionRef.value", COLUMN_ID, 0, 0, NULL, "tax exemption"},
-	{"total_amt", "TotalAmt", COLUMN_NUMERIC, 0, F, NULL, "total with tax"},
-	{"home_total_amt", "HomeTotalAmt", COLUMN_NUMERIC, 0, 0, NULL, "total in home currency"},
-	{"recur_data_id", "RecurDataRef.value", COLUMN_ID, 0, 0, NULL, "recurring transaction it came from"},
-	{"txn_source", "TxnSource", COLUMN_TEXT, 0, 0, NULL, "where it was made"},
-	{"linked_txn", "LinkedTxn", COLUMN_JSONB, 0, W, NULL, "invoices made of it: several with progress invoicing"},
-	{"custom_fields", "CustomField", COLUMN_JSONB, 0, W, NULL, "custom fields by DefinitionId"},
+	SALES_SHIPPING,
+	SALES_EMAIL,
+	SALES_MEMOS(""),
+	SALES_MONEY("estimate"),
+	SALES_ORIGIN("invoices made of it: several with progress invoicing"),
 	{NULL}
 };
 
@@ -179,51 +169,6 @@ const CatalogueLines payment_lines[] = {
 	{NULL}
 };
 
-/*
- * The further sales forms: an invoice without what waits for money.  Groups of columns that they have in common; the words
- * say of what they are.
- */
-#define SALES_SHIPPING \
-	{"ship_date", "ShipDate", COLUMN_DATE, 0, W, NULL, "day of shipping"}, \
-	{"ship_method", "ShipMethodRef.value", COLUMN_TEXT, 0, W, NULL, "way of shipping"}, \
-	{"tracking_num", "TrackingNum", COLUMN_TEXT, 0, W, NULL, "tracking number"}, \
-	ADDRESS("bill", "BillAddr", "billing address", W), \
-	ADDRESS("ship", "ShipAddr", "shipping address", W), \
-	ADDRESS("ship_from", "ShipFromAddr", "address shipped from", W), \
-	{"free_form_address", "FreeFormAddress", COLUMN_BOOLEAN, 0, 0, NULL, "the addresses are lines of text"}
-
-#define SALES_DELIVERY \
-	{"bill_email", "BillEmail.Address", COLUMN_TEXT, 100, W, NULL, "e-mail addresses it goes to, separated by commas"}, \
-	{"bill_email_cc", "BillEmailCc.Address", COLUMN_TEXT, 200, W, NULL, "e-mail addresses that get a copy"}, \
-	{"bill_email_bcc", "BillEmailBcc.Address", COLUMN_TEXT, 200, W, NULL, "e-mail addresses that get a blind copy"}, \
-	{"email_status", "EmailStatus", COLUMN_TEXT, 0, W, NULL, "NotSet, NeedToSend or EmailSent", "NotSet NeedToSend EmailSent"}, \
-	{"delivery_type", "DeliveryInfo.DeliveryType", COLUMN_TEXT, 0, 0, NULL, "how it was delivered"}, \
-	{"delivery_time", "DeliveryInfo.DeliveryTime", COLUMN_TIMESTAMPTZ, 0, 0, NULL, "when it was delivered"}, \
-	{"print_status", "PrintStatus", COLUMN_TEXT, 0, W, NULL, "NotSet, NeedToPrint or PrintComplete", "NotSet NeedToPrint PrintComplete"}, \
-	{"customer_memo", "CustomerMemo.value", COLUMN_TEXT, 1000, W, NULL, "message printed for the customer"}, \
-	{"private_note", "PrivateNote", COLUMN_TEXT, 4000, W, NULL, "memo the customer does not see; begins with Voided when voided"}, \
-	{"class_id", "ClassRef.value", COLUMN_ID, 0, W, "class", "class"}, \
-	{"department_id", "DepartmentRef.value", COLUMN_ID, 0, W, "department", "location"}, \
-	{"project_id", "ProjectRef.value", COLUMN_ID, 0, W | F, NULL, "project"}
-
-#define SALES_MONEY(words) \
-	{"currency", "CurrencyRef.value", COLUMN_ID, 0, W, NULL, "currency of all amounts"}, \
-	{"exchange_rate", "ExchangeRate", COLUMN_NUMERIC, 0, W, NULL, "home currency units per unit of the currency"}, \
-	{"global_tax_calculation", "GlobalTaxCalculation", COLUMN_TEXT, 0, W, NULL, "TaxExcluded, TaxInclusive or NotApplicable (outside the US)", "TaxExcluded TaxInclusive NotApplicable"}, \
-	{"total_tax", "TxnTaxDetail.TotalTax", COLUMN_NUMERIC, 0, W, NULL, "tax"}, \
-	{"tax_code_id", "TxnTaxDetail.TxnTaxCodeRef.value", COLUMN_ID, 0, W, "tax_code", "tax code of the whole " words}, \
-	{"tax_lines", "TxnTaxDetail.TaxLine", COLUMN_JSONB, 0, W, NULL, "tax by rate"}, \
-	{"apply_tax_after_discount", "ApplyTaxAfterDiscount", COLUMN_BOOLEAN, 0, W, NULL, "tax is computed after the discount (US)"}, \
-	{"tax_exemption_id", "TaxExemptionRef.value", COLUMN_ID, 0, 0, NULL, "tax exemption"}, \
-	{"total_amt", "TotalAmt", COLUMN_NUMERIC, 0, F, NULL, "total with tax"}, \
-	{"home_total_amt", "HomeTotalAmt", COLUMN_NUMERIC, 0, 0, NULL, "total in home currency"}
-
-#define SALES_ORIGIN \
-	{"recur_data_id", "RecurDataRef.value", COLUMN_ID, 0, 0, NULL, "recurring transaction it came from"}, \
-	{"txn_source", "TxnSource", COLUMN_TEXT, 0, 0, NULL, "where it was made"}, \
-	{"linked_txn", "LinkedTxn", COLUMN_JSONB, 0, W, NULL, "transactions linked to it"}, \
-	{"custom_fields", "CustomField", COLUMN_JSONB, 0, W, NULL, "custom fields by DefinitionId"}
-
 const CatalogueColumn credit_memo_columns[] = {
 	{"doc_number", "DocNumber", COLUMN_TEXT, 21, W | F, NULL, "number people see; not always unique"},
 	{"customer_id", "CustomerRef.value", COLUMN_ID, 0, R | F | X, "customer", "customer"},
@@ -231,13 +176,14 @@ const CatalogueColumn credit_memo_columns[] = {
 	{"invoice_id", "InvoiceRef.value", COLUMN_ID, 0, W, "invoice", "invoice it is about (countries with GST)"},
 	{"term_id", "SalesTermRef.value", COLUMN_ID, 0, W | F, "term", "terms of payment"},
 	SALES_SHIPPING,
-	SALES_DELIVERY,
+	SALES_EMAIL,
+	SALES_MEMOS("; begins with Voided when voided"),
 	{"payment_method_id", "PaymentMethodRef.value", COLUMN_ID, 0, 0, "payment_method", "way of payment"},
 	SALES_MONEY("credit memo"),
 	{"balance", "Balance", COLUMN_NUMERIC, 0, F, NULL, "part not applied yet"},
 	{"home_balance", "HomeBalance", COLUMN_NUMERIC, 0, 0, NULL, "balance in home currency"},
 	{"remaining_credit", "RemainingCredit", COLUMN_NUMERIC, 0, 0, NULL, "credit that is left"},
-	SALES_ORIGIN,
+	SALES_ORIGIN("transactions linked to it"),
 	{NULL}
 };
 
@@ -250,10 +196,11 @@ const CatalogueColumn sales_receipt_columns[] = {
 	{"payment_type", "PaymentType", COLUMN_TEXT, 0, W, NULL, "kind of payment"},
 	{"deposit_to_account_id", "DepositToAccountRef.value", COLUMN_ID, 0, W, "account", "account the money went to"},
 	SALES_SHIPPING,
-	SALES_DELIVERY,
+	SALES_EMAIL,
+	SALES_MEMOS("; begins with Voided when voided"),
 	SALES_MONEY("receipt"),
 	{"balance", "Balance", COLUMN_NUMERIC, 0, F, NULL, "0: it was paid on the spot"},
-	SALES_ORIGIN,
+	SALES_ORIGIN("transactions linked to it"),
 	{NULL}
 };
 
@@ -266,10 +213,11 @@ const CatalogueColumn refund_receipt_columns[] = {
 	{"payment_type", "PaymentType", COLUMN_TEXT, 0, W | F, NULL, "Cash, Check, CreditCard or Other", "Cash Check CreditCard Other"},
 	{"deposit_to_account_id", "DepositToAccountRef.value", COLUMN_ID, 0, R, "account", "account the money came from"},
 	SALES_SHIPPING,
-	SALES_DELIVERY,
+	SALES_EMAIL,
+	SALES_MEMOS("; begins with Voided when voided"),
 	SALES_MONEY("refund"),
 	{"balance", "Balance", COLUMN_NUMERIC, 0, F, NULL, "0: it was paid on the spot"},
-	SALES_ORIGIN,
+	SALES_ORIGIN("transactions linked to it"),
 	{NULL}
 };
 
