@@ -50,6 +50,12 @@ INSERT INTO qbsync.payment (connection_id, id, seen_at, customer_id, txn_date, t
 SELECT entity, doc_number AS no, position AS pos, component AS comp, kind, item, sku, category, description, qty, unit_price, amount, currency
 FROM qbsync.sale_line WHERE connection = 'acme' ORDER BY txn_id, position, component;
 SELECT service_date, customer, item_type FROM qbsync.sale_line WHERE component > 0 ORDER BY component;
+-- a value of a bundle that is none empties its own place, and not the view (as in the columns of the mirror)
+SAVEPOINT s;
+UPDATE qbsync.invoice SET raw = jsonb_set(jsonb_set(jsonb_set(raw, '{Line,4,GroupLineDetail,Line,0,SalesItemLineDetail,Qty}', '"plenty"'), '{Line,4,GroupLineDetail,Line,0,Amount}', '"40.00"'),
+	'{Line,4,GroupLineDetail,Line,2,SalesItemLineDetail,ServiceDate}', '"2026-02-30"') WHERE connection_id = -1 AND id = '30';
+SELECT component, service_date, qty, unit_price, amount FROM qbsync.sale_line WHERE component > 0 ORDER BY component;
+ROLLBACK TO s;
 -- revenue by category, freight and discount apart (CEN-33)
 SELECT category, sum(amount), currency FROM qbsync.sale_line WHERE connection = 'acme' AND kind = 'item' GROUP BY category, currency ORDER BY category, currency;
 SELECT kind, sum(amount) FROM qbsync.sale_line WHERE connection = 'acme' AND currency = 'CAD' GROUP BY kind ORDER BY kind;

@@ -1,3 +1,18 @@
+/* Of a value that is none comes a null, as in the columns of the mirror; parsed now, and merged into the queries that call them. */
+CREATE FUNCTION qbsync.json_numeric(value jsonb)
+RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN value #>> '{}' ~ '^-?\d+(\.\d+)?([eE][-+]?\d{1,3})?$' THEN (value #>> '{}')::numeric END;
+COMMENT ON FUNCTION qbsync.json_numeric(jsonb) IS 'A number of QuickBooks'' JSON, exactly; null when it is none';
+
+CREATE FUNCTION qbsync.json_date(value jsonb)
+RETURNS date
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN value #>> '{}' ~ '^[1-9]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$'
+	-- there is no 30th of February
+	THEN (jsonb_path_query_first(value, '$.datetime("YYYY-MM-DD")', silent => true) #>> '{}')::date END;
+COMMENT ON FUNCTION qbsync.json_date(jsonb) IS 'A date of QuickBooks'' JSON; null when it is none';
+
 /*
  * The documents that sell or take back differ only in their names and their sign, so the view is written by a template.
  *
@@ -11,7 +26,7 @@ DECLARE
 	SELECT v.connection, v.connection_id, %1$L AS entity, d.id AS txn_id, l.position, coalesce(b.n, 0)::integer AS component,
 		m.crm_table, r.crm_key, d.customer_id,
 		(SELECT k.display_name FROM qbsync.customer k WHERE k.connection_id = d.connection_id AND k.id = d.customer_id) AS customer,
-		d.doc_number, d.txn_date, coalesce((b.line -> 'SalesItemLineDetail' ->> 'ServiceDate')::date, l.service_date) AS service_date,
+		d.doc_number, d.txn_date, coalesce(qbsync.json_date(b.line -> 'SalesItemLineDetail' -> 'ServiceDate'), l.service_date) AS service_date,
 		CASE
 			WHEN l.detail_type = 'DiscountLineDetail' THEN 'discount'
 			WHEN l.item_id = 'SHIPPING_ITEM_ID' THEN 'shipping'
@@ -21,10 +36,10 @@ DECLARE
 		i.id AS item_id, i.name AS item, i.sku, i.type AS item_type,
 		c.id AS category_id, c.fully_qualified_name AS category,
 		coalesce(b.line ->> 'Description', l.description) AS description,
-		%2$s * CASE WHEN b.n IS NULL THEN l.qty ELSE (b.line -> 'SalesItemLineDetail' ->> 'Qty')::numeric END AS qty,
-		CASE WHEN b.n IS NULL THEN l.unit_price ELSE (b.line -> 'SalesItemLineDetail' ->> 'UnitPrice')::numeric END AS unit_price,
+		%2$s * CASE WHEN b.n IS NULL THEN l.qty ELSE qbsync.json_numeric(b.line -> 'SalesItemLineDetail' -> 'Qty') END AS qty,
+		CASE WHEN b.n IS NULL THEN l.unit_price ELSE qbsync.json_numeric(b.line -> 'SalesItemLineDetail' -> 'UnitPrice') END AS unit_price,
 		%2$s * CASE WHEN b.n IS NULL THEN CASE WHEN l.detail_type = 'DiscountLineDetail' THEN - l.amount ELSE l.amount END
-			ELSE (b.line ->> 'Amount')::numeric END AS amount,
+			ELSE qbsync.json_numeric(b.line -> 'Amount') END AS amount,
 		d.currency, d.exchange_rate
 	FROM qbsync.visible_connection v
 	JOIN qbsync.%1$I d ON d.connection_id = v.connection_id AND d.deleted_at IS NULL

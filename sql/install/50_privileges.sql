@@ -87,7 +87,7 @@ GRANT SELECT ON
 TO qbsync_reader;
 GRANT EXECUTE ON FUNCTION
 	qbsync.slot_name(jsonb, text, text), qbsync.is_linked(text, text), qbsync.timeline_text(text, text, text, jsonb, text), qbsync.label_with(text, text, text, text[]), qbsync.seen_change_text(qbsync.record_version, text), qbsync.seen_change_detail(qbsync.record_version),
-	qbsync.contact_kind(text, text, text, text, text), qbsync.normalize_name(text),
+	qbsync.contact_kind(text, text, text, text, text), qbsync.normalize_name(text), qbsync.json_numeric(jsonb), qbsync.json_date(jsonb),
 	qbsync.fill_text(text, bigint, text, text, text, text, text), qbsync.view_columns(regclass), qbsync.qualified(regclass)
 TO qbsync_reader;
 GRANT SELECT ON
