@@ -17,6 +17,7 @@
 const char *const fuzz_seeds[] = {
 	SAMPLE_QUERY, SAMPLE_COUNT, SAMPLE_EMPTY, SAMPLE_CDC, SAMPLE_SINGLE, SAMPLE_SERVICE_FAULT, SAMPLE_TOKENS,
 	"{\"Customer\":{\"Id\":7,\"a\":\"\\u0000\\ud800\\ud83d\\ude00\\\"\\n\",\"b\":-1.5e+3,\"c\":[1,[],{}],\"n\":1e9999}}",
+	"{\"Customer\":{\"Id\":71e999999999}}",
 	"\xEF\xBB\xBF {\"QueryResponse\":[{\"Item\":{\"Id\":\"1\",\"Name\":\"caf\xC3\xA9 \xF0\x9F\x98\x80\"}}]} \n",
 };
 const size_t fuzz_seed_count = lengthof(fuzz_seeds);
@@ -54,7 +55,9 @@ check_record(const Record *record, const uint8_t *data, size_t size)
 	snprintf(page, len + 32, "{\"X\":%s}", sane);
 	HOLDS(envelope_scan(page, strlen(page), &again));
 	HOLDS(again.nrecords == 1 && again.groups[0].records[0].alterations == 0);
-	HOLDS(strcmp(again.groups[0].records[0].id, record->id) == 0);
+	/* a number beyond PostgreSQL's is no id, but becomes a string that may look like one */
+	HOLDS(strcmp(again.groups[0].records[0].id, record->id) == 0 ||
+		  (record->id[0] == '\0' && (record->alterations & RECORD_HAS_BIG_NUMBER)));
 	HOLDS(again.groups[0].records[0].deleted == record->deleted);
 
 	/* Doubles end at 1e308, numeric does not. */
