@@ -8,6 +8,8 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 # The install script is the pieces of sql/install in load order.
 SQL_PIECES   = $(sort $(wildcard sql/install/*.sql))
 DATA_built   = $(EXTENSION)--$(EXTVERSION).sql
+# Install scripts of released versions, and the scripts that update one to the next: see CONTRIBUTING.md.
+DATA         = $(sort $(wildcard sql/released/*.sql sql/upgrade/*.sql))
 EXTRA_CLEAN  = tmp_check tmp_check_iso output_iso results test/module/*.o test/module/*.so
 
 PG_CPPFLAGS  = -I$(srcdir)/src -DQBSYNC_VERSION='"$(EXTVERSION)"' $(shell pkg-config --cflags libcurl jansson libcrypto)

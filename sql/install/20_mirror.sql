@@ -103,7 +103,8 @@ REVOKE ALL ON FUNCTION qbsync.mirror_statements(text, text, text, text, text, js
 
 /*
  * Make every mirror table and column that is not there yet; called by install and upgrade scripts.  There are about fifty tables
- * of a thousand columns, so the catalogue is read once and each table is made by one string.
+ * of a thousand columns, so the catalogue is read once and each table is made by one string.  What an update adds is filled
+ * (21_version.sql): what does not change in QuickBooks is not written again when it is read.
  */
 CREATE FUNCTION qbsync.create_mirror()
 RETURNS void
@@ -112,6 +113,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	t record;
+	existed boolean;
+	added text[];
+	-- at installation there is nothing to fill, and nothing yet to fill it with
+	fills CONSTANT boolean := to_regprocedure('qbsync.fill_mirror(text, text[])') IS NOT NULL;
 	-- a server built without lz4 compresses as it can: slower, not worse
 	compression text := (SELECT CASE WHEN 'lz4' = ANY (s.enumvals) THEN 'COMPRESSION lz4' ELSE '' END FROM pg_settings s WHERE s.name = 'default_toast_compression');
 	notes jsonb := jsonb_build_object(
@@ -135,6 +140,11 @@ BEGIN
 		JOIN (SELECT k."table", array_agg(k) AS columns FROM qbsync.catalogue_column k GROUP BY k."table") c USING ("table")
 		ORDER BY e.load_order, n.ordinal
 	LOOP
+		IF fills THEN
+			existed := to_regclass(format('qbsync.%I', t."table")) IS NOT NULL;
+			added := ARRAY(SELECT c."column" FROM unnest(t.columns) c WHERE NOT EXISTS (
+				SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass(format('qbsync.%I', t."table")) AND a.attname = c."column" AND NOT a.attisdropped));
+		END IF;
 		IF t.ordinal = 0 THEN
 			EXECUTE qbsync.mirror_statements(t."table", t.comment, t.reader,
 				'connection_id integer NOT NULL, id text COLLATE "C" NOT NULL, sync_token text, ',
@@ -149,6 +159,11 @@ BEGIN
 				format('PRIMARY KEY (connection_id, %I, position)', t.entity || '_id'),
 				jsonb_build_object('connection_id', notes -> 'connection_id', t.entity || '_id', 'the record it belongs to', 'position', 'place in the record, 1-based'),
 				t.columns);
+		END IF;
+		IF fills AND existed AND added <> '{}' THEN
+			PERFORM qbsync.fill_mirror(t."table", added);
+		ELSIF fills AND NOT existed AND t.ordinal > 0 THEN
+			PERFORM qbsync.fill_mirror(t."table");
 		END IF;
 	END LOOP;
 END

@@ -128,6 +128,38 @@ $fn$;
 COMMENT ON FUNCTION qbsync.as_of_scope(text, text, timestamptz) IS 'Company that a question about the past is about (the only one when null); an error if what its records of an entity were is not known for that time, no row if it may not be shown. SECURITY DEFINER: readers may not read qbsync.connection and cursor';
 
 /*
+ * What an update adds to the mirror is filled from the records as QuickBooks sent them (raw): reading them again is metered, and what
+ * did not change there is not written when it is read.
+ */
+CREATE FUNCTION qbsync.fill_mirror(mirror_table text, columns text[] DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	of text;
+	lines text;
+BEGIN
+	SELECT l.entity INTO of FROM qbsync.catalogue_line l WHERE l."table" = fill_mirror.mirror_table;
+	-- of: null for a table of records
+	lines := format('qbsync.%1$s m CROSS JOIN LATERAL qbsync.version_lines(NULL::qbsync.%2$I, m.connection_id, m.id, m.raw) l', quote_ident(of), mirror_table);
+	IF of IS NULL THEN
+		EXECUTE format('UPDATE qbsync.%1$I m SET (%2$s) = (SELECT %3$s FROM qbsync.version_row(NULL::qbsync.%1$I, '
+					   'jsonb_populate_record(NULL::qbsync.record_version, jsonb_build_object(''raw'', m.raw))) r) WHERE m.raw IS NOT NULL',
+					   mirror_table, (SELECT string_agg(quote_ident(c), ', ') FROM unnest(columns) c),
+					   (SELECT string_agg('r.' || quote_ident(c), ', ') FROM unnest(columns) c));
+	ELSIF columns IS NULL THEN
+		EXECUTE format('INSERT INTO qbsync.%I SELECT l.* FROM %s', mirror_table, lines);
+	ELSE
+		EXECUTE format('UPDATE qbsync.%I t SET %s FROM %s WHERE t.connection_id = m.connection_id AND t.%I = m.id AND t.position = l.position',
+					   mirror_table, (SELECT string_agg(format('%1$I = l.%1$I', c), ', ') FROM unnest(columns) c), lines, of || '_id');
+	END IF;
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.fill_mirror(text, text[]) IS 'Internal: fills columns of a mirror table, or a table of lines that has no rows yet (columns: null), from the records as QuickBooks sent them; for columns that an update adds, or reads from another place';
+REVOKE ALL ON FUNCTION qbsync.fill_mirror(text, text[]) FROM PUBLIC;
+
+/*
  * For each table of the mirror a function that gives it as it was.  Made from the catalogue; upgrade scripts call this again.
  * The bodies are parsed now, so no search_path can mislead them, and they have no SET clause, so that they are merged into
  * the query that calls them: a condition on id goes down to the indexes.

@@ -1,10 +1,11 @@
 /*
  * extension_drop.c
- *		Tells the gateway that its extension is dropped.
+ *		Tells the gateway that its extension is dropped, or updated.
  *
  * CREATE EXTENSION wakes the gateway by a call in the install script; a drop runs no script, and has many names (DROP
- * EXTENSION, DROP SCHEMA or DROP OWNED with CASCADE).  All of them pass the object access hook.  A wake-up at commit is
- * all that is needed: the gateway looks, finds nothing and ends.
+ * EXTENSION, DROP SCHEMA or DROP OWNED with CASCADE), and the script of an update should not have to think of it.  All of them
+ * pass the object access hook.  A wake-up at commit is all that is needed: the gateway looks, finds nothing and ends, or finds
+ * the version it has been waiting for.
  */
 #include "postgres.h"
 
@@ -23,7 +24,7 @@ extension_drop_access(ObjectAccessType access, Oid class_id, Oid object_id, int 
 {
 	if (previous_access_hook)
 		previous_access_hook(access, class_id, object_id, sub_id, arg);
-	if (access == OAT_DROP && class_id == ExtensionRelationId && shared_available()
+	if ((access == OAT_DROP || access == OAT_POST_ALTER) && class_id == ExtensionRelationId && shared_available()
 		&& object_id == get_extension_oid(QBSYNC_EXTENSION, true))
 		shared_wake_at_commit();
 }

@@ -1,6 +1,6 @@
 /*
  * extension_drop.h
- *		Tells the gateway that its extension is dropped.
+ *		Tells the gateway that its extension is dropped, or updated.
  */
 #ifndef QBSYNC_EXTENSION_DROP_H
 #define QBSYNC_EXTENSION_DROP_H

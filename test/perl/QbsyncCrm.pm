@@ -18,14 +18,14 @@ use Test::More;
 use Time::HiRes qw(time);
 
 # A server with a company in database "crm", a role crm_app that owns schema crm.
-# customers, invoices, estimates, seed: of the simulator; conf: lines of postgresql.conf; no_wait: do not wait for the first load;
+# customers, invoices, estimates, seed: of the simulator; conf: lines of postgresql.conf; install_path: of the server; no_wait: do not wait for the first load;
 # hold: edits of the CRM stay in the CRM, for tests of the way in.
 sub new
 {
 	my ($class, $name, %arg) = @_;
 	my $self = bless { database => 'crm' }, $class;
 	$self->{simulator} = start_simulator(customers => $arg{customers} // 10, invoices => $arg{invoices} // 0, estimates => $arg{estimates} // 0, seed => $arg{seed} // 1);
-	$self->{node} = new_node($name, conf => $arg{conf} // '');
+	$self->{node} = new_node($name, conf => $arg{conf} // '', install_path => $arg{install_path});
 	$self->{node}->safe_psql('postgres', 'CREATE DATABASE crm');
 	install_qbsync($self->{node}, $self->{simulator}, database => 'crm', hold => $arg{hold});
 	connect_company($self->{node}, $self->{simulator}, database => 'crm', poll_interval => '7 days');

@@ -49,11 +49,11 @@ sub await
 
 # --- server ---------------------------------------------------------------------------------------------------------
 
-# A server with qbsync preloaded, started; conf: further lines of postgresql.conf.
+# A server with qbsync preloaded, started; conf: further lines of postgresql.conf; install_path: where its programs are.
 sub new_node
 {
 	my ($name, %arg) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = PostgreSQL::Test::Cluster->new($name, $arg{install_path} ? (install_path => $arg{install_path}) : ());
 	$node->init(extra => [ '--encoding=UTF8', '--no-locale' ], allows_streaming => $arg{streaming} // 0);
 	$node->append_conf('postgresql.conf', <<"CONF");
 shared_preload_libraries = 'qbsync'
