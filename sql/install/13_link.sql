@@ -71,6 +71,7 @@ CREATE TABLE qbsync.decision (
 	undone_by		name
 );
 CREATE INDEX decision_record_idx ON qbsync.decision (mapping_id, id) WHERE undone_at IS NULL;
+CREATE INDEX decision_crm_key_idx ON qbsync.decision (mapping_id, crm_key) WHERE undone_at IS NULL;
 COMMENT ON TABLE qbsync.decision IS 'What people decided; never asked again, until undone';
 COMMENT ON COLUMN qbsync.decision.kind IS 'link: id and crm_key are the same; create: make a CRM record of id; reject: id and crm_key are not the same; hold: nothing by itself with id, a person decides later; ignore: id stays in QuickBooks alone; unlink; merge: crm_key was merged into arguments.winner; resolve: of a conflict';
 COMMENT ON COLUMN qbsync.decision.link_before IS 'the row of qbsync.link as it was, for qbsync_undo; null: there was none';
@@ -106,7 +107,7 @@ CREATE TABLE qbsync.arrival (
 CREATE INDEX arrival_idx ON qbsync.arrival (mapping_id, arrival_id);
 CREATE INDEX arrival_other_idx ON qbsync.arrival (mapping_id, arrival_id) WHERE action <> 'apply';
 COMMENT ON TABLE qbsync.arrival IS 'QuickBooks records that an apply worker should look at; only appended to, the worker deletes the rows it has read';
-COMMENT ON COLUMN qbsync.arrival.action IS 'apply: look at the record; after: look at it again once the request that is on its way is answered (arguments: its crm_key); undo: what people want to be undone (arguments)';
+COMMENT ON COLUMN qbsync.arrival.action IS 'apply: look at the record; after: look at it again once the request that is on its way is answered (arguments: its request_id); undo: what people want to be undone (arguments)';
 
 CREATE TABLE qbsync.crm_error (
 	error_id		bigint PRIMARY KEY DEFAULT nextval('qbsync.error_error_id_seq'),

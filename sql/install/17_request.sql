@@ -27,6 +27,7 @@ CREATE TABLE qbsync.request (
 	sent_at			timestamptz,
 	attempts		integer NOT NULL DEFAULT 0,
 	leave_out		boolean NOT NULL DEFAULT false,
+	rechecked		boolean NOT NULL DEFAULT false,
 	rests			boolean NOT NULL GENERATED ALWAYS AS (state NOT IN ('ready', 'sent')) STORED,
 	UNIQUE (mapping_id, crm_key),
 	CHECK ((operation = 'create') = (id IS NULL))
@@ -45,6 +46,7 @@ COMMENT ON COLUMN qbsync.request.sent_values IS 'columns of the mirror that are 
 COMMENT ON COLUMN qbsync.request.crm_values IS 'canonical row as the CRM showed it when the body was made; goes into link.crm_base for what QuickBooks shows otherwise';
 COMMENT ON COLUMN qbsync.request.batch_requestid IS 'requestid of the batch it was sent in, null: alone; a repetition goes in the same batch with the same bid, or QuickBooks would not know it again';
 COMMENT ON COLUMN qbsync.request.leave_out IS 'QuickBooks took no notice of an empty text: the whole record is sent, without what is to be emptied';
+COMMENT ON COLUMN qbsync.request.rechecked IS 'this database was an older state of itself when it was to be sent: QuickBooks may answer with what was made of another body under this requestid, so that what it shows otherwise than it was sent is an edit';
 COMMENT ON COLUMN qbsync.request.rests IS 'neither ready nor sent';
 COMMENT ON COLUMN qbsync.request.first_sent_at IS 'of this body and requestid';
 
@@ -105,6 +107,51 @@ COMMENT ON COLUMN qbsync.send_error.code IS 'QuickBooks'' error code; null: it w
 COMMENT ON COLUMN qbsync.send_error.column_name IS 'canonical name of the field it is about, null: not known';
 COMMENT ON COLUMN qbsync.send_error.message IS 'QuickBooks'' words';
 COMMENT ON COLUMN qbsync.send_error.waits_for IS 'CRM records that must be linked first, as mapping_id:crm_key, or as entity:crm_key where no mapping has that entity';
+
+/*
+ * Creations that QuickBooks may have carried out, and has not answered.  What is stopped (a lane that waits for a person, a mapping that
+ * is not enabled) could be long in coming; it is not waited for.
+ */
+CREATE FUNCTION qbsync.creation_under_way(connection_id integer, entity text, nameless boolean DEFAULT NULL, OUT request_id bigint, OUT since timestamptz)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT r.request_id, coalesce(r.first_sent_at, r.composed_at) - interval '5 minutes' AS since
+	FROM qbsync.request r
+	JOIN qbsync.mapping m ON m.mapping_id = r.mapping_id
+	WHERE r.connection_id = creation_under_way.connection_id AND r.entity = creation_under_way.entity AND r.operation = 'create'
+	  AND (r.state = 'sent' OR r.state = 'check' AND m.state = 'enabled' AND r.lane <> ALL (m.paused_lanes))
+	  AND (creation_under_way.nameless IS NULL OR (r.sent_values ->> 'display_name' IS NULL) = creation_under_way.nameless)
+	ORDER BY 2, 1 LIMIT 1;
+$fn$;
+COMMENT ON FUNCTION qbsync.creation_under_way(integer, text, boolean) IS 'The oldest creation of a connection and entity of which it is not known what became of it, and the earliest time at which QuickBooks, whose clock is another, may say that it was made; nameless: only such as QuickBooks makes a name for (true) or does not (false). Null: there is none';
+
+/*
+ * Somebody may have given a record another name before it was known that it was made.  What was there before was compared when the
+ * creation was composed; of what is new it is one that has its e-mail address, or one that was edited and still holds something else that
+ * was sent.  Of a creation that is nothing but a name any edited one may be it that was made while it was on its way.
+ */
+CREATE FUNCTION qbsync.may_be_renamed(r qbsync.request, theirs jsonb, made_at timestamptz)
+RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	told jsonb;
+BEGIN
+	IF made_at < (r).composed_at - interval '5 minutes' THEN
+		RETURN false;
+	END IF;
+	SELECT coalesce(jsonb_object_agg(v.key, v.value), '{}') INTO told FROM jsonb_each((r).sent_values) v
+	WHERE v.key = ANY ('{emails,primary_phone,alternate_phone,mobile,fax,web_addr,notes,company_name,bill_line1,ship_line1,resale_num}') AND NOT qbsync.is_empty(v.value);
+	IF jsonb_typeof(told -> 'emails') = 'array' AND jsonb_typeof(theirs -> 'emails') = 'array' AND EXISTS (
+		SELECT FROM jsonb_array_elements_text(told -> 'emails') o(o) JOIN jsonb_array_elements_text(theirs -> 'emails') e(e) ON qbsync.normalize_email(e.e) = qbsync.normalize_email(o.o)) THEN
+		RETURN true;
+	END IF;
+	RETURN theirs ->> 'sync_token' <> '0' AND (EXISTS (SELECT FROM jsonb_each(told) v WHERE theirs -> v.key = v.value) OR told = '{}' AND (r).first_sent_at IS NOT NULL AND made_at < (r).sent_at + interval '10 minutes');
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.may_be_renamed(qbsync.request, jsonb, timestamptz) IS 'May a customer of QuickBooks (its row in the mirror, and when it was made), whatever its name, be what a creation has made?';
 
 /* A number in the form of a uuid, the same for the same parts: 36 characters, which is what a batch may have. */
 CREATE FUNCTION qbsync.derive_requestid(VARIADIC parts text[])

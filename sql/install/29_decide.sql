@@ -282,7 +282,16 @@ BEGIN
 		-- seen before the answer to what made it: its link comes with that
 		branches := branches || format(' WHEN qbsync.normalize_name(c.display_name) IN (SELECT qbsync.normalize_name(q.sent_values ->> ''display_name'') FROM qbsync.request q'
 			' WHERE q.connection_id = %s AND q.entity = ''customer'' AND q.operation = ''create'' AND q.state IN (''sent'', ''check'')'
-			' AND q.sent_values ->> ''display_name'' IS NOT NULL) THEN ''ignore:it is being made from the CRM''', m.connection_id);
+			' AND q.sent_values ->> ''display_name'' IS NOT NULL) THEN ''ignore:it is being made from the CRM''', m.connection_id)
+		-- nor can it be told by its name when somebody has given it another since, or QuickBooks made one: it is looked at again when that is answered
+			|| format(' WHEN c.sync_token <> ''0'' AND c.create_time >= (SELECT u.since FROM qbsync.creation_under_way(%1$s, ''customer'') u)'
+			' OR c.create_time >= (SELECT u.since FROM qbsync.creation_under_way(%1$s, ''customer'', true) u) THEN ''ignore:it may be being made from the CRM''', m.connection_id)
+		-- and where nobody could tell what became of a creation, a person is asked
+			|| format(' WHEN c.create_time >= (SELECT min(q.composed_at) - interval ''5 minutes'' FROM qbsync.request q WHERE q.connection_id = %1$s AND q.rests AND q.state = ''refused'' AND q.operation = ''create'')'
+			' AND EXISTS (SELECT FROM qbsync.request q JOIN qbsync.send_error e ON e.mapping_id = q.mapping_id AND e.crm_key = q.crm_key'
+			'  WHERE q.connection_id = %1$s AND q.rests AND q.state = ''refused'' AND q.operation = ''create'' AND q.entity = ''customer'''
+			'  AND qbsync.only_a_person_knows(e.problem) AND qbsync.may_be_renamed(q, to_jsonb(c), c.create_time))'
+			' THEN ''review:it may have been made from the CRM; a person decides''', m.connection_id);
 	END IF;
 	IF qbsync.mapping_direction(m.mapping_id) = 'push' THEN
 		branches := branches || ' WHEN true THEN ''ignore:nothing comes from QuickBooks here''';
@@ -418,7 +427,7 @@ BEGIN
 					WHEN r.linked_by IS NOT NULL THEN 'update:'
 					WHEN r.active IS FALSE AND r.unmatched NOT LIKE 'create:a person%%' THEN 'ignore:inactive in QuickBooks'
 					WHEN NOT r.right_kind THEN 'ignore:of the other kind'
-					WHEN r.unmatched = 'ignore:it is being made from the CRM' THEN r.unmatched
+					WHEN r.unmatched LIKE 'ignore:%% being made from the CRM' THEN r.unmatched
 					WHEN r.auto_key IS NOT NULL AND k.crm_key IS NOT NULL THEN 'link:' || array_to_string(r.auto_reasons, ', ')
 					WHEN r.candidates IS NOT NULL AND r.unmatched NOT LIKE 'ignore:a person%%' AND r.unmatched NOT LIKE 'create:a person%%' THEN 'candidate:may be a record of the CRM'
 					ELSE r.unmatched

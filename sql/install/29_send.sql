@@ -162,7 +162,7 @@ AS $fn$
 			ON CONFLICT (mapping_id, crm_key) DO UPDATE SET id = excluded.id, operation = excluded.operation, state = 'ready', lane = excluded.lane,
 				generation = excluded.generation, requestid = excluded.requestid, body = excluded.body, sync_token = excluded.sync_token,
 				sent_values = excluded.sent_values, crm_values = excluded.crm_values, batch_requestid = NULL, bid = NULL,
-				composed_at = clock_timestamp(), first_sent_at = NULL, sent_at = NULL,
+				composed_at = clock_timestamp(), first_sent_at = NULL, sent_at = NULL, rechecked = r.rechecked AND r.requestid = excluded.requestid,
 				-- rounds of a record that others change all the time are counted
 				attempts = CASE r.state WHEN 'stale' THEN r.attempts ELSE 0 END
 				WHERE r.state <> 'ready' OR (r.requestid, r.body, r.crm_values, r.lane) IS DISTINCT FROM (excluded.requestid, excluded.body, excluded.crm_values, excluded.lane)
@@ -244,7 +244,8 @@ BEGIN
 		LEFT JOIN qbsync.request r ON r.mapping_id = l.mapping_id AND r.crm_key = l.crm_key
 		LEFT JOIN qbsync.outgoing o ON o.mapping_id = l.mapping_id AND o.crm_key = l.crm_key
 		WHERE l.connection_id = %2$s AND l.entity = %3$L AND l.family = %4$s AND l.mapping_id = %5$s AND l.id = ANY ($1)
-		  AND (l.state = 'linked' AND $2 OR r.sent_values = qbsync.deactivation() OR o.gone)
+		  -- that it is missing may have been noted before the trigger's word was read
+		  AND (l.state <> 'alias' AND $2 OR r.sent_values = qbsync.deactivation() OR o.gone)
 		$sql$, (m).entity, (m).connection_id, (m).entity, (m).family, (m).mapping_id);
 END
 $fn$;
@@ -293,16 +294,23 @@ BEGIN
 	END IF;
 	send_statements.push := format($sql$
 		WITH wanted AS (
-			SELECT o.crm_key, o.asked, o.lane, l.id AS linked_id, r.crm_key AS row_key, qbsync.strip(r.ours) AS ours, p.pairs, coalesce(p.auto, false) AS auto,
+			SELECT o.crm_key, o.asked, o.lane, l.id AS linked_id, r.crm_key AS row_key, qbsync.strip(r.ours) AS ours, coalesce(p.pairs, u.pairs) AS pairs, coalesce(p.auto, false) AS auto,
 				-- who asked for a record that is not shown is told so, for a day
 				o.asked AND o.lane = 'interactive' AND o.asked_at > clock_timestamp() - interval '1 day' AND q.crm_key IS NULL AS recent,
 				q.crm_key IS NOT NULL AS under_way,
-				CASE WHEN l.id IS NOT NULL THEN 'linked' WHEN r.crm_key IS NULL THEN 'gone' WHEN p.pairs IS NOT NULL THEN 'match'
-					WHEN o.asked OR %8$L THEN 'push' ELSE 'none' END AS verdict
+				CASE WHEN l.id IS NOT NULL THEN 'linked' WHEN r.crm_key IS NULL THEN 'gone' WHEN coalesce(p.pairs, u.pairs) IS NOT NULL THEN 'match'
+					WHEN o.asked AND (o.asked_at < u.merged_at) IS NOT TRUE OR %8$L AND u.merged_at IS NULL THEN 'push' ELSE 'none' END AS verdict
 			FROM qbsync.outgoing o
 			LEFT JOIN crm_row r ON r.crm_key = o.crm_key
 			LEFT JOIN LATERAL (SELECT k.id FROM qbsync.link k WHERE k.mapping_id = %9$s AND k.crm_key = o.crm_key AND k.state <> 'alias' LIMIT 1) l ON true
 			LEFT JOIN (SELECT x.crm_key, array_agg(x.id) AS pairs, bool_or(x.outcome = 'auto') AS auto FROM match_pair x GROUP BY 1) p ON p.crm_key = o.crm_key
+			-- it was there, and lives on in another record: people are asked about that, or have said so
+			LEFT JOIN LATERAL (
+				SELECT array_agg(DISTINCT d.arguments ->> 'kept_id') FILTER (WHERE d.arguments -> 'ask' = 'true') AS pairs, max(d.decided_at) FILTER (WHERE NOT d.arguments ? 'by') AS merged_at
+				FROM qbsync.decision d
+				WHERE d.mapping_id = %9$s AND d.crm_key = o.crm_key AND d.kind = 'merge' AND d.undone_at IS NULL AND NOT EXISTS (
+					SELECT FROM qbsync.decision k
+					WHERE k.mapping_id = d.mapping_id AND k.crm_key = d.crm_key AND k.decision_id > d.decision_id AND k.undone_at IS NULL AND NOT k.arguments ? 'by')) u ON true
 			LEFT JOIN qbsync.request q ON q.mapping_id = o.mapping_id AND q.crm_key = o.crm_key AND q.state IN ('sent', 'check')
 			WHERE o.mapping_id = %9$s AND o.crm_key = ANY ($1)
 		), given AS (
@@ -451,7 +459,7 @@ BEGIN
 		OR EXISTS (SELECT FROM qbsync.send_error e WHERE e.mapping_id = has_news.mapping_id AND e.next_attempt_at <= clock_timestamp() AND e.dismissed_at IS NULL AND e.problem <> 'settle_fails')
 		OR EXISTS (SELECT FROM qbsync.mapping m WHERE m.mapping_id = has_news.mapping_id AND (m.backfill_asked_by IS NOT NULL OR m.scan_at <= clock_timestamp()))
 		OR EXISTS (SELECT FROM qbsync.arrival a WHERE a.mapping_id = has_news.mapping_id AND a.action = 'after'
-				   AND NOT EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = a.mapping_id AND r.crm_key = a.arguments ->> 'crm_key' AND r.state IN ('sent', 'check')));
+				   AND NOT EXISTS (SELECT FROM qbsync.request r WHERE r.request_id = (a.arguments ->> 'request_id')::bigint AND r.state IN ('sent', 'check')));
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.has_news(integer) IS 'Were changes captured that concern a mapping, are errors of its way out due, does a backfill begin, is the scan of the night due, or was a request answered of a record that was looked at meanwhile?';

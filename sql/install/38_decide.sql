@@ -49,7 +49,8 @@ WHERE l.id IS NULL AND qbsync.may_see(c.entity)
   AND NOT EXISTS (SELECT FROM qbsync.standing_decision s WHERE s.mapping_id = c.mapping_id AND s.id = c.id)
   AND NOT EXISTS (SELECT FROM qbsync.rejected_pair j WHERE j.mapping_id = c.mapping_id AND j.id = c.id AND j.crm_key = c.crm_key)
 UNION ALL
-SELECT d.mapping_id, d.connection_id, d.entity, (d.arguments ->> 'kept_id') COLLATE "C", d.crm_key, 1::real, ARRAY['merged in QuickBooks'], NULL::jsonb, d.decided_at, l.crm_key
+SELECT d.mapping_id, d.connection_id, d.entity, (d.arguments ->> 'kept_id') COLLATE "C", d.crm_key, 1::real,
+	ARRAY[CASE WHEN d.arguments ? 'made' THEN 'made in QuickBooks from it' ELSE 'merged in QuickBooks' END], NULL::jsonb, d.decided_at, l.crm_key
 FROM qbsync.decision d
 JOIN qbsync.mapping m ON m.mapping_id = d.mapping_id
 LEFT JOIN qbsync.link l ON l.connection_id = d.connection_id AND l.entity = d.entity AND l.id = d.arguments ->> 'kept_id' AND l.family = m.family

@@ -46,6 +46,7 @@ BEGIN
 	IF touched = '{}' AND EXISTS (SELECT FROM qbsync.open_candidate c WHERE c.mapping_id = m.mapping_id AND c.crm_key = qbsync_merge.loser) THEN
 		decision_id := qbsync.note_decision(m, coalesce(winners.id, ''), qbsync_merge.loser, 'merge',
 			jsonb_build_object('winner', qbsync_merge.winner, 'touched', '[]'::jsonb), NULL);
+		PERFORM qbsync.look_again(m, winners.id);
 		done := format('%s %s was merged into %s, as in QuickBooks', m.crm_table, qbsync_merge.loser, qbsync_merge.winner);
 		RETURN;
 	ELSIF touched = '{}' THEN

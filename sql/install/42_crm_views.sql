@@ -134,7 +134,7 @@ COMMENT ON COLUMN qbsync.duplicate.id IS 'QuickBooks'' id';
 COMMENT ON COLUMN qbsync.duplicate.name IS 'what the record is called in QuickBooks';
 COMMENT ON COLUMN qbsync.duplicate.emails IS 'its e-mail addresses in QuickBooks';
 COMMENT ON COLUMN qbsync.duplicate.score IS 'how likely the two are the same, 0 to 1';
-COMMENT ON COLUMN qbsync.duplicate.reasons IS 'what speaks for it, in words: same name, same e-mail, several match, …; merged in QuickBooks: two records were merged there, and each has its CRM record';
+COMMENT ON COLUMN qbsync.duplicate.reasons IS 'what speaks for it, in words: same name, same e-mail, several match, …; merged in QuickBooks: two records were merged there, and each has its CRM record; made in QuickBooks from it: it is linked with another CRM record';
 COMMENT ON COLUMN qbsync.duplicate.rank IS 'place among the candidates of this QuickBooks record, best first';
 COMMENT ON COLUMN qbsync.duplicate.candidates IS 'number of candidates of this QuickBooks record';
 COMMENT ON COLUMN qbsync.duplicate.crm_row IS 'the CRM record as it was when the pair was found';
@@ -151,6 +151,10 @@ SELECT v.connection, v.connection_id, m.name AS mapping, m.mapping_id, m.crm_tab
 		WHEN m.state <> 'enabled' THEN 'not_enabled'
 		WHEN p.pull = 'none' THEN 'policy'
 		WHEN p.pull = 'review' OR p.pull = 'since' AND (o.since IS NULL OR r.create_time < o.since) THEN 'review'
+		-- of a creation of which only a person can say what became of it
+		WHEN EXISTS (SELECT FROM qbsync.request q JOIN qbsync.send_error x ON x.mapping_id = q.mapping_id AND x.crm_key = q.crm_key
+					 WHERE q.connection_id = m.connection_id AND q.rests AND q.entity = m.entity AND q.state = 'refused' AND q.operation = 'create'
+						AND x.problem IN ('send_ambiguous', 'send_answered_other') AND r.create_time >= q.composed_at - interval '5 minutes') THEN 'review'
 		ELSE 'pending'
 	END AS reason,
 	d.kind AS decision, d.decision_id, d.decided_at, d.decided_by,

@@ -66,7 +66,7 @@ COMMENT ON FUNCTION qbsync.element_column(text, text) IS 'Canonical column that 
  *
  * base gets what QuickBooks shows now, crm_base what the CRM showed when the body was made: what QuickBooks rewrites is no
  * edit, what the CRM changed since is one.  If the mirror has a later version than the answer (its SyncToken differs), or a
- * creation was found that has been edited since (it began with 0), what that one shows otherwise than it was sent is somebody's
+ * creation was found that has been edited since (it began with 0), or may have been made of another body before a restore, what that one shows otherwise than it was sent is somebody's
  * edit, and agreed is what was sent.  After a create all columns that
  * go out are agreed on; those that only come in are left to the apply worker.
  *
@@ -90,7 +90,7 @@ BEGIN
 	RETURN format($sql$
 WITH answered AS (
 	SELECT r.request_id, r.operation, r.crm_key, r.sent_values, r.crm_values, a.id, %1$s AS theirs, r.state = 'ready' AS once_more,
-		CASE WHEN c.sync_token IS DISTINCT FROM a.sync_token OR r.operation = 'create' AND a.sync_token <> '0'
+		CASE WHEN c.sync_token IS DISTINCT FROM a.sync_token OR r.operation = 'create' AND (a.sync_token <> '0' OR r.rechecked)
 			-- read once more: a whole row would be put together for every record
 			THEN coalesce((SELECT to_jsonb(x) FROM qbsync.%3$I x WHERE x.connection_id = %4$s AND x.id = a.id), '{}') END AS later, c.deleted_at IS NULL%8$s AS there
 	FROM unnest($1::bigint[], $2::text[], $3::text[]) AS a(request_id, id, sync_token)
@@ -179,6 +179,26 @@ BEGIN
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.send_whole(bigint[], text[]) IS 'Updates that were carried out, with the SyncTokens of the answers: those whose empty texts QuickBooks took no notice of are made anew, to be sent whole. How many';
+
+/*
+ * A record was made in QuickBooks of a CRM record, and is linked with another one: that arrived and was taken for new.  As after a
+ * merge in QuickBooks (note_merge), people are asked to merge the two in the CRM; until then it is not made again.
+ */
+CREATE FUNCTION qbsync.ask_about_made(mapping_id integer, id text, crm_key text)
+RETURNS void
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	INSERT INTO qbsync.decision (mapping_id, connection_id, entity, id, crm_key, kind, arguments)
+	SELECT m.mapping_id, m.connection_id, m.entity, ask_about_made.id, ask_about_made.crm_key, 'merge',
+		jsonb_build_object('by', 'quickbooks', 'kept_id', ask_about_made.id, 'ask', true, 'made', true, 'touched', '[]'::jsonb)
+	FROM qbsync.mapping m
+	WHERE m.mapping_id = ask_about_made.mapping_id AND NOT EXISTS (
+		SELECT FROM qbsync.decision d
+		WHERE d.mapping_id = m.mapping_id AND d.crm_key = ask_about_made.crm_key AND d.kind = 'merge' AND d.undone_at IS NULL
+		  AND d.arguments ->> 'kept_id' = ask_about_made.id);
+$fn$;
+COMMENT ON FUNCTION qbsync.ask_about_made(integer, text, text) IS 'A QuickBooks record (id) was made of a CRM record and is linked with another one: asks people, in qbsync.duplicate';
 
 /* With the rows of the requests goes whatever said that something was still to be done. */
 CREATE FUNCTION qbsync.finish_requests(requests bigint[], ids text[], sync_tokens text[])
@@ -375,7 +395,7 @@ RETURNS void
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	UPDATE qbsync.request r SET state = 'check'
+	UPDATE qbsync.request r SET state = 'check', rechecked = true
 	WHERE r.connection_id = recheck_requests.connection_id AND (r.state = 'sent' OR r.state = 'ready' AND r.operation = 'create');
 	-- what was refused or waits is looked at again where nothing says so any more: errors are not dumped
 	WITH lost AS (
@@ -417,12 +437,9 @@ BEGIN
 	SELECT q.* INTO STRICT r FROM qbsync.request q WHERE q.request_id = check_candidates.request_id;
 	SELECT m.family INTO its_family FROM qbsync.mapping m WHERE m.mapping_id = r.mapping_id;
 	IF cardinality(check_candidates.ids) = 0 THEN
-		-- it may have been made under another name since: what was there before was compared when it was composed
 		RETURN CASE WHEN r.entity = 'customer' AND EXISTS (
 			SELECT FROM qbsync.customer c
-			WHERE c.connection_id = r.connection_id AND c.deleted_at IS NULL AND c.create_time > r.composed_at - interval '5 minutes'
-			  AND EXISTS (SELECT FROM unnest(c.emails) e(e) WHERE qbsync.normalize_email(e.e) IN
-				(SELECT qbsync.normalize_email(o.o) FROM jsonb_array_elements_text(CASE jsonb_typeof(r.sent_values -> 'emails') WHEN 'array' THEN r.sent_values -> 'emails' END) o(o)))
+			WHERE c.connection_id = r.connection_id AND c.deleted_at IS NULL AND qbsync.may_be_renamed(r, to_jsonb(c), c.create_time)
 			  AND NOT EXISTS (SELECT FROM qbsync.link k
 				WHERE k.connection_id = r.connection_id AND k.entity = r.entity AND k.id = c.id AND k.family = its_family))
 			THEN 'renamed' ELSE 'none' END;
@@ -442,4 +459,4 @@ BEGIN
 		THEN 'adopt' ELSE 'taken' END;
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.check_candidates(bigint, text[]) IS 'What the QuickBooks records found under the name of a creation mean: none; adopt: it is that creation''s; taken: it is another''s; several; renamed: there is none, but a new one with its e-mail address';
+COMMENT ON FUNCTION qbsync.check_candidates(bigint, text[]) IS 'What the QuickBooks records found under the name of a creation mean: none; adopt: it is that creation''s; taken: it is another''s; several; renamed: there is none, but a new one that may be it under another name (qbsync.may_be_renamed)';

@@ -209,7 +209,12 @@ receiver_receive(TupleTableSlot *slot, DestReceiver *self)
 	if (begins(action, "create"))
 		create_decision(receiver, slot, decision);
 	else
+	{
+		char	   *colon = strchr(text_to_cstring(action), ':');
+
 		decision->action = begins(action, "review") ? DECISION_REVIEW : DECISION_IGNORE;
+		decision->reason = colon ? colon + 1 : NULL;
+	}
 	MemoryContextSwitchTo(caller);
 	return true;
 }

@@ -22,6 +22,9 @@
 #include "crm/sends.h"
 #include "crm/statement.h"
 
+/* Why qbsync.unmatched_action() puts off a record that may be what a creation has made which is not answered yet. */
+#define MAY_BE_BEING_MADE "it may be being made from the CRM"
+
 /* --- what is new -------------------------------------------------------------------------------------------------- */
 
 /* All keys that the view shows. */
@@ -259,14 +262,15 @@ read_gone(const Mapping *mapping, Datum ids, bool captured, Gone *gone)
 	rows_free(rows);
 }
 
-/* A trigger saw them go, and something else is on its way: that is answered first. */
+/* A trigger saw them go, and something else is on its way, or waits for QuickBooks' newer version: that comes first. */
 static void
 note_gone(const Mapping *mapping, const Gone *gone)
 {
 	static SqlStatement note = {
 		"INSERT INTO qbsync.outgoing AS o (mapping_id, crm_key, asked, asked_by, next_attempt_at, gone)"
 		" SELECT r.mapping_id, r.crm_key, false, NULL, 'infinity', true FROM qbsync.request r"
-		" WHERE r.mapping_id = $1 AND r.crm_key = ANY ($2) AND r.state IN ('sent', 'check')"
+		" WHERE r.mapping_id = $1 AND r.crm_key = ANY ($2)"
+		" AND (r.state IN ('sent', 'check') OR r.state = 'stale' AND r.sent_values <> qbsync.deactivation())"
 		" ON CONFLICT (mapping_id, crm_key) DO UPDATE SET gone = true, next_attempt_at = 'infinity'",
 		2, {INT4OID, TEXTARRAYOID}
 	};
@@ -373,19 +377,27 @@ sends_settle(const Mapping *mapping, const MappingState *state, const Claim *cla
 		enter(mapping, &ids, &crm_keys, &sends, &ours, &names);
 }
 
+/* The gateway learns that answers matter to us. */
+static void
+wake_gateway(void)
+{
+	static SqlStatement wake = {"SELECT qbsync.wake()", 0, {}};
+
+	sql_execute(&wake, NULL, NULL);
+}
+
 void
 sends_look_again(const Mapping *mapping, const Deed *deeds, int ndeeds)
 {
 	static SqlStatement note = {
 		"INSERT INTO qbsync.arrival (mapping_id, id, action, arguments)"
-		" SELECT r.mapping_id, r.id, 'after', jsonb_build_object('crm_key', r.crm_key)"
-		" FROM unnest($2) u(k) CROSS JOIN LATERAL (SELECT q.mapping_id, q.id, q.crm_key, q.state FROM qbsync.request q"
+		" SELECT r.mapping_id, r.id, 'after', jsonb_build_object('request_id', r.request_id)"
+		" FROM unnest($2) u(k) CROSS JOIN LATERAL (SELECT q.mapping_id, q.id, q.request_id, q.state FROM qbsync.request q"
 		"  WHERE q.mapping_id = $1 AND q.crm_key = u.k LIMIT 1) r"
 		" WHERE r.state IN ('sent', 'check') AND r.id IS NOT NULL"
 		" AND NOT EXISTS (SELECT FROM qbsync.arrival a WHERE a.mapping_id = $1 AND a.action = 'after' AND a.id = r.id)",
 		2, {INT4OID, TEXTARRAYOID}
 	};
-	static SqlStatement wake = {"SELECT qbsync.wake()", 0, {}};
 	Batch		crm_keys = {0};
 	Datum		values[2] = {Int32GetDatum(mapping->mapping_id)};
 
@@ -393,9 +405,34 @@ sends_look_again(const Mapping *mapping, const Deed *deeds, int ndeeds)
 		if (deeds[i].decision->crm_key)
 			batch_add(&crm_keys, CStringGetTextDatum(deeds[i].decision->crm_key));
 	values[1] = batch_array(&crm_keys, TEXTOID);
-	/* the gateway learns that answers matter to us */
 	if (sql_execute(&note, values, NULL) > 0)
-		sql_execute(&wake, NULL, NULL);
+		wake_gateway();
+}
+
+void
+sends_wait_for_creations(const Mapping *mapping, const Deed *deeds, int ndeeds)
+{
+	/* the oldest of them: when that is answered, the next may be */
+	static SqlStatement note = {
+		"INSERT INTO qbsync.arrival (mapping_id, id, action, arguments)"
+		" SELECT m.mapping_id, u.id, 'after', jsonb_build_object('request_id', q.request_id)"
+		" FROM qbsync.mapping m CROSS JOIN LATERAL qbsync.creation_under_way(m.connection_id, m.entity) q CROSS JOIN unnest($2) u(id)"
+		" WHERE m.mapping_id = $1 AND q.request_id IS NOT NULL"
+		" AND NOT EXISTS (SELECT FROM qbsync.arrival a WHERE a.mapping_id = $1 AND a.action = 'after' AND a.id = u.id)",
+		2, {INT4OID, TEXTARRAYOID}
+	};
+	Batch		ids = {0};
+	Datum		values[2] = {Int32GetDatum(mapping->mapping_id)};
+
+	for (int i = 0; i < ndeeds; i++)
+		if (deeds[i].decision->action == DECISION_IGNORE && deeds[i].decision->reason != NULL
+			&& strcmp(deeds[i].decision->reason, MAY_BE_BEING_MADE) == 0)
+			batch_add(&ids, CStringGetTextDatum(deeds[i].decision->id));
+	if (ids.n == 0)
+		return;
+	values[1] = batch_array(&ids, TEXTOID);
+	if (sql_execute(&note, values, NULL) > 0)
+		wake_gateway();
 }
 
 void
@@ -427,7 +464,7 @@ sends_take_news(const Mapping *mapping, int limit)
 		2, {INT4OID, TEXTARRAYOID}
 	};
 	static SqlStatement linked = {
-		"SELECT coalesce(array_agg(k.id), '{}') FROM qbsync.link k WHERE k.mapping_id = $1 AND k.crm_key = ANY ($2) AND k.state = 'linked'",
+		"SELECT coalesce(array_agg(k.id), '{}') FROM qbsync.link k WHERE k.mapping_id = $1 AND k.crm_key = ANY ($2) AND k.state <> 'alias'",
 		2, {INT4OID, TEXTARRAYOID}
 	};
 	static SqlStatement retry = {
@@ -440,7 +477,7 @@ sends_take_news(const Mapping *mapping, int limit)
 	};
 	static SqlStatement answered = {
 		"UPDATE qbsync.arrival a SET action = 'apply', arguments = NULL WHERE a.mapping_id = $1 AND a.action = 'after'"
-		" AND NOT EXISTS (SELECT FROM qbsync.request r WHERE r.mapping_id = $1 AND r.crm_key = a.arguments ->> 'crm_key'"
+		" AND NOT EXISTS (SELECT FROM qbsync.request r WHERE r.request_id = (a.arguments ->> 'request_id')::bigint"
 		"  AND r.state IN ('sent', 'check'))",
 		1, {INT4OID}
 	};

@@ -34,6 +34,9 @@ extern void sends_settle(const Mapping *mapping, const MappingState *state, cons
 /* As part of settling: records of which something is on its way are looked at again when that is answered. */
 extern void sends_look_again(const Mapping *mapping, const Deed *deeds, int ndeeds);
 
+/* As part of settling: records that may be what a creation under way has made are looked at again when that is answered. */
+extern void sends_wait_for_creations(const Mapping *mapping, const Deed *deeds, int ndeeds);
+
 /* As part of settling: what waited for these CRM records to be linked goes on. */
 extern void sends_release(const Mapping *mapping, const Deed *const *linked, int n);
 

@@ -689,6 +689,7 @@ settle_turn(const Mapping *mapping, const MappingState *state, const Claim *clai
 	sends_settle(mapping, state, claim, deeds, ndeeds);
 	if (state->has_sends)
 		sends_look_again(mapping, deeds, ndeeds);
+	sends_wait_for_creations(mapping, deeds, ndeeds);
 	if (state->has_waiting_sends && all.nfresh > 0)
 		sends_release(mapping, all.fresh, all.nfresh);
 	settle_claim(mapping, state, claim);

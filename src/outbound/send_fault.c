@@ -40,16 +40,32 @@ batch_outcome(SendCall *call, const Fault *fault)
 	}
 }
 
+/* A refusal that does not mean that a creation was not carried out when it was sent before: read back first. */
+static SendOutcome
+not_made(SendItem *item)
+{
+	if (!item->create || !item->repeated)
+		return SEND_REFUSED;
+	if (item->name)
+		return SEND_ASK;
+	/* it cannot be asked for */
+	strlcpy(item->fault->problem, "send_ambiguous", sizeof(item->fault->problem));
+	return SEND_REFUSED;
+}
+
 /* A fault of a request sent alone, or of an item in a batch. */
 static SendOutcome
-item_outcome(const SendItem *item, const Fault *fault, bool whole)
+item_outcome(SendItem *item, const Fault *fault, bool whole)
 {
 	switch (fault->reaction)
 	{
 		case REACT_RETRY:
 			return SEND_REPEAT;
 		case REACT_RETRY_FEW:
-			return whole || item->tries + 1 >= FEW_TRIES ? SEND_REFUSED : SEND_REPEAT;
+			if (!whole && item->tries + 1 < FEW_TRIES)
+				return SEND_REPEAT;
+			/* that it fails now says nothing about what was sent before */
+			return not_made(item);
 		case REACT_THROTTLED:
 		case REACT_REFRESH:
 		case REACT_REAUTHORIZE:
@@ -64,9 +80,7 @@ item_outcome(const SendItem *item, const Fault *fault, bool whole)
 			return fault->code == 0 ? SEND_CHECK : SEND_REFUSED;
 		default:
 			/* the one that has the name may be what this request made when its answer was lost */
-			if (fault->code == CODE_NAME_TAKEN && item->create && item->repeated && item->name)
-				return SEND_ASK;
-			return SEND_REFUSED;
+			return fault->code == CODE_NAME_TAKEN ? not_made(item) : SEND_REFUSED;
 	}
 }
 

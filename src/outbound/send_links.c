@@ -142,11 +142,7 @@ static SqlStatement create_statement = {
 	"  unagreed = NULL, agreed_at = now() WHERE l.mapping_id = excluded.mapping_id AND l.crm_key = excluded.crm_key",
 	AGREED_PARAMETERS, AGREED_TYPES
 };
-static SqlStatement candidate_statement = {
-	"INSERT INTO qbsync.match_candidate (mapping_id, connection_id, entity, id, crm_key, score, reasons)"
-	" VALUES ($5, $1, $2, $3, $6, 1, '{\"made in QuickBooks from it\"}') ON CONFLICT DO NOTHING",
-	AGREED_PARAMETERS, AGREED_TYPES
-};
+static SqlStatement ask_statement = {"SELECT qbsync.ask_about_made($1, $2, $3)", 3, {INT4OID, TEXTOID, TEXTOID}};
 
 /* Write the link of a record that was created. */
 static void
@@ -158,7 +154,13 @@ write_created(HeapTuple row, TupleDesc columns)
 	for (int i = 0; i < AGREED_PARAMETERS; i++)
 		values[i] = SPI_getbinval(row, columns, AGREED_CONNECTION + i, &isnull);
 	if (sql_execute(&create_statement, values, NULL) == 0)
-		sql_execute(&candidate_statement, values, NULL);
+	{
+		Datum		asked[] = {
+			values[AGREED_MAPPING - AGREED_CONNECTION], values[AGREED_ID - AGREED_CONNECTION], values[AGREED_CRM_KEY - AGREED_CONNECTION]
+		};
+
+		sql_execute(&ask_statement, asked, NULL);
+	}
 }
 
 static int

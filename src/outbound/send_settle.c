@@ -123,13 +123,11 @@ judge_check(SendCall *call)
 		item->outcome = SEND_DONE;
 		item->record = call->records[0];
 	}
-	else if (strcmp(word, "none") == 0 && item->fault == NULL)
-		item->outcome = SEND_REPEAT;
-	else if (item->fault)
-		item->outcome = SEND_REFUSED;
+	else if (strcmp(word, "renamed") == 0)
+		send_fault_say(call, item, "send_ambiguous", "");
+	/* QuickBooks repeats what it answered to the requestid first, whoever has the name by now, or refuses the name */
 	else
-		send_fault_say(call, item, strcmp(word, "taken") == 0 ? "send_name_taken" : "send_ambiguous",
-					   call->nrecords > 0 ? psprintf("%s %s", item->entity->name, call->records[0].id) : "");
+		item->outcome = item->fault ? SEND_REFUSED : SEND_REPEAT;
 }
 
 /* --- the unit ----------------------------------------------------------------------------------------------------- */
