@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -72,6 +73,12 @@ class Server:
             fail(f"{run.stderr.strip()}\nstatement: {statement.strip()}")
         return run.stdout.strip()
 
+    def gateway(self, database="bench"):
+        """The gateway of a database, as the system sees it."""
+        pid = self.sql("SELECT pid FROM pg_stat_activity "
+                       f"WHERE backend_type = 'qbsync gateway' AND datname = '{database}'", "postgres")
+        return Process(int(pid)) if pid else fail(f"database {database} has no gateway")
+
     def write_credentials(self, content):
         with open(self.credentials, "w") as file:
             json.dump(content, file)
@@ -117,6 +124,41 @@ class Session:
         cpu, start = processor_seconds(self.pid), time.monotonic()
         self.run(statements)
         return time.monotonic() - start, processor_seconds(self.pid) - cpu
+
+
+class Process:
+    """A process of the server: what it costs."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def memory(self):
+        """Anonymous memory at this moment, in MB."""
+        with open(f"/proc/{self.pid}/status") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("RssAnon:")) / 1024
+
+    def seconds(self):
+        """Processor time so far."""
+        return processor_seconds(self.pid)
+
+
+class HighWater(threading.Thread):
+    """Watches a process's memory until it is stopped; most is the most seen, in MB."""
+
+    def __init__(self, process, pause=0.005):
+        super().__init__(daemon=True)
+        self.process, self.pause, self.most = process, pause, 0.0
+        self.done = threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.done.wait(self.pause):
+            self.most = max(self.most, self.process.memory())
+
+    def stop(self):
+        self.done.set()
+        self.join()
+        return self.most
 
 
 class Simulator:
@@ -165,33 +207,43 @@ class Simulator:
         return self.control("POST", "faults", rule)["rules"][0]["id"]
 
 
+def add_environment(server, name, simulator, **limits):
+    """An environment and an app of that name for a simulator; limits: columns of qbsync.environment, none of which binds
+    unless it is given."""
+    limits = {"requests_per_second": 1000000, "requests_per_minute": 1000000, "batches_per_minute": 1000000} | limits
+    base = simulator.info["base_url"]
+    server.sql(f"""
+        INSERT INTO qbsync.environment (name, api_url, authorize_url, token_url, revoke_url, userinfo_url, jwks_uri,
+                                        issuer, app_url, {", ".join(limits)})
+        VALUES ('{name}', '{base}', '{base}/connect/oauth2', '{base}/oauth2/v1/tokens/bearer',
+                '{base}/v2/oauth2/tokens/revoke', '{base}/v1/openid_connect/userinfo', '{base}/op/v1/jwks',
+                '{base}', '{base}', {", ".join(f"'{value}'" for value in limits.values())});
+        SELECT qbsync_app('{name}', environment => '{name}', client_id => '{simulator.info["client_id"]}',
+                          redirect_uri => 'https://example.com/back');
+    """)
+
+
+def credentials(**apps):
+    """Contents of the credentials file for apps and their simulators."""
+    return {
+        "apps": {app: {"client_secret": simulator.info["client_secret"]} for app, simulator in apps.items()},
+        "connections": [{"app": app, "realm_id": company["realm_id"], "refresh_token": company["refresh_token"]}
+                        for app, simulator in apps.items() for company in simulator.info["companies"]]}
+
+
 def connect(server, simulator, **limits):
     """A database of its own, connected to the simulator's company; its name waits for confirmation.
 
-    limits: columns of qbsync.environment, none of which binds unless it is given.
+    limits: as for add_environment().
     """
-    limits = {"requests_per_second": 1000000, "requests_per_minute": 1000000, "batches_per_minute": 1000000} | limits
-    info = simulator.info
-    company = info["companies"][0]
-    base = info["base_url"]
-    server.write_credentials({
-        "apps": {"bench": {"client_secret": info["client_secret"]}},
-        "connections": [{"app": "bench", "realm_id": company["realm_id"],
-                         "refresh_token": company["refresh_token"]}]})
+    company = simulator.info["companies"][0]
+    server.write_credentials(credentials(bench=simulator))
     server.sql("SELECT pg_reload_conf()", "postgres")
     server.sql("DROP DATABASE IF EXISTS bench WITH (FORCE)", "postgres")
     server.sql("CREATE DATABASE bench TEMPLATE template0", "postgres")
     server.sql("CREATE EXTENSION qbsync")
-    server.sql(f"""
-        INSERT INTO qbsync.environment (name, api_url, authorize_url, token_url, revoke_url, userinfo_url, jwks_uri,
-                                        issuer, app_url, {", ".join(limits)})
-        VALUES ('bench', '{base}', '{base}/connect/oauth2', '{base}/oauth2/v1/tokens/bearer',
-                '{base}/v2/oauth2/tokens/revoke', '{base}/v1/openid_connect/userinfo', '{base}/op/v1/jwks',
-                '{base}', '{base}', {", ".join(f"'{value}'" for value in limits.values())});
-        SELECT qbsync_app('bench', environment => 'bench', client_id => '{info["client_id"]}',
-                          redirect_uri => 'https://example.com/back');
-        SELECT qbsync_connect(connection => 'bench', app => 'bench', realm_id => '{company["realm_id"]}');
-    """)
+    add_environment(server, "bench", simulator, **limits)
+    server.sql(f"SELECT qbsync_connect(connection => 'bench', app => 'bench', realm_id => '{company['realm_id']}')")
     wait_until(server, "SELECT state = 'unconfirmed' AND company_name IS NOT NULL FROM qbsync.connection")
     return company["name"].replace("'", "''")
 

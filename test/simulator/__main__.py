@@ -35,6 +35,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 picks one")
     parser.add_argument("--data", help="keep the whole state in this file")
     parser.add_argument("--company", action="append", help="name of a company; may be repeated")
+    parser.add_argument("--first-realm", type=int, default=FIRST_REALM, help="id of the first company")
     parser.add_argument("--sample", action="append", choices=["laval", *sample_kinds.KINDS],
                         help="what the company is like; the n-th belongs to the n-th company")
     parser.add_argument("--customers", type=int, default=0, help="customers in all, per company")
@@ -57,7 +58,7 @@ def build(sim: Simulator, options: argparse.Namespace) -> None:
     """Fill a new simulator with its companies."""
     base = options.date or sample.default_base(sim.clock.now())
     for index, name in enumerate(options.company or [DEFAULT_COMPANY]):
-        company = Company(str(FIRST_REALM + index), name)
+        company = Company(str(options.first_realm + index), name)
         sim.companies[company.realm] = company
         kind = (options.sample or [])[index:index + 1] or ["laval"]
         if kind == ["laval"]:
