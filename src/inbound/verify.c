@@ -25,6 +25,7 @@
 #include "inbound/answer.h"
 #include "inbound/lookup.h"
 #include "inbound/mirror.h"
+#include "inbound/our_rows.h"
 #include "inbound/select.h"
 #include "inbound/statistics.h"
 #include "inbound/verify.h"
@@ -40,9 +41,6 @@
  * difference it stays, and is said to people.
  */
 #define VERIFY_VAIN_HUNTS 6
-
-/* Rows of ours in a window of a full comparison: a page, with some room for those we lack. */
-#define VERIFY_FULL_ROWS 900
 
 /* Halving stops there: so deep only when thousands of rows have one creation time. */
 #define VERIFY_MAX_WINDOWS 64
@@ -116,63 +114,6 @@ whole_entity(VerifyFlow *verify)
 	verify->windows[0].position = 0;
 }
 
-/* --- our side --------------------------------------------------------------------------------------------------- */
-
-/* What is asked of the rows of an entity. */
-typedef enum OurQuestion
-{
-	OUR_COUNT,					/* count of a window */
-	OUR_MEDIAN,					/* creation time of the row in its middle */
-	OUR_EDGE,					/* where a window of VERIFY_FULL_ROWS ends */
-	OUR_QUESTIONS
-} OurQuestion;
-
-/*
- * Rows without a creation time count only in the whole; so do records that could not be stored.  An edge is a whole second, as
- * creation times are, and later than the start.
- */
-static const char *const our_texts[] = {
-	"SELECT count(*) + CASE WHEN $3 = '-infinity' AND $4 = 'infinity' THEN"
-	"  (SELECT count(*) FROM qbsync.error e WHERE connection_id = $1 AND entity = $2 AND problem = 'bad_record'"
-	"   AND NOT EXISTS (SELECT FROM qbsync.%1$s m WHERE m.connection_id = $1 AND m.id = e.id AND m.deleted_at IS NULL))"
-	"  ELSE 0 END"
-	" FROM qbsync.%1$s WHERE connection_id = $1 AND deleted_at IS NULL"
-	" AND coalesce(create_time, '-infinity') >= $3 AND coalesce(create_time, '-infinity') < $4",
-	"SELECT (SELECT date_trunc('second', create_time) FROM qbsync.%1$s"
-	"  WHERE connection_id = $1 AND create_time >= $3 AND create_time < $4 AND deleted_at IS NULL ORDER BY create_time OFFSET $5 LIMIT 1)",
-	"SELECT coalesce((SELECT date_trunc('second', r.create_time) FROM"
-	"  (SELECT create_time FROM qbsync.%1$s WHERE connection_id = $1 AND create_time >= $3 ORDER BY create_time OFFSET "
-	CppAsString2(VERIFY_FULL_ROWS) " LIMIT 1) r WHERE date_trunc('second', r.create_time) > $3),"
-	" (SELECT date_trunc('second', min(create_time)) FROM qbsync.%1$s WHERE connection_id = $1 AND create_time >= $3 + interval '1 second'"
-	"  AND (SELECT count(*) FROM (SELECT FROM qbsync.%1$s WHERE connection_id = $1 AND create_time >= $3 LIMIT "
-	CppAsString2(VERIFY_FULL_ROWS) ") r) = " CppAsString2(VERIFY_FULL_ROWS) "),"
-	" 'infinity') WHERE $2 IS NOT NULL AND $4 IS NOT NULL"
-};
-
-static SqlStatement *
-our_statement(const CatalogueEntity *entity, OurQuestion question)
-{
-	static SqlStatement *statements = NULL;
-	SqlStatement *statement;
-
-	if (statements == NULL)
-	{
-		statements = MemoryContextAllocZero(TopMemoryContext, sizeof(SqlStatement) * catalogue_count() * OUR_QUESTIONS);
-	}
-	statement = &statements[(entity - catalogue) * OUR_QUESTIONS + question];
-	if (statement->text == NULL)
-	{
-		static const Oid types[] = {INT4OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID};
-		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-
-		statement->text = psprintf(our_texts[question], quote_identifier(entity->name));
-		statement->nargs = lengthof(types);
-		memcpy(statement->argtypes, types, sizeof(types));
-		MemoryContextSwitchTo(old);
-	}
-	return statement;
-}
-
 /* Unit: how many have we in the window, or, when all are to be read, where does its first part end? */
 static void
 count_ours(void *arg)
@@ -183,41 +124,25 @@ count_ours(void *arg)
 	};
 	VerifyFlow *verify = arg;
 	VerifyWindow *window = top_window(verify);
-	Datum		values[5] = {
-		Int32GetDatum(verify->company->id), CStringGetTextDatum(verify->entity->name),
-		TimestampTzGetDatum(window->range[0]), TimestampTzGetDatum(window->range[1]), Int64GetDatum(0)
-	};
+	Datum		values[2] = {Int32GetDatum(verify->company->id), CStringGetTextDatum(verify->entity->name)};
 
 	verify->verifying = sql_execute(&phase, values, NULL) > 0 && DatumGetBool(sql_datum(0, 1, NULL));
 	if (!verify->verifying)
 		return;
 	verify->full = DatumGetBool(sql_datum(0, 2, NULL));
 	if (verify->full)
-	{
-		sql_execute(our_statement(verify->entity, OUR_EDGE), values, NULL);
-		verify->edge = DatumGetTimestampTz(sql_datum(0, 1, NULL));
-		return;
-	}
-	sql_execute(our_statement(verify->entity, OUR_COUNT), values, NULL);
-	verify->ours = DatumGetInt64(sql_datum(0, 1, NULL));
+		verify->edge = our_edge(verify->company->id, verify->entity, window->range);
+	else
+		verify->ours = our_count(verify->company->id, verify->entity, window->range);
 }
 
-/* Unit: where could the window be halved?  Asked only where the counts differ: whoever has hundreds of thousands of records seldom pays for it. */
+/* Unit: where could the window be halved? */
 static void
 find_median(void *arg)
 {
 	VerifyFlow *verify = arg;
-	VerifyWindow *window = top_window(verify);
-	Datum		values[5] = {
-		Int32GetDatum(verify->company->id), CStringGetTextDatum(verify->entity->name),
-		TimestampTzGetDatum(window->range[0]), TimestampTzGetDatum(window->range[1]), Int64GetDatum(verify->ours / 2)
-	};
-	bool		isnull;
-	Datum		median;
 
-	sql_execute_by_index(our_statement(verify->entity, OUR_MEDIAN), values, NULL);
-	median = sql_datum(0, 1, &isnull);
-	verify->median = isnull ? SELECT_NO_TIME : DatumGetTimestampTz(median);
+	verify->median = our_median(verify->company->id, verify->entity, top_window(verify)->range, verify->ours);
 }
 
 /* In a unit: the entity is as complete as it gets; a difference that stays is said to people. */
