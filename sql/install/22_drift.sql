@@ -49,7 +49,7 @@ REVOKE ALL ON FUNCTION qbsync.note_drift(integer, text, text[], timestamptz) FRO
  */
 CREATE FUNCTION qbsync.customer_sums_known(connection_id integer)
 RETURNS boolean
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT count(*) = 8
@@ -57,7 +57,7 @@ AS $fn$
 	WHERE c.connection_id = customer_sums_known.connection_id AND c.settings ->> 'vendors' = 'import' AND u.phase IN ('loaded', 'verifying')
 		AND u.entity IN ('customer', 'account', 'invoice', 'payment', 'credit_memo', 'journal_entry', 'deposit', 'purchase')
 $fn$;
-COMMENT ON FUNCTION qbsync.customer_sums_known(integer) IS 'Is everything read that moves what a customer owes? Where vendors is import, and all of it is loaded';
+COMMENT ON FUNCTION qbsync.customer_sums_known(integer) IS 'Is everything read that moves what a customer owes? Where vendors is import, and all of it is loaded. SECURITY DEFINER: qbsync.tie_out calls it for readers, who may not read qbsync.connection';
 REVOKE ALL ON FUNCTION qbsync.customer_sums_known(integer) FROM PUBLIC;
 
 /*
