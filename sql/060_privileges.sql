@@ -74,6 +74,7 @@ SELECT count(*) FROM qbsync.invoice_payment;
 SELECT count(*) FROM qbsync.estimate_status;
 SELECT count(*) FROM qbsync.progress;
 SELECT count(*) FROM qbsync.error_open;
+SELECT count(*) FROM qbsync.tie_out;
 SELECT count(*) > 0 AS entities FROM qbsync.catalogue;
 SELECT display_name FROM qbsync.customer;
 SELECT qbsync_open_url('customer', '1', 'acme');

@@ -55,16 +55,23 @@ BEGIN
 	END LOOP;
 	RETURN columns;
 END $$;
+CREATE FUNCTION pg_temp.shown(relation text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+	any_row boolean;
+BEGIN
+	EXECUTE format('SELECT EXISTS (SELECT FROM (SELECT r::text AS line FROM %s r) l WHERE line ~ ''secret|vendor'')', relation) INTO any_row;
+	RETURN any_row;
+END $$;
 CREATE TEMP TABLE readable AS
 SELECT c.oid::regclass::text AS relation FROM pg_class c
 WHERE c.relnamespace = 'qbsync'::regnamespace AND c.relkind IN ('r', 'v') AND has_table_privilege('regress_clerk', c.oid, 'SELECT')
-  AND c.relname !~ '^(catalogue|policy|problem|fault|label|setup_todo)';
+  AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'entity') AND c.relname !~ '^(catalogue|stage|sale_line|pipeline)';
 GRANT SELECT ON readable TO regress_clerk, regress_boss;
 
--- Whoever is no member.  (Left to him: the names of mappings, and what belongs to links in matched, customer_link and timeline, which are joined with
--- tables of the CRM too often to be put behind a barrier; none names what is bought.)
+-- Whoever is no member.  (Left to him: the names of mappings, and what belongs to links and decisions in matched, customer_link, timeline, standing_decision
+-- and rejected_pair, which are joined with other tables too often to be put behind a barrier; none names what is bought.)
 SET ROLE regress_clerk;
-SELECT relation, seen FROM readable, pg_temp.seen(relation) seen WHERE seen <> '{}' AND relation NOT IN ('qbsync.matched', 'qbsync.customer_link', 'qbsync.timeline') ORDER BY relation COLLATE "C";
+SELECT relation, seen FROM readable, pg_temp.seen(relation) seen WHERE seen <> '{}' AND relation NOT IN ('qbsync.matched', 'qbsync.timeline') ORDER BY relation COLLATE "C";
 SELECT count(*) FROM qbsync.matched;
 SELECT count(*) FROM qbsync.timeline;
 SELECT mapping, detail FROM qbsync.mapping_status ORDER BY mapping;
@@ -76,9 +83,9 @@ ROLLBACK TO s;
 SELECT qbsync_resolve_id('acme', 'vendor', 'secret 5');
 ROLLBACK TO s;
 
--- A member sees all of it.
+-- A member sees it.
 SET ROLE regress_boss;
-SELECT relation, cardinality(seen) > 0 AS seen FROM readable, pg_temp.seen(relation) seen WHERE seen <> '{}' ORDER BY relation COLLATE "C";
+SELECT relation FROM readable WHERE pg_temp.shown(relation) ORDER BY relation COLLATE "C";
 SELECT mapping, detail FROM qbsync.mapping_status ORDER BY mapping;
 SELECT qbsync_handle_change('vendor', 'secret 1', connection => 'acme');
 SELECT qbsync_resolve_id('acme', 'vendor', 'secret 5');

@@ -14,7 +14,7 @@
  */
 
 /* What was decided before a record was linked, unlinked or merged, in any mapping of its family, was carried out or is over. */
-CREATE VIEW qbsync.standing_decision WITH (security_barrier) AS
+CREATE VIEW qbsync.standing_decision AS
 SELECT d.mapping_id, d.id, d.kind, d.decision_id, d.decided_at, d.decided_by
 FROM (SELECT DISTINCT ON (k.mapping_id, k.id) k.*
 	  FROM qbsync.decision k
@@ -29,7 +29,7 @@ WHERE qbsync.may_see(m.entity)
 COMMENT ON VIEW qbsync.standing_decision IS 'What was last decided about a QuickBooks record, unless it was linked, unlinked or merged by decision since; counts while it is not linked';
 COMMENT ON COLUMN qbsync.standing_decision.kind IS 'create, hold or ignore';
 
-CREATE VIEW qbsync.rejected_pair WITH (security_barrier) AS
+CREATE VIEW qbsync.rejected_pair AS
 SELECT DISTINCT ON (d.mapping_id, d.id, d.crm_key) d.mapping_id, d.id, d.crm_key, d.kind, d.decision_id, d.decided_at, d.decided_by
 FROM qbsync.decision d
 WHERE d.undone_at IS NULL AND d.kind IN ('reject', 'unlink') AND qbsync.may_see(d.entity)

@@ -10,8 +10,8 @@
  * is in it (upgrade scripts call the function again).  A query that gives entity and id reads one row of one table.
  *
  * Whether the caller may see what is bought is asked before its tables are read at all, so that no condition of a query gets to
- * see it first; views of what belongs to several entities are security barriers for the same reason, apart from matched, customer_link and timeline, which
- * a barrier would keep from being joined with a table of the CRM by its key.
+ * see it first; views of what belongs to several entities are security barriers for the same reason, apart from matched, customer_link, timeline,
+ * standing_decision and rejected_pair, which a barrier would keep from being joined with another table by its key.
  */
 CREATE FUNCTION qbsync.create_record_view()
 RETURNS void
