@@ -71,7 +71,13 @@ BEGIN
 END $$;
 INSERT INTO qbsync.invoice (connection_id, id, seen_at, customer_id, balance) SELECT -1, 'n' || i, now(), 'n' || i, 0 FROM generate_series(1, 3000) i;
 INSERT INTO qbsync.payment (connection_id, id, seen_at, customer_id, unapplied_amt) SELECT -1, 'n' || i, now(), 'n' || i, 0 FROM generate_series(1, 3000) i;
-ANALYZE qbsync.invoice, qbsync.payment;
+INSERT INTO qbsync.customer (connection_id, id, seen_at, display_name) SELECT -1, 'n' || i, now(), 'n' || i FROM generate_series(1, 3000) i;
+UPDATE qbsync.invoice SET due_date = date '2020-01-01' + hashtext(id) % 1000, txn_date = date '2020-01-01' + hashtext(id) % 1000 WHERE id LIKE 'n%';
+ANALYZE qbsync.invoice, qbsync.payment, qbsync.customer;
 SELECT count(*) >= 2 AS by_index FROM pg_temp.plan('SELECT * FROM qbsync.aging') p WHERE p ~ 'invoice_open_idx|payment_unapplied_idx';
 SELECT count(*) >= 1 AS by_index FROM pg_temp.plan('SELECT * FROM qbsync.aging WHERE connection_id = -1 AND customer_id = ''1''') p WHERE p ~ 'Index Cond: .*customer_id = ''1''';
+SELECT count(*) >= 1 AS by_index FROM pg_temp.plan('SELECT * FROM qbsync.aging WHERE connection_id = -1 AND customer_id = ANY (ARRAY(SELECT id FROM qbsync.customer_link WHERE crm_key = ''1''))') p
+WHERE p ~ 'Index Cond: .*customer_id = ANY';
+SELECT v.list, count(*) >= 1 AS in_order FROM (VALUES ('customer_summary', 'display_name'), ('invoice_status', 'due_date'), ('invoice_status', 'txn_date DESC')) AS v(list, by),
+	LATERAL pg_temp.plan(format('SELECT * FROM qbsync.%s ORDER BY %s LIMIT 50', v.list, v.by)) p WHERE p ~ 'Scan (Backward )?using (customer_display_name|invoice_(due|txn)_date)_idx' GROUP BY v.list, v.by ORDER BY v.list, v.by;
 ROLLBACK;

@@ -271,3 +271,14 @@ COMMENT ON COLUMN qbsync.customer_summary.estimate_total IS 'sum of their totals
 COMMENT ON COLUMN qbsync.customer_summary.open_estimate_count IS 'number of its open estimates: pending or accepted, and not expired today in the company''s time zone';
 COMMENT ON COLUMN qbsync.customer_summary.open_estimate_total IS 'sum of the totals of its open estimates';
 COMMENT ON COLUMN qbsync.customer_summary.url IS 'its page in QuickBooks; opens in the company the browser is signed in to';
+
+/*
+ * The first page of a list that is sorted.  The column alone, and not behind the company: the planner cannot know that a name of a
+ * connection is one company, and takes the first rows of all companies in order, which is few more.
+ */
+CREATE INDEX customer_display_name_idx ON qbsync.customer (display_name);
+COMMENT ON INDEX qbsync.customer_display_name_idx IS 'Customers by name, for lists';
+CREATE INDEX invoice_due_date_idx ON qbsync.invoice (due_date);
+COMMENT ON INDEX qbsync.invoice_due_date_idx IS 'Invoices by due date, for lists';
+CREATE INDEX invoice_txn_date_idx ON qbsync.invoice (txn_date);
+COMMENT ON INDEX qbsync.invoice_txn_date_idx IS 'Invoices by date, for lists';
