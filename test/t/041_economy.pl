@@ -96,6 +96,8 @@ $simulator->control('POST', 'random', { seed => 5, n => 20 });
 wait_synced($node, database => 'crm', sync => 1);
 # whatever looks like a merge is settled first
 $node->poll_query_until('crm', "SELECT NOT EXISTS (SELECT FROM qbsync.lookup) AND NOT EXISTS (SELECT FROM qbsync.suspect WHERE judged_at IS NULL)") or die;
+# what was counted of that is told before the next poll begins
+wait_synced($node, database => 'crm', sync => 1);
 $tables = crm($writes);
 for (1 .. 3)
 {

@@ -491,7 +491,8 @@ applies('promise 5: repeated, they are', '3 inserted', 'customer', $page, 9);
 $holder->quit;
 
 # what was made for the columns as they are keeps them so
-sql('ALTER EXTENSION qbsync DROP FUNCTION qbsync.customer_as_of(timestamptz, text); DROP FUNCTION qbsync.customer_as_of(timestamptz, text)');
+sql(join '; ', map { ("ALTER EXTENSION qbsync DROP FUNCTION qbsync.$_(timestamptz, text)", "DROP FUNCTION qbsync.$_(timestamptz, text)") }
+	'customer_summary_as_of', 'invoice_status_as_of', 'customer_as_of');
 sql('ALTER TABLE qbsync.customer ALTER COLUMN notes TYPE varchar');
 like(sql('SELECT ' . call('customer', [ customer(502) ], 9)), qr/column "notes" of mirror table "customer" has type .* instead of text/,
 	'promise 9: nor a table that was changed');

@@ -335,7 +335,7 @@ is(sql(<<"SQL"), "40.05|60.05|2020-01-31\n0|0|", 'CAP-9, PIP-35: balances by the
 SELECT s.paid_total, s.overdue_balance, s.oldest_overdue_date FROM b2b.organisation o JOIN qbsync.customer_summary s ON s.crm_table = 'b2b.organisation' AND s.crm_key = o.id::text WHERE o.id = $neuf_key ORDER BY s.id::int
 SQL
 is(sql("SELECT string_agg(concat_ws(' ', total, balance, state, is_overdue), ', ' ORDER BY id::int) FROM qbsync.invoice_status WHERE crm_table = 'b2b.organisation' AND crm_key = '$neuf_key'"), '100.10 60.05 partially_paid t, 20.00 20.00 open f', 'PIP-35: and its invoices, to the cent');
-is(sql("SELECT string_agg(DISTINCT kind, ' ' ORDER BY kind) FROM qbsync.timeline WHERE crm_table = 'b2b.organisation' AND crm_key IN ('$neuf_key', '$twin_key')"), 'created merged updated', 'CAP-9: the timeline by the same key');
+is(sql("SELECT string_agg(DISTINCT kind, ' ' ORDER BY kind) FROM qbsync.timeline WHERE crm_table = 'b2b.organisation' AND crm_key IN ('$neuf_key', '$twin_key')"), 'changed created merged updated', 'CAP-9: the timeline by the same key');
 is(sql("SELECT before ->> 'fax', written ->> 'fax' FROM qbsync.timeline WHERE crm_table = 'b2b.organisation' AND crm_key = '$neuf_key' AND kind = 'updated' AND written ? 'fax' ORDER BY at DESC LIMIT 1"), '514 40|514 41', 'and what was before');
 
 # --- sub-customers and projects (EXT-21) --------------------------------------------------------------------------------------------
