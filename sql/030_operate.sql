@@ -40,6 +40,12 @@ SELECT qbsync_resume(), qbsync_resume() AS again;
 -- back to what it did before
 UPDATE qbsync.cursor SET phase = 'verifying' WHERE entity = 'invoice';
 SELECT qbsync_pause(), qbsync_resume();
+-- in a reconciliation it stays live; while it is read anew it does not
+INSERT INTO qbsync.cursor (connection_id, entity, phase, finished_at) SELECT connection_id, '*', 'loaded', now() FROM qbsync.connection ON CONFLICT (connection_id, entity) DO UPDATE SET finished_at = now();
+UPDATE qbsync.cursor SET started_at = now() - interval '1 day' WHERE entity = 'invoice';
+SELECT qbsync_pause(), qbsync_resume();
+UPDATE qbsync.cursor SET started_at = now() + interval '1 min' WHERE entity = 'invoice';
+SELECT qbsync_pause(), qbsync_resume();
 SELECT qbsync_pause();
 DELETE FROM qbsync.cursor;
 SELECT qbsync_resume();

@@ -206,7 +206,11 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT CASE
 		WHEN c.confirmed_at IS NULL THEN 'unconfirmed'
-		WHEN (SELECT bool_and(r.phase IN ('loaded', 'absent')) FROM qbsync.cursor r WHERE r.connection_id = c.connection_id) THEN 'live'
+		-- what was complete and is compared, for a reconciliation, is complete; what was read anew is not before it was compared
+		WHEN (SELECT bool_and(r.phase IN ('loaded', 'absent') OR r.phase = 'verifying' AND coalesce(r.started_at < w.finished_at, false))
+			  FROM qbsync.cursor r
+			  LEFT JOIN qbsync.cursor w ON w.connection_id = r.connection_id AND w.entity = '*'
+			  WHERE r.connection_id = c.connection_id) THEN 'live'
 		ELSE 'loading' END
 	FROM qbsync.connection c
 	WHERE c.connection_id = resumed_state.connection_id;
