@@ -156,6 +156,17 @@ SELECT x.*, qbsync.crm_shown(x.written, x.shown, x.crm_base) FROM (VALUES
 	(12, '{"a": "x"}', NULL, NULL), (13, '{"a": ["x", "y"]}', '{"a": ["x", null, "y"]}', NULL), (14, '{"a": ["x"]}', '{"a": [null, "z"]}', NULL)) x(n, written, shown, crm_base) ORDER BY x.n;
 SELECT qbsync.crm_shown('[]', NULL, NULL);
 
+-- after QuickBooks has carried out what was sent: what was sent is agreed on, after a creation all that goes out
+SELECT x.n, a.* FROM (VALUES
+	(1, false, false, '{"n": "x"}'::jsonb, '{"n": "x"}'::jsonb, '{"n": "x", "p": "1"}'::jsonb, NULL::jsonb), (2, false, false, '{"n": "x"}', '{"n": "x"}', '{"n": "X"}', NULL),
+	(3, false, false, '{"n": null}', '{}', '{}', NULL), (4, false, false, '{"n": null}', '{}', '{"n": "still"}', NULL), (5, false, true, '{"n": null, "p": "1"}', '{"p": "1"}', '{"n": "still", "p": "1"}', NULL),
+	(6, false, true, '{"n": "x"}', '{"n": "x"}', '{"n": "X"}', NULL), (7, true, false, '{"n": "x"}', '{"n": "x", "p": "2"}', '{"n": "x", "p": "1", "b": 7}', NULL),
+	(8, true, false, '{"n": "x"}', '{"n": "x"}', '{"n": "x"}', NULL), (9, false, false, '{"parent_id": "5"}', '{"parent_key": "k"}', '{"parent_key": "k"}', NULL),
+	(10, false, false, '{"n": "x"}', '{"n": "x"}', '{"n": "edited"}', '{"n": "edited"}'), (11, false, false, '{"n": "x"}', '{"n": "x"}', '{"n": "x"}', '{"n": "x", "p": "edited"}'),
+	(12, false, false, '{"n": null}', '{}', '{}', '{"n": null}'), (13, false, false, '{"n": "x"}', '{"n": "x"}', '{}', '{}'), (14, false, false, '{"n": 1.0}', '{"n": 1}', '{"n": 1.00}', NULL),
+	(15, false, false, '{"z": "x"}', '{"z": "x"}', '{"z": "x"}', NULL), (16, true, false, '{}', '{}', '{"b": 7}', NULL), (17, false, true, '{"n": ""}', '{}', '{}', NULL)) x(n, created, once_more, sent, ours, theirs, later)
+CROSS JOIN LATERAL qbsync.agreed('{n,n,n,t,p,p,p,t,parent_key,parent_id,parent,t,b,b,b,f}', x.created, x.once_more, x.sent, x.ours, x.theirs, x.later) a ORDER BY x.n;
+
 -- canonical rows
 SELECT qbsync.strip(x) FROM (VALUES (1, '{"a": 1, "b": null, "c": "", "d": [], "e": {}, "f": false, "g": 0, "h": [null], "i": {"j": null}}'::jsonb), (2, '{}'), (3, '{"a": null}'), (4, NULL), (5, '{"a": 1.10}'), (6, 'null'), (7, '{"a": [null, "x", "", "y"], "b": [{"c": ""}]}')) x(n, x) ORDER BY x.n;
 SELECT qbsync.strip('[1]');

@@ -23,6 +23,16 @@ AS 'MODULE_PATHNAME', 'qbsync_crm_shown';
 COMMENT ON FUNCTION qbsync.crm_shown(jsonb, jsonb, jsonb) IS
 	'crm_base after a write: of the columns written, those the CRM then shows otherwise, as it shows them; the other columns as they were; null when there are none';
 
+CREATE TYPE qbsync.agreed_result AS (names text[], units text[], base jsonb, crm_base jsonb);
+COMMENT ON TYPE qbsync.agreed_result IS 'What qbsync.agreed() gives';
+
+CREATE FUNCTION qbsync.agreed(columns text[], created boolean, once_more boolean, sent jsonb, ours jsonb, theirs jsonb, later jsonb)
+RETURNS qbsync.agreed_result
+LANGUAGE c IMMUTABLE PARALLEL SAFE COST 50
+AS 'MODULE_PATHNAME', 'qbsync_agreed';
+COMMENT ON FUNCTION qbsync.agreed(text[], boolean, boolean, jsonb, jsonb, jsonb, jsonb) IS
+	'What is agreed on of a record when QuickBooks has carried out what was sent of it (sent), of columns given as name, name it is sent by, unit and whether it goes out (t, f): names and units concerned (those that were sent, after a creation all that go out), base: QuickBooks'' canonical row (theirs), where a later version (null: there is none) shows something else than was sent the CRM''s (ours); crm_base: what the CRM showed otherwise. once_more: what was to be emptied and was not is left out';
+
 CREATE FUNCTION qbsync.strip("row" jsonb)
 RETURNS jsonb
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5

@@ -83,12 +83,12 @@ DECLARE
 	agreed text;
 BEGIN
 	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = sent_statement.mapping_id;
-	SELECT string_agg(format('(%L, %L, %L, %L::boolean)', c.name, coalesce(c.ref_column, c.name), c.unit,
-							 coalesce((rules -> c.unit ->> 'out')::boolean, false)), ', ')
+	SELECT string_agg(format('%L, %L, %L, %L', c.name, coalesce(c.ref_column, c.name), c.unit,
+							 CASE WHEN (rules -> c.unit ->> 'out')::boolean THEN 't' ELSE 'f' END), ', ')
 	INTO agreed
 	FROM qbsync.mapping_columns(m.mapping_id) c WHERE c.role IN ('canonical', 'reference');
 	RETURN format($sql$
-WITH answered AS (
+WITH answered AS MATERIALIZED (
 	SELECT r.request_id, r.operation, r.crm_key, r.sent_values, r.crm_values, a.id, %1$s AS theirs, r.state = 'ready' AS once_more,
 		CASE WHEN c.sync_token IS DISTINCT FROM a.sync_token OR r.operation = 'create' AND (a.sync_token <> '0' OR r.rechecked)
 			-- read once more: a whole row would be put together for every record
@@ -98,22 +98,13 @@ WITH answered AS (
 	LEFT JOIN LATERAL (SELECT k.* FROM qbsync.%3$I k WHERE k.connection_id = %4$s AND k.id = a.id LIMIT 1) c ON true
 	WHERE r.mapping_id = %2$s
 ), agreed AS MATERIALIZED (
-	SELECT %4$s AS connection_id, %6$L::text AS entity, %7$s AS family, %2$s AS mapping_id, s.request_id, s.operation, s.crm_key, s.id, s.theirs, s.later IS NULL AND s.there AS latest, k.*
+	SELECT %4$s AS connection_id, %6$L::text AS entity, %7$s AS family, %2$s AS mapping_id, s.request_id, s.operation, s.crm_key, s.id, s.theirs, s.later IS NULL AND s.there AS latest,
+		qbsync.agreed(ARRAY[%5$s]::text[], s.operation = 'create', s.once_more, s.sent_values, s.crm_values, s.theirs, s.later) AS now
 	FROM answered s
-	CROSS JOIN LATERAL (
-		SELECT coalesce(array_agg(v.name), '{}') AS names, coalesce(array_agg(v.unit), '{}') AS units,
-			coalesce(jsonb_object_agg(v.name, v.theirs) FILTER (WHERE v.theirs IS NOT NULL), '{}') AS base,
-			coalesce(jsonb_object_agg(v.name, v.ours) FILTER (WHERE v.ours IS DISTINCT FROM v.theirs), '{}') AS crm_base
-		FROM (SELECT v.name, v.unit, s.crm_values -> v.name AS ours,
-				CASE WHEN s.later IS NULL OR coalesce(s.later -> v.sent_as, 'null') = coalesce(s.sent_values -> v.sent_as, 'null')
-					THEN s.theirs -> v.name ELSE s.crm_values -> v.name END AS theirs
-			  FROM (VALUES %5$s) AS v(name, sent_as, unit, goes_out)
-			  WHERE (s.sent_values ? v.sent_as OR s.operation = 'create' AND v.goes_out)
-				AND NOT (s.once_more AND qbsync.is_empty(s.sent_values -> v.sent_as) AND s.theirs ? v.name)) v) k
 ), updated AS (
-	UPDATE qbsync.link l SET base = (coalesce(l.base, '{}') - a.names) || a.base,
-		crm_base = nullif((coalesce(l.crm_base, '{}') - a.names) || a.crm_base, '{}'),
-		unagreed = CASE WHEN l.unagreed IS NOT NULL THEN (SELECT array_agg(u) FROM unnest(l.unagreed) u WHERE split_part(u, '=', 1) <> ALL (a.units)) END,
+	UPDATE qbsync.link l SET base = (coalesce(l.base, '{}') - (a.now).names) || (a.now).base,
+		crm_base = nullif((coalesce(l.crm_base, '{}') - (a.now).names) || (a.now).crm_base, '{}'),
+		unagreed = CASE WHEN l.unagreed IS NOT NULL THEN (SELECT array_agg(u) FROM unnest(l.unagreed) u WHERE split_part(u, '=', 1) <> ALL ((a.now).units)) END,
 		agreed_at = now()
 	FROM agreed a
 	-- nothing but what is agreed on leads to a link, so that no plan begins with the links of the mapping
@@ -123,9 +114,9 @@ WITH answered AS (
 		AND l.base - 'quickbooks_id' = a.theirs - 'quickbooks_id' AS quiet
 )
 SELECT u.request_id, false AS created, u.quiet, NULL::integer, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::text, NULL::jsonb, NULL::jsonb FROM updated u
-UNION ALL SELECT a.request_id, true, false, a.connection_id, a.entity, a.id, a.family, a.mapping_id, a.crm_key, a.base, a.crm_base FROM agreed a WHERE a.operation = 'create'
+UNION ALL SELECT a.request_id, true, false, a.connection_id, a.entity, a.id, a.family, a.mapping_id, a.crm_key, (a.now).base, (a.now).crm_base FROM agreed a WHERE a.operation = 'create'
 $sql$, (SELECT t.value FROM qbsync.their_row(m.mapping_id, 'c', false) t), m.mapping_id, m.entity, m.connection_id,
-		coalesce(agreed, '(NULL::text, NULL::text, NULL::text, false)'), m.entity, m.family,
+		coalesce(agreed, ''), m.entity, m.family,
 		CASE WHEN (SELECT e.name_list FROM qbsync.catalogue e WHERE e.entity = m.entity) THEN ' AND c.active IS NOT FALSE' ELSE '' END);
 END
 $fn$;

@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "fmgr.h"
 #include "lib/ilist.h"
 
 #include "common/unit.h"
@@ -149,6 +150,9 @@ extern void send_settle_again(Sender *sender);
  * requests, ids and SyncTokens.
  */
 extern void send_links_record(SendItem **items, int n, Datum requests, Datum ids, Datum sync_tokens);
+
+/* request_id.c: SQL's qbsync.derive_requestid(). */
+extern Datum qbsync_derive_requestid(PG_FUNCTION_ARGS);
 
 /* send_pick.c: take what is to be sent; false when the unit failed. */
 extern bool send_resume(Sender *sender);

@@ -277,59 +277,86 @@ read_lane(Pick *pick, int lane, int wanted, SendItem **items)
 	return nitems;
 }
 
-/* In the unit: they are 'sent'; the calls learn the requestids of their batches. */
+/* The requestid of a batch: of those of its items. */
+static Datum
+batch_requestid(Datum origin, const SendCall *call)
+{
+	Datum	   *parts = palloc(sizeof(Datum) * (call->nitems + 2));
+	int			n = 0;
+
+	parts[n++] = origin;
+	parts[n++] = CStringGetTextDatum("batch");
+	for (int i = 0; i < call->nitems; i++)
+		parts[n++] = CStringGetTextDatum(call->items[i].requestid);
+	return DirectFunctionCall1(qbsync_derive_requestid, PointerGetDatum(construct_array(parts, n, TEXTOID, -1, false, TYPALIGN_INT)));
+}
+
+/* The calls learn which batches they are, their items which place they have there. */
+static void
+number_items(Pick *pick, int first_call)
+{
+	static SqlStatement look = {"SELECT c.origin::text FROM qbsync.connection c WHERE c.connection_id = $1", 1, {INT4OID}};
+	Datum		values[1] = {Int32GetDatum(pick->sender->company->id)};
+	Datum		origin;
+
+	if (sql_execute(&look, values, NULL) == 0)
+		elog(ERROR, "connection %d is gone", pick->sender->company->id);
+	origin = CStringGetTextDatum(sql_text(0, 1, CurrentMemoryContext));
+	for (int c = first_call; c < pick->ncalls; c++)
+	{
+		SendCall   *call = pick->calls[c];
+		char	   *requestid = NULL;
+
+		if (call->nitems > 1)
+			requestid = MemoryContextStrdup(call->context, TextDatumGetCString(batch_requestid(origin, call)));
+		for (int i = 0; i < call->nitems; i++)
+		{
+			call->items[i].bid = requestid ? i + 1 : 0;
+			call->items[i].batch_requestid = requestid;
+		}
+	}
+}
+
+/* In the unit: they are 'sent'. */
 static void
 mark_sent(Pick *pick, int first_call)
 {
 	static SqlStatement mark = {
-		"WITH q AS MATERIALIZED (SELECT u.* FROM unnest($2::bigint[], $3::integer[], $4::smallint[]) AS u (request_id, call, bid)),"
-		" b AS (SELECT q.call, qbsync.derive_requestid(VARIADIC ARRAY[(SELECT origin::text FROM qbsync.connection WHERE connection_id = $1),"
-		"   'batch'] || array_agg(r.requestid ORDER BY q.bid)) AS requestid"
-		"  FROM q JOIN qbsync.request r USING (request_id) WHERE q.bid > 0 GROUP BY q.call),"
-		" marked AS (UPDATE qbsync.request r SET state = 'sent', first_sent_at = now(), sent_at = now(),"
-		"   batch_requestid = b.requestid, bid = nullif(q.bid, 0)"
-		"  FROM q LEFT JOIN b USING (call) WHERE r.request_id = q.request_id)"
-		" SELECT call, requestid FROM b",
-		4, {INT4OID, INT8ARRAYOID, INT4ARRAYOID, INT2ARRAYOID}
+		"UPDATE qbsync.request r SET state = 'sent', first_sent_at = now(), sent_at = now(), batch_requestid = q.requestid, bid = nullif(q.bid, 0)"
+		" FROM unnest($1::bigint[], $2::text[], $3::smallint[]) AS q (request_id, requestid, bid) WHERE r.request_id = q.request_id",
+		3, {INT8ARRAYOID, TEXTARRAYOID, INT2ARRAYOID}
 	};
-	Datum		values[4];
-	Datum	   *requests;
-	Datum	   *calls;
-	Datum	   *bids;
+	Datum		values[3];
+	Datum	   *columns[3];
+	bool	   *alone;
+	int			dims[1];
+	int			lower[1] = {1};
 	int			n = 0;
-	uint64		nbatches;
 
 	for (int c = first_call; c < pick->ncalls; c++)
 		n += pick->calls[c]->nitems;
 	if (n == 0)
 		return;
-	requests = palloc(sizeof(Datum) * n);
-	calls = palloc(sizeof(Datum) * n);
-	bids = palloc(sizeof(Datum) * n);
+	number_items(pick, first_call);
+	for (int k = 0; k < 3; k++)
+		columns[k] = palloc(sizeof(Datum) * n);
+	alone = palloc(sizeof(bool) * n);
 	n = 0;
 	for (int c = first_call; c < pick->ncalls; c++)
 		for (int i = 0; i < pick->calls[c]->nitems; i++, n++)
 		{
-			SendItem   *item = &pick->calls[c]->items[i];
+			const SendItem *item = &pick->calls[c]->items[i];
 
-			item->bid = pick->calls[c]->nitems > 1 ? i + 1 : 0;
-			requests[n] = Int64GetDatum(item->request_id);
-			calls[n] = Int32GetDatum(c);
-			bids[n] = Int16GetDatum(item->bid);
+			columns[0][n] = Int64GetDatum(item->request_id);
+			alone[n] = item->batch_requestid == NULL;
+			columns[1][n] = alone[n] ? (Datum) 0 : CStringGetTextDatum(item->batch_requestid);
+			columns[2][n] = Int16GetDatum(item->bid);
 		}
-	values[0] = Int32GetDatum(pick->sender->company->id);
-	values[1] = PointerGetDatum(construct_array(requests, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	values[2] = PointerGetDatum(construct_array(calls, n, INT4OID, sizeof(int32), true, TYPALIGN_INT));
-	values[3] = PointerGetDatum(construct_array(bids, n, INT2OID, sizeof(int16), true, TYPALIGN_SHORT));
-	nbatches = sql_execute(&mark, values, NULL);
-	for (uint64 row = 0; row < nbatches; row++)
-	{
-		SendCall   *call = pick->calls[DatumGetInt32(sql_datum(row, 1, NULL))];
-		char	   *requestid = sql_text(row, 2, call->context);
-
-		for (int i = 0; i < call->nitems; i++)
-			call->items[i].batch_requestid = requestid;
-	}
+	dims[0] = n;
+	values[0] = PointerGetDatum(construct_array(columns[0], n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[1] = PointerGetDatum(construct_md_array(columns[1], alone, 1, dims, lower, TEXTOID, -1, false, TYPALIGN_INT));
+	values[2] = PointerGetDatum(construct_array(columns[2], n, INT2OID, sizeof(int16), true, TYPALIGN_SHORT));
+	sql_execute(&mark, values, NULL);
 	unit_durable();
 }
 
