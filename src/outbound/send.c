@@ -130,7 +130,8 @@ sender_go_on(Company *company)
 {
 	Sender	   *sender = company->sender;
 
-	if (sender == NULL || dlist_is_empty(&sender->answered) || !(sender->more || company->requests_waiting))
+	/* after a restore, what was answered is not among what is read back */
+	if (sender == NULL || company->rechecked || dlist_is_empty(&sender->answered) || !(sender->more || company->requests_waiting))
 		return false;
 	(void) sender_serve(company);
 	return true;

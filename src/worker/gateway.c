@@ -363,10 +363,11 @@ run_loop(void)
 		MemoryContextSwitchTo(turn);
 		MemoryContextReset(turn);
 		check_clock();
-		go_on_all();
-		unsettled = settle_all();
+		/* first what people have commanded meanwhile: nothing leaves against it */
 		if (next_look != 0 && next_look <= GetCurrentTimestamp())
 			look_at_tables();
+		go_on_all();
+		unsettled = settle_all();
 		again = appointment_earlier(unsettled, serve_all());
 		again = appointment_earlier(again, serve_mappings());
 		check_extension();
