@@ -73,6 +73,13 @@ SELECT entity, id, until, how FROM qbsync.handled_change;
 INSERT INTO qbsync.record_version (connection_id, entity, id, valid_from, valid_to, sync_token, raw) SELECT -1, 'invoice', '10', valid_to, '2026-03-07', 4, jsonb_set(raw, '{TotalAmt}', '90')
 FROM qbsync.record_version WHERE entity = 'invoice' AND valid_to = '2026-03-06';
 SELECT at, total_before, total_after FROM qbsync.closed_period_change ORDER BY at;
+-- a document made after the books were closed, and dated before: as it was first; not one made before, dated later, or when nothing was known yet
+INSERT INTO qbsync.invoice (connection_id, id, seen_at, create_time, txn_date, doc_number, total_amt, raw) VALUES
+	(-1, '20', '2026-03-08', '2026-03-07', '2026-01-20', '2001', 70, '{"TotalAmt": 70}'), (-1, '21', '2026-03-08', '2026-02-10', '2026-01-20', '2002', 1, '{"TotalAmt": 1}'),
+	(-1, '22', '2026-03-08', '2026-03-07', '2026-02-01', '2003', 1, '{"TotalAmt": 1}'), (-1, '23', '2026-03-08', '2025-12-31', '2025-12-31', '2004', 1, '{"TotalAmt": 1}');
+SELECT id, name, at, kind, text, changed_at, total_before, total_after, difference, resolve FROM qbsync.closed_period_change WHERE kind = 'created';
+SELECT qbsync_handle_change('invoice', '20', 'catch_up', 'acme');
+SELECT count(*) FROM qbsync.closed_period_change WHERE kind = 'created';
 -- books closed before the change count, also if the preferences were read after it
 SELECT qbsync.book_close_date(-1, '2026-02-14 12:00'), qbsync.book_close_date(-1, '2026-02-14 23:59'), qbsync.book_close_date(-1, '2025-01-01');
 \set VERBOSITY terse

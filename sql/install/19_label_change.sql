@@ -6,6 +6,7 @@ INSERT INTO qbsync.label (kind, value, language, label)
 SELECT 'change', t.value, w.language, w.label
 FROM (VALUES
 	('deleted', 'Deleted in QuickBooks.', 'Supprimé dans QuickBooks.'),
+	('created', 'Made in QuickBooks.', 'Créé dans QuickBooks.'),
 	('restored', 'Back in QuickBooks.', 'De nouveau dans QuickBooks.'),
 	('other', 'Details that have no column changed.', 'Des détails sans colonne ont changé.'),
 	('empty', 'nothing', 'rien'),

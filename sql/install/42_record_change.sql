@@ -56,14 +56,52 @@ COMMENT ON TABLE qbsync.handled_change IS 'Documents of a closed period whose ch
 COMMENT ON COLUMN qbsync.handled_change.until IS 'changes seen until then are dealt with';
 COMMENT ON COLUMN qbsync.handled_change.how IS 'restate: the closed period is reported anew; catch_up: the difference is booked in the current one; handled: otherwise';
 
+/* Made from the catalogue, so that a new entity is in it (upgrade scripts call the function again). */
+CREATE FUNCTION qbsync.create_document_view()
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+BEGIN
+	EXECUTE (
+		SELECT 'CREATE OR REPLACE VIEW qbsync.any_document AS ' || string_agg(format(
+			'SELECT t.connection_id, %L::text AS entity, t.id, t.create_time, t.txn_date, t.seen_at, t.raw FROM qbsync.%I t', e.entity, e.entity), ' UNION ALL ' ORDER BY e.load_order)
+		FROM qbsync.catalogue e
+		WHERE e.transaction AND EXISTS (SELECT FROM qbsync.catalogue_column c WHERE c."table" = e.entity AND c."column" = 'txn_date'));
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.create_document_view() IS 'Makes the view qbsync.any_document as the catalogue says; install and upgrade scripts call it';
+SELECT qbsync.create_document_view();
+COMMENT ON VIEW qbsync.any_document IS 'Every document of the mirror, whatever its entity, with its date';
+
 CREATE VIEW qbsync.closed_period_change WITH (security_barrier) AS
 SELECT c.connection, c.connection_id, c.entity, c.id, c.name, c.crm_table, c.crm_key, c.at, c.kind, c.text, c.changes, c.changed_at, c.changed_by,
 	c.txn_date, c.total_before, c.total_after, c.total_after - c.total_before AS difference,
 	format('SELECT qbsync_handle_change(%L, %L, ''catch_up'', %L)', c.entity, c.id, c.connection) AS resolve
 FROM qbsync.record_change c
 LEFT JOIN qbsync.handled_change h ON h.connection_id = c.connection_id AND h.entity = c.entity AND h.id = c.id AND h.until >= c.at
-WHERE c.closed_period AND h.id IS NULL;
-COMMENT ON VIEW qbsync.closed_period_change IS 'Documents of a closed period that changed in QuickBooks, or were deleted, and that nobody has dealt with yet: reports that were made of that period no longer agree with QuickBooks';
+WHERE c.closed_period AND h.id IS NULL
+UNION ALL
+-- documents made since the past is known, as they were first
+SELECT v.connection, v.connection_id, d.entity, d.id, qbsync.record_name(d.connection_id, d.entity, d.id), m.crm_table, r.crm_key, f.at, 'created',
+	qbsync.change_words(v.language) ->> 'created', '[]', d.create_time, f.raw #>> '{MetaData,LastModifiedByRef,value}', d.txn_date, 0, f.total, f.total,
+	format('SELECT qbsync_handle_change(%L, %L, ''catch_up'', %L)', d.entity, d.id, v.connection)
+FROM qbsync.visible_connection v
+JOIN qbsync.preferences p ON p.connection_id = v.connection_id
+JOIN qbsync.any_document d ON d.connection_id = v.connection_id AND d.txn_date <= p.book_close_date
+	AND d.create_time > (SELECT min(u.known_since) FROM qbsync.cursor u WHERE u.connection_id = v.connection_id)
+	AND d.entity = ANY (ARRAY(SELECT qbsync.readable_entities()))
+CROSS JOIN LATERAL (
+	SELECT k.at, k.raw, CASE jsonb_typeof(coalesce(k.raw -> 'TotalAmt', k.raw -> 'Amount')) WHEN 'number' THEN coalesce(k.raw ->> 'TotalAmt', k.raw ->> 'Amount')::numeric END AS total
+	FROM (SELECT c.valid_from AS at, c.raw FROM qbsync.record_version c WHERE c.connection_id = d.connection_id AND c.entity = d.entity AND c.id = d.id
+		  UNION ALL SELECT d.seen_at, d.raw) k
+	ORDER BY k.at LIMIT 1
+) f
+LEFT JOIN qbsync.link r ON r.connection_id = d.connection_id AND r.entity = d.entity AND r.id = d.id AND r.family = 0
+LEFT JOIN qbsync.mapping m ON m.mapping_id = r.mapping_id
+WHERE d.create_time > qbsync.known_since(d.connection_id, d.entity) AND d.txn_date <= qbsync.book_close_date(d.connection_id, d.create_time)
+	AND NOT EXISTS (SELECT FROM qbsync.handled_change h WHERE h.connection_id = d.connection_id AND h.entity = d.entity AND h.id = d.id AND h.until >= f.at);
+COMMENT ON VIEW qbsync.closed_period_change IS 'Documents of a closed period that were made, changed or deleted in QuickBooks after its books were closed, and that nobody has dealt with yet: reports that were made of that period no longer agree with QuickBooks';
 COMMENT ON COLUMN qbsync.closed_period_change.connection IS 'name of the connection';
 COMMENT ON COLUMN qbsync.closed_period_change.difference IS 'total after less total before, in the document''s currency: what catching up books in the current period';
 COMMENT ON COLUMN qbsync.closed_period_change.resolve IS 'the call that takes it from this list; ''restate'' or ''handled'' in place of ''catch_up'', whichever was done';
@@ -79,13 +117,19 @@ BEGIN
 	PERFORM qbsync.require_word('how', qbsync_handle_change.how, 'restate', 'catch_up', 'handled');
 	PERFORM qbsync.require_sight(qbsync_handle_change.entity);
 	IF NOT EXISTS (SELECT FROM qbsync.record_version v
-				   WHERE v.connection_id = which AND v.entity = qbsync_handle_change.entity AND v.id = qbsync_handle_change.id) THEN
+				   WHERE v.connection_id = which AND v.entity = qbsync_handle_change.entity AND v.id = qbsync_handle_change.id)
+	   AND NOT EXISTS (SELECT FROM qbsync.any_document d
+					   WHERE d.connection_id = which AND d.entity = qbsync_handle_change.entity AND d.id = qbsync_handle_change.id) THEN
 		RAISE EXCEPTION '% "%" has not changed', qbsync_handle_change.entity, qbsync_handle_change.id
 			USING ERRCODE = 'undefined_object', HINT = 'See qbsync.closed_period_change.';
 	END IF;
 	INSERT INTO qbsync.handled_change AS h (connection_id, entity, id, until, how)
-	SELECT which, qbsync_handle_change.entity, qbsync_handle_change.id, max(v.valid_to), qbsync_handle_change.how FROM qbsync.record_version v
-	WHERE v.connection_id = which AND v.entity = qbsync_handle_change.entity AND v.id = qbsync_handle_change.id
+	SELECT which, qbsync_handle_change.entity, qbsync_handle_change.id, max(k.seen), qbsync_handle_change.how
+	FROM (SELECT v.valid_to AS seen FROM qbsync.record_version v
+		  WHERE v.connection_id = which AND v.entity = qbsync_handle_change.entity AND v.id = qbsync_handle_change.id
+		  UNION ALL
+		  SELECT d.seen_at FROM qbsync.any_document d
+		  WHERE d.connection_id = which AND d.entity = qbsync_handle_change.entity AND d.id = qbsync_handle_change.id) k
 	ON CONFLICT ON CONSTRAINT handled_change_pkey DO UPDATE SET until = excluded.until, how = excluded.how, handled_at = excluded.handled_at, handled_by = excluded.handled_by;
 END
 $fn$;
