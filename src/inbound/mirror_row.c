@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "inbound/mirror_json.h"
 #include "inbound/mirror_row.h"
 #include "inbound/mirror_value.h"
 
@@ -110,14 +111,11 @@ mirror_lines_columns(const MirrorPlan *plan, int table, TupleDesc desc)
 Jsonb *
 mirror_row_json(const Record *record)
 {
-	char	   *json;
 	size_t		len;
 
 	if (record->alterations != 0)
-		json = record_sanitize(record, &len);
-	else
-		json = pnstrdup(record->text, record->len);
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
+		return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(record_sanitize(record, &len))));
+	return mirror_json(record->text, record->len);
 }
 
 /* Note a field whose value has no place in its column; line 0 is the record itself. */

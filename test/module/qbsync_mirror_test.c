@@ -24,6 +24,7 @@
 
 #include "compat.h"
 #include "inbound/mirror.h"
+#include "inbound/mirror_json.h"
 
 PG_MODULE_MAGIC;
 
@@ -128,6 +129,21 @@ qbsync_mirror_test_apply(PG_FUNCTION_ARGS)
 	}
 	end_unit(before);
 	PG_RETURN_TEXT_P(counts_text(&counts));
+}
+
+PG_FUNCTION_INFO_V1(qbsync_mirror_test_json);
+
+/*
+ * json(record text) returns jsonb
+ *
+ * What the mirror makes of a record's text.
+ */
+Datum
+qbsync_mirror_test_json(PG_FUNCTION_ARGS)
+{
+	text	   *record = PG_GETARG_TEXT_PP(0);
+
+	PG_RETURN_JSONB_P(mirror_json(VARDATA_ANY(record), VARSIZE_ANY_EXHDR(record)));
 }
 
 PG_FUNCTION_INFO_V1(qbsync_mirror_test_mark_deleted);

@@ -37,6 +37,7 @@ CREATE FUNCTION mirror_test.mark_deleted(connection_id integer, entity text, ids
 CREATE FUNCTION mirror_test.scan(body bytea, OUT object text, OUT id text, OUT sync_token text, OUT last_updated text,
 	OUT deleted boolean, OUT altered boolean, OUT fingerprint bigint)
 	RETURNS SETOF record LANGUAGE c STRICT AS '$library', 'qbsync_mirror_test_scan';
+CREATE FUNCTION mirror_test.json(record text) RETURNS jsonb LANGUAGE c STRICT AS '$library', 'qbsync_mirror_test_json';
 SQL
 
 # One session applies everything, as a gateway does: what the writer keeps from page to page is used again.
@@ -491,13 +492,56 @@ applies('promise 5: repeated, they are', '3 inserted', 'customer', $page, 9);
 $holder->quit;
 
 # what was made for the columns as they are keeps them so
-sql(join '; ', map { ("ALTER EXTENSION qbsync DROP FUNCTION qbsync.$_(timestamptz, text)", "DROP FUNCTION qbsync.$_(timestamptz, text)") }
-	'customer_summary_as_of', 'invoice_status_as_of', 'customer_as_of');
+sql("ALTER EXTENSION qbsync DROP FUNCTION qbsync.$_(timestamptz, text); DROP FUNCTION qbsync.$_(timestamptz, text)") foreach qw(invoice_status_as_of customer_summary_as_of customer_as_of);
 sql('ALTER TABLE qbsync.customer ALTER COLUMN notes TYPE varchar');
 like(sql('SELECT ' . call('customer', [ customer(502) ], 9)), qr/column "notes" of mirror table "customer" has type .* instead of text/,
 	'promise 9: nor a table that was changed');
 sql('ALTER TABLE qbsync.customer ALTER COLUMN notes TYPE text');
 applies('the session goes on', '1 inserted', 'customer', [ customer(502) ], 9);
+
+# --- the column raw ---------------------------------------------------------------------------------------------------
+
+# A record's text is made jsonb of by code of ours; what comes out must be what PostgreSQL makes of it.
+my $seed = $ENV{QBSYNC_SEED} || int rand 1e6;
+srand $seed;
+note("seed $seed");
+
+sub any { return $_[ rand @_ ] }
+
+sub some_string
+{
+	return join '', '"', (map { any('a' .. 'z', 'Id', ' ', 'é', '日本', '😀', '\\n', '\\"', '\\\\', '\\/', '\\t\\b\\f\\r', '\\u00e9', '\\ud83d\\ude00', '\\u0001', '\\uFFFF') } 1 .. any(0, 1, 3, 9, 60)), '"';
+}
+
+sub some_number
+{
+	return any('', '-') . any('0', int rand 10, 1 + int rand 1e9, '12345678901234567', '999999999999999999', '1234567890123456789012345678901234567890')
+		. any('', '', '.0', '.' . int rand 1000, '.00', '.123456789012345', '.' . '1' x 40) . any('', '', '', '', 'e3', 'E-7', 'e+20', 'e0');
+}
+
+sub some_value
+{
+	my ($deep) = @_;
+	my $blank = sub { any('', '', '', ' ', "\n\t ") };
+	my $kind = rand;
+	return some_string() if $kind < 0.4;
+	return some_number() if $kind < 0.6;
+	return any('true', 'false', 'null') if $kind < 0.7 || $deep > 5;
+	return join '', '[', $blank->(), join(',', map { $blank->() . some_value($deep + 1) . $blank->() } 1 .. any(0, 1, 5)), ']' if $kind < 0.8;
+	return some_object($deep);
+}
+
+sub some_object
+{
+	my ($deep) = @_;
+	return join '', '{', join(',', map { some_string() . any('', ' ') . ':' . any('', ' ') . some_value($deep + 1) } 1 .. any(0, 1, 2, 7, 30)), '}';
+}
+
+my @texts = map { some_object(0) } 1 .. 300;
+push @texts, '{"a":' x 11 . '1' . '}' x 11, '{"a":' x 13 . '[1.50]' . '}' x 13, '{"a":[' x 40 . ']}' x 40, sprintf('{"%s":1,"b":2}', 'k' x 300),
+	'{' . join(',', map { sprintf '"key%d":%d', $_ * 7919 % 500, $_ } 1 .. 1000) . '}', '{"a":1,"b":2,"a":3,"A":4,"a":5}', '{"Amount":100.00,"Qty":-0.00,"n":-0}', '{}';
+my $all = join ', ', map { "(\$json\$$_\$json\$)" } @texts;
+is($node->safe_psql('postgres', "SELECT t, j, t::jsonb FROM (SELECT t, mirror_test.json(t) AS j FROM (VALUES $all) v(t)) x WHERE j IS DISTINCT FROM t::jsonb OR j::text <> (t::jsonb)::text"), '', 'EXT-22: ' . @texts . ' texts are the jsonb that PostgreSQL makes of them');
 
 # --- all is well ------------------------------------------------------------------------------------------------------
 
