@@ -54,7 +54,8 @@ sub at_work
 }
 
 # Sessions that read as people do, until they are stopped; an error, as when the extension is gone, ends a statement, not the session.
-my (@readers, $reading);
+my @readers;
+END { local $?; $_->kill_kill for @readers }
 sub start_readers
 {
 	my $script = $node->basedir . '/read.sql';
