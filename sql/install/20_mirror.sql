@@ -24,15 +24,15 @@ LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 20
 AS 'MODULE_PATHNAME', 'qbsync_catalogue_lines';
 COMMENT ON FUNCTION qbsync.catalogue_lines() IS 'Rows of the view qbsync.catalogue_line';
 
-CREATE FUNCTION qbsync.catalogue_columns(
+CREATE FUNCTION qbsync.catalogue_columns(of_table text DEFAULT NULL,
 	OUT entity text, OUT "table" text, OUT ordinal integer, OUT "column" text, OUT path text, OUT type text,
 	OUT max_length integer,
 	OUT writable boolean, OUT create_only boolean, OUT required boolean, OUT filterable boolean, OUT indexed boolean,
 	OUT refers_to text, OUT comment text)
 RETURNS SETOF record
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 300
+LANGUAGE C IMMUTABLE PARALLEL SAFE ROWS 60
 AS 'MODULE_PATHNAME', 'qbsync_catalogue_columns';
-COMMENT ON FUNCTION qbsync.catalogue_columns() IS 'Rows of the view qbsync.catalogue_column';
+COMMENT ON FUNCTION qbsync.catalogue_columns(text) IS 'Rows of the view qbsync.catalogue_column; of_table: of that mirror table alone, null: of all';
 
 CREATE FUNCTION qbsync.may_see(entity text)
 RETURNS boolean

@@ -22,8 +22,8 @@ RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	SELECT c."column" FROM qbsync.catalogue_columns() c
-	WHERE c."table" = customer_reference.catalogue_table AND c.refers_to = 'customer' ORDER BY c.ordinal LIMIT 1;
+	SELECT c."column" FROM qbsync.catalogue_columns(customer_reference.catalogue_table) c
+	WHERE customer_reference.catalogue_table IS NOT NULL AND c.refers_to = 'customer' ORDER BY c.ordinal LIMIT 1;
 $fn$;
 COMMENT ON FUNCTION qbsync.customer_reference(text) IS 'Column of an entity that says its customer (of a customer: its parent), which person_key and organisation_key stand for; null: there is none';
 

@@ -78,8 +78,8 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT coalesce(
-		(SELECT qbsync.unit_of(c."column", c.path) FROM qbsync.catalogue_columns() c
-		 WHERE c."table" = unit_of_column.entity AND c."column" = unit_of_column.column_name),
+		(SELECT qbsync.unit_of(c."column", c.path) FROM qbsync.catalogue_columns(unit_of_column.entity) c
+		 WHERE c."column" = unit_of_column.column_name),
 		CASE WHEN qbsync.reference_kind(unit_of_column.column_name) IS NOT NULL
 			THEN regexp_replace(qbsync.customer_reference(unit_of_column.entity), '_id$', '_key') END,
 		unit_of_column.column_name);
@@ -112,7 +112,7 @@ BEGIN
 		FROM qbsync.mapping k JOIN qbsync.catalogue e ON e.entity = k.entity
 		WHERE k.mapping_id = mapping_columns.mapping_id
 	), known AS MATERIALIZED (
-		SELECT k."column", k.type, k.path, k.writable, k.refers_to FROM qbsync.catalogue_columns() k, m WHERE k."table" = m.catalogue_table
+		SELECT k."column", k.type, k.path, k.writable, k.refers_to FROM m, qbsync.catalogue_columns(m.catalogue_table) k
 	)
 	SELECT n.name,
 		CASE WHEN c."column" IS NOT NULL AND n.name <> ALL (m.extra_columns) THEN 'canonical'

@@ -13,7 +13,7 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT m.entity = 'customer' AND EXISTS (
 		SELECT FROM unnest(m.columns) n(name)
-		LEFT JOIN qbsync.catalogue_columns() k ON k."table" = m.entity AND k."column" = n.name
+		LEFT JOIN qbsync.catalogue_columns(m.entity) k ON k."column" = n.name
 		WHERE coalesce(k.writable, n.name LIKE '%\_key') AND coalesce(p.per_column -> n.name ->> 'direction', p.direction) <> 'pull')
 	FROM qbsync.mapping m
 	CROSS JOIN LATERAL (SELECT qbsync.mapping_direction(m.mapping_id) AS direction, qbsync.column_policies(m.mapping_id) AS per_column OFFSET 0) p

@@ -147,8 +147,8 @@ AS $fn$
 	LEFT JOIN qbsync.view_columns(writable_columns.view) v ON v.column_name = a.attname
 	LEFT JOIN pg_attribute b ON b.attrelid = v.relation AND b.attname = v.base_column
 	WHERE a.attrelid = writable_columns.view AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (writable_columns.names)
-	  AND (qbsync.has_instead_of(writable_columns.view, 'UPDATE')
-		   OR pg_column_is_updatable(writable_columns.view, a.attnum, true) AND coalesce(b.attgenerated = '' AND b.attidentity <> 'a', true));
+	  AND (pg_column_is_updatable(writable_columns.view, a.attnum, true) AND coalesce(b.attgenerated = '' AND b.attidentity <> 'a', true)
+		   OR qbsync.has_instead_of(writable_columns.view, 'UPDATE'));
 $fn$;
 COMMENT ON FUNCTION qbsync.writable_columns(regclass, text[]) IS 'Those of some columns of a view that UPDATE can write';
 
@@ -183,7 +183,7 @@ AS $fn$
 	FROM qbsync.column_policy p
 	JOIN pg_attribute a ON a.attrelid = m.view AND a.attname = p.column_name AND a.attnum > 0
 	WHERE p.mapping_id = m.mapping_id AND p.policy = 'direction' AND p.value <> 'push'
-	  AND NOT (qbsync.has_instead_of(m.view, 'UPDATE') OR pg_column_is_updatable(m.view, a.attnum, true))
+	  AND NOT (pg_column_is_updatable(m.view, a.attnum, true) OR qbsync.has_instead_of(m.view, 'UPDATE'))
 	UNION ALL
 	-- those of a view that takes no UPDATE at all are said above
 	SELECT 'not_updatable', format('Column %s of %s cannot be written any more.', quote_ident(c.name), qbsync.qualified(m.view)),
@@ -252,7 +252,7 @@ AS $fn$
 		JOIN pg_attribute a ON a.attrelid = w.view AND a.attname = ANY (w.columns) AND a.attnum > 0 AND NOT a.attisdropped
 		WHERE w.is_so AND NOT has_column_privilege(r.oid, w.view, a.attnum, w.privilege)
 		  AND (w.privilege = 'SELECT' OR a.attname <> 'last_updated_time'
-			   AND (qbsync.has_instead_of(w.view, w.privilege) OR pg_column_is_updatable(w.view, a.attnum, true)))
+			   AND (pg_column_is_updatable(w.view, a.attnum, true) OR qbsync.has_instead_of(w.view, w.privilege)))
 		GROUP BY r.oid, r.rolname, w.view, w.privilege
 		UNION ALL
 		SELECT qbsync.qualified(v.view), 'DELETE', r.rolname

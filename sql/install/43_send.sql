@@ -51,8 +51,8 @@ RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	SELECT k."column" FROM qbsync.catalogue_columns() k
-	WHERE k."table" = element_column.entity AND element_column.element <> ''
+	SELECT k."column" FROM qbsync.catalogue_columns(element_column.entity) k
+	WHERE element_column.entity IS NOT NULL AND element_column.element <> ''
 	  AND (k.path = element_column.element OR starts_with(k.path, element_column.element || '.')
 		   OR right(k.path, length(element_column.element) + 1) = '.' || element_column.element)
 	ORDER BY k.path = element_column.element DESC, starts_with(k.path, element_column.element || '.') DESC, k.ordinal

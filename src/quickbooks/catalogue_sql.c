@@ -103,10 +103,13 @@ sql_type(ColumnType type)
 	return NULL;				/* keep compilers quiet */
 }
 
-/* Add the columns of one table. */
+/* Add the columns of one table, if it is the one that is asked for (NULL: any). */
 static void
-put_columns(ReturnSetInfo *result, const CatalogueEntity *entity, const char *table, const CatalogueColumn *columns)
+put_columns(ReturnSetInfo *result, const char *of_table, const CatalogueEntity *entity, const char *table,
+			const CatalogueColumn *columns)
 {
+	if (of_table && strcmp(table, of_table) != 0)
+		return;
 	for (const CatalogueColumn *column = columns; column->name; column++)
 	{
 		Datum		values[15];
@@ -185,19 +188,20 @@ qbsync_catalogue_lines(PG_FUNCTION_ARGS)
 PG_FUNCTION_INFO_V1(qbsync_catalogue_columns);
 
 /*
- * qbsync.catalogue_columns(): one row per column, columns as in the view qbsync.catalogue_column.
+ * qbsync.catalogue_columns(of_table): one row per column, columns as in the view qbsync.catalogue_column.
  */
 Datum
 qbsync_catalogue_columns(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	const char *of_table = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
 
 	InitMaterializedSRF(fcinfo, 0);
 	for (const CatalogueEntity *entity = catalogue; entity->name; entity++)
 	{
-		put_columns(result, entity, entity->name, entity->columns);
+		put_columns(result, of_table, entity, entity->name, entity->columns);
 		for (const CatalogueLines *lines = entity->lines; lines && lines->table; lines++)
-			put_columns(result, entity, lines->table, lines->columns);
+			put_columns(result, of_table, entity, lines->table, lines->columns);
 	}
 	return (Datum) 0;
 }
