@@ -362,7 +362,7 @@ DECLARE
 	policy jsonb := qbsync.effective_policies(decide_statement.mapping_id);
 	them record;
 	their_lines record;
-	rules jsonb := qbsync.unit_rules(decide_statement.mapping_id);			-- that the view is whole is mapping_statements()'s business
+	rules jsonb := qbsync.unit_rules(decide_statement.mapping_id);			-- that the view is whole was asked before (require_whole)
 	closed text[];
 	lines text := '';
 	facts text := 'NULL::jsonb';
@@ -479,6 +479,15 @@ END
 $fn$;
 COMMENT ON FUNCTION qbsync.decide_statement(integer) IS 'Statement that decides about QuickBooks records ($1 ids, null: all) from the tuplestores crm_row and match_pair';
 
+/* Of the second a plan can be kept that looks for the ids. */
+CREATE FUNCTION qbsync.decide_statements(mapping_id integer, OUT decide text, OUT decide_some text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT d.d, replace(d.d, '($1::text[] IS NULL OR c.id = ANY ($1))', 'c.id = ANY ($1)') FROM qbsync.decide_statement(decide_statements.mapping_id) d(d);
+$fn$;
+COMMENT ON FUNCTION qbsync.decide_statements(integer) IS 'decide_statement(), and the same where $1 is not null';
+
 /* RETURNING tells the truth unless triggers act beyond it: INSTEAD OF ones, and AFTER ROW ones that write the same row. */
 CREATE FUNCTION qbsync.must_reread(mapping_id integer)
 RETURNS boolean
@@ -496,13 +505,13 @@ COMMENT ON FUNCTION qbsync.must_reread(integer) IS 'Must rows be read again afte
 
 CREATE FUNCTION qbsync.mapping_statements(mapping_id integer,
 	OUT read_rows text, OUT read_match text, OUT read_keys text, OUT insert text, OUT delete text, OUT delete_lines text, OUT insert_lines text,
-	OUT linked text, OUT match text, OUT decide text, OUT decide_some text, OUT sweep text, OUT reread boolean, OUT empty_row jsonb, OUT create_rows text, OUT insert_created text)
+	OUT linked text, OUT match text, OUT sweep text, OUT reread boolean, OUT empty_row jsonb, OUT create_rows text, OUT insert_created text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE
 	m qbsync.mapping;
-	rules jsonb := qbsync.merge_rules(mapping_statements.mapping_id);
+	rules jsonb := qbsync.unit_rules(mapping_statements.mapping_id);
 	match_columns text;
 BEGIN
 	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = mapping_statements.mapping_id;
@@ -528,9 +537,6 @@ BEGIN
 		'WHERE k.connection_id = %s AND k.entity = %L AND k.id = i.id AND k.family = %s AND k.mapping_id = %s AND k.state <> ''alias'' LIMIT 1) l ON true',
 		m.connection_id, m.entity, m.family, m.mapping_id);
 	mapping_statements.match := qbsync.match_statement(m.mapping_id);
-	mapping_statements.decide := qbsync.decide_statement(m.mapping_id);
-	-- of which a plan can be kept that looks for them
-	mapping_statements.decide_some := replace(mapping_statements.decide, '($1::text[] IS NULL OR c.id = ANY ($1))', 'c.id = ANY ($1)');
 	mapping_statements.sweep := format('SELECT c.id FROM qbsync.%I c WHERE c.connection_id = %s AND c.id > $1 ORDER BY c.id LIMIT $2', m.entity, m.connection_id);
 	mapping_statements.reread := qbsync.must_reread(m.mapping_id);
 	mapping_statements.empty_row := qbsync.empty_row(rules);
@@ -538,4 +544,4 @@ BEGIN
 	FROM qbsync.create_statements(m.mapping_id, qbsync.closed_columns(rules)) c;
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.mapping_statements(integer) IS 'All statements of a mapping, for the apply worker and the plan';
+COMMENT ON FUNCTION qbsync.mapping_statements(integer) IS 'Statements of a mapping, for the apply worker and the plan, but for those of decide_statements() and send_statements()';

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 /* Values of one type by reference, of which 0 stands for null; they are not copied before batch_array(). */
@@ -55,6 +56,55 @@ batch_array(const Batch *batch, Oid type)
 	if (batch->n == 0)
 		return PointerGetDatum(construct_empty_array(type));
 	return PointerGetDatum(construct_md_array(batch->values, batch->nulls, 1, dims, lower, type, length, by_value, align));
+}
+
+/*
+ * For sorting many by strings: the first bytes, as numbers in the same order, tell most of them apart without the strings being
+ * looked at.
+ */
+typedef struct SortString
+{
+	uint64		first;
+	uint64		second;
+	const char *string;
+} SortString;
+
+static inline SortString
+sort_string(const char *string)
+{
+	SortString	result = {.string = string};
+	uint64	   *parts[] = {&result.first, &result.second};
+
+	for (int i = 0; i < lengthof(parts); i++)
+		for (int byte = 0; byte < sizeof(uint64); byte++)
+		{
+			*parts[i] = *parts[i] << 8 | (unsigned char) *string;
+			if (*string != '\0')
+				string++;
+		}
+	return result;
+}
+
+/* As strcmp(). */
+static inline int
+compare_sort_strings(const SortString *a, const SortString *b)
+{
+	if (a->first != b->first)
+		return a->first < b->first ? -1 : 1;
+	if (a->second != b->second)
+		return a->second < b->second ? -1 : 1;
+	return strcmp(a->string, b->string);
+}
+
+/* The strings as a text[]. */
+static inline Datum
+batch_of_texts(char **texts, int n)
+{
+	Batch		batch = {0};
+
+	for (int i = 0; i < n; i++)
+		batch_add(&batch, CStringGetTextDatum(texts[i]));
+	return batch_array(&batch, TEXTOID);
 }
 
 #endif							/* QBSYNC_BATCH_H */

@@ -254,7 +254,7 @@ choose_swept(Claim *claim, const Mapping *mapping, const char *after, int limit)
 		.context = CurrentMemoryContext
 	};
 
-	claim->sweep_ends = statement_receive_kept(mapping->statements.sweep, lengthof(types), types, values, &receiver.pub) < limit;
+	claim->sweep_ends = statement_receive_kept(mapping_statements(mapping)->sweep, lengthof(types), types, values, &receiver.pub) < limit;
 	claim->swept = true;
 	claim->sweep_to = claim->n > 0 ? claim->ids[claim->n - 1] : unconstify(char *, after);
 }

@@ -209,7 +209,7 @@ static Rows *
 read_rows(const Mapping *mapping, Datum crm_keys)
 {
 	Oid			types[] = {TEXTARRAYOID};
-	Rows	   *rows = statement_read_as_role(mapping, mapping->statements.read_rows, 1, types, &crm_keys, crm_keys ? " " : "n");
+	Rows	   *rows = statement_read_as_role(mapping, mapping_statements(mapping)->read_rows, 1, types, &crm_keys, crm_keys ? " " : "n");
 
 	rows_expect(rows, lengthof(row_names), row_names, row_types);
 	return rows;
@@ -233,7 +233,7 @@ static Rows *
 read_match(const Mapping *mapping, Datum crm_keys)
 {
 	Oid			types[] = {TEXTARRAYOID};
-	Rows	   *rows = statement_read_as_role(mapping, mapping->statements.read_match, 1, types, &crm_keys, crm_keys ? " " : "n");
+	Rows	   *rows = statement_read_as_role(mapping, mapping_statements(mapping)->read_match, 1, types, &crm_keys, crm_keys ? " " : "n");
 
 	/* its columns are the first ones of a row */
 	rows_expect(rows, 2, row_names, row_types);
@@ -248,7 +248,7 @@ unlinked_keys(const Mapping *mapping, int64 *all, int *n)
 	static const Oid types[] = {TEXTOID};
 	Oid			arg_types[] = {INT4OID};
 	Datum		values[] = {Int32GetDatum(mapping->mapping_id)};
-	Rows	   *keys = statement_read_as_role(mapping, mapping->statements.read_keys, 0, NULL, NULL, NULL);
+	Rows	   *keys = statement_read_as_role(mapping, mapping_statements(mapping)->read_keys, 0, NULL, NULL, NULL);
 	Rows	   *unlinked;
 	TupleTableSlot *slot;
 	Batch		batch = {0};
@@ -320,7 +320,7 @@ decide_match_all(const Mapping *mapping)
 	/* most often nothing is there yet when a CRM is filled from QuickBooks */
 	if (crm_match->n == 0)
 		return decide_no_pairs();
-	return match(psprintf("SELECT * FROM (%s) AS p ORDER BY p.id COLLATE pg_catalog.\"C\"", mapping->statements.match), 0, crm_match);
+	return match(psprintf("SELECT * FROM (%s) AS p ORDER BY p.id COLLATE pg_catalog.\"C\"", mapping_statements(mapping)->match), 0, crm_match);
 }
 
 /* Append the keys of pairs that link by themselves. */
@@ -361,7 +361,7 @@ distinct_array(const Batch *batch)
 static void
 split_linked(const Mapping *mapping, Datum ids, Batch *crm_keys, Batch *unlinked)
 {
-	Rows	   *linked = read_as_owner(mapping->statements.linked, ids);
+	Rows	   *linked = read_as_owner(mapping_statements(mapping)->linked, ids);
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(linked->tupdesc, &TTSOpsMinimalTuple);
 
 	while (tuplestore_gettupleslot(linked->store, true, false, slot))
@@ -396,7 +396,7 @@ gather(DecideRun *run, Rows *pairs)
 		Rows	   *crm_match = read_unlinked(mapping);
 
 		run->match_pair = crm_match->n == 0 ? decide_no_pairs() :
-			match(mapping->statements.match, batch_array(&unlinked, TEXTOID), crm_match);
+			match(mapping_statements(mapping)->match, batch_array(&unlinked, TEXTOID), crm_match);
 		rows_free(crm_match);
 	}
 	add_automatic_keys(&crm_keys, run->match_pair);
@@ -422,7 +422,7 @@ begin(const Mapping *mapping, Datum ids, Rows *pairs)
 	{
 		/* all rows are read anyway, and what matching needs is in them */
 		run->crm_row = read_rows(mapping, 0);
-		run->match_pair = match(mapping->statements.match, 0, run->crm_row);
+		run->match_pair = match(mapping_statements(mapping)->match, 0, run->crm_row);
 	}
 	rows_name("crm_row", run->crm_row);
 	rows_name("match_pair", run->match_pair);
@@ -443,7 +443,7 @@ decide_begin_keys(const Mapping *mapping, Datum crm_keys)
 	run->mapping = mapping;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	run->crm_row = read_rows(mapping, crm_keys);
-	run->match_pair = run->crm_row->n > 0 ? match(mapping->statements.match, 0, run->crm_row) : decide_no_pairs();
+	run->match_pair = run->crm_row->n > 0 ? match(mapping_statements(mapping)->match, 0, run->crm_row) : decide_no_pairs();
 	rows_name("crm_row", run->crm_row);
 	rows_name("match_pair", run->match_pair);
 	return run;
@@ -463,11 +463,11 @@ decide_each(DecideRun *run, DecisionSink sink, void *arg)
 
 	receiver.row_context = AllocSetContextCreate(CurrentMemoryContext, "qbsync decision", ALLOCSET_DEFAULT_SIZES);
 	if (run->ids)
-		(void) statement_receive_planned(run->mapping->statements.decide_some,
+		(void) statement_receive_planned(mapping_decide(run->mapping)->some,
 										 (run->crm_row->n > FEW_ROWS ? 1 : 0) + (run->match_pair->n > FEW_ROWS ? 2 : 0),
 										 1, types, &run->ids, &receiver.pub);
 	else
-		(void) statement_receive(run->mapping->statements.decide, 1, types, &run->ids, "n", &receiver.pub);
+		(void) statement_receive(mapping_decide(run->mapping)->all, 1, types, &run->ids, "n", &receiver.pub);
 	MemoryContextDelete(receiver.row_context);
 }
 

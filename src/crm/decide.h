@@ -85,12 +85,12 @@ extern Decisions *decide_run(const Mapping *mapping, Datum ids);
  * A sweep looks at all records in order of id, some at a time, and matching reads every row of the CRM: so it is done once,
  * for all records that are not linked, in a unit of its own.  decide_run_swept() is decide_run() with those pairs; what was
  * linked since is left out as usual, and the CRM rows are as they are now.  It matches live when no sweep of that mapping was
- * begun in this process.  ids: all there are from the first to the last of them; apart: each is to be written by itself.  decide_begin_sweep() is called without a transaction, on a mapping that is there; a sweep begun
- * before ends.
+ * begun in this process.  ids: all there are from the first to the last of them, in order; apart: each is to be written by
+ * itself.  decide_begin_sweep() is called without a transaction, on a mapping that is there; a sweep begun before ends.
  */
 extern UnitResult decide_begin_sweep(int32 mapping_id, UnitError *error);
 extern bool decide_in_sweep(int32 mapping_id);
-extern Decisions *decide_run_swept(const Mapping *mapping, Datum ids, bool apart);
+extern Decisions *decide_run_swept(const Mapping *mapping, char **ids, int n, bool apart);
 extern void decide_end_sweep(void);
 
 /*

@@ -86,7 +86,7 @@ typedef struct NewRow
 {
 	Decision   *decision;
 	HeapTuple	values;
-	uint64		beginning;		/* of its name, in the same order */
+	SortString	name;			/* of the record */
 } NewRow;
 
 /* Takes the rows of the short way. */
@@ -151,21 +151,6 @@ new_values(ShortReceiver *receiver, TupleTableSlot *slot)
 	return heap_form_tuple(columns, values, nulls);
 }
 
-/* The first bytes of a name as a number; most names are told apart by them, without being looked at. */
-static uint64
-name_beginning(const char *name)
-{
-	uint64		beginning = 0;
-
-	for (int i = 0; i < sizeof(beginning); i++)
-	{
-		beginning = beginning << 8 | (unsigned char) *name;
-		if (*name != '\0')
-			name++;
-	}
-	return beginning;
-}
-
 /* Fill in a decision to create the record. */
 static void
 create_decision(ShortReceiver *receiver, TupleTableSlot *slot, Decision *decision)
@@ -181,7 +166,7 @@ create_decision(ShortReceiver *receiver, TupleTableSlot *slot, Decision *decisio
 	row = &receiver->rows[receiver->created->n++];
 	row->decision = decision;
 	row->values = new_values(receiver, slot);
-	row->beginning = decision->record_name ? name_beginning(decision->record_name) : 0;
+	row->name = sort_string(decision->record_name ? decision->record_name : "");
 }
 
 /* Is this the action, before a colon and the reason? */
@@ -225,11 +210,8 @@ compare_names(const void *a, const void *b)
 {
 	const NewRow *x = a;
 	const NewRow *y = b;
-	int			order;
+	int			order = compare_sort_strings(&x->name, &y->name);
 
-	if (x->beginning != y->beginning)
-		return x->beginning < y->beginning ? -1 : 1;
-	order = strcmp(x->decision->record_name ? x->decision->record_name : "", y->decision->record_name ? y->decision->record_name : "");
 	return order != 0 ? order : strcmp(x->decision->id, y->decision->id);
 }
 
@@ -266,7 +248,7 @@ short_way(const Mapping *mapping, char **ids, int n, Datum left_out)
 	receiver.decisions = palloc0(sizeof(Decisions));
 	receiver.decisions->decisions = palloc0(sizeof(Decision) * n);
 	receiver.rows = palloc(sizeof(NewRow) * n);
-	(void) statement_receive_kept(mapping->statements.create_rows, lengthof(types), types, values, &receiver.pub);
+	(void) statement_receive_kept(mapping_statements(mapping)->create_rows, lengthof(types), types, values, &receiver.pub);
 	put_in_order(&receiver);
 	pfree(receiver.rows);
 	return receiver.decisions;
@@ -290,22 +272,9 @@ merge_decisions(const Decisions *a, const Decisions *b)
 	return all;
 }
 
-/* The texts of an array that has no nulls, in order. */
-static char **
-sorted_ids(Datum ids, int *n)
-{
-	Batch		batch = {0};
-
-	deconstruct_array(DatumGetArrayTypeP(ids), TEXTOID, -1, false, TYPALIGN_INT, &batch.values, NULL, &batch.n);
-	*n = batch.n;
-	return decide_sorted_texts(&batch);
-}
-
 Decisions *
-decide_run_swept(const Mapping *mapping, Datum ids, bool apart)
+decide_run_swept(const Mapping *mapping, char **ids, int n, bool apart)
 {
-	int			n;
-	char	  **sorted = sorted_ids(ids, &n);
 	Batch		paired = {0};
 	Batch		others = {0};
 	Rows	   *pairs;
@@ -313,17 +282,17 @@ decide_run_swept(const Mapping *mapping, Datum ids, bool apart)
 	int			next = 0;
 
 	if (n == 0 || !decide_in_sweep(mapping->mapping_id))
-		return decide_run(mapping, ids);
-	pairs = swept_pairs(sorted, n, &paired);
-	if (mapping->statements.create_rows == NULL || apart)
-		return decide_run_with(mapping, ids, pairs);
-	created = short_way(mapping, sorted, n, batch_array(&paired, TEXTOID));
+		return decide_run(mapping, batch_of_texts(ids, n));
+	pairs = swept_pairs(ids, n, &paired);
+	if (mapping_statements(mapping)->create_rows == NULL || apart)
+		return decide_run_with(mapping, batch_of_texts(ids, n), pairs);
+	created = short_way(mapping, ids, n, batch_array(&paired, TEXTOID));
 	for (int i = 0; i < n; i++)
 	{
-		if (next < created->n && strcmp(created->decisions[next].id, sorted[i]) == 0)
+		if (next < created->n && strcmp(created->decisions[next].id, ids[i]) == 0)
 			next++;
 		else
-			batch_add(&others, CStringGetTextDatum(sorted[i]));
+			batch_add(&others, CStringGetTextDatum(ids[i]));
 	}
 	if (next < created->n)
 		elog(ERROR, "the sweep left out records");

@@ -137,6 +137,7 @@ probe_work(void *arg)
 	attempt->mapping = mapping_load(attempt->mapping_id);
 	if (attempt->mapping)
 	{
+		(void) mapping_statements(attempt->mapping);
 		box_begin(turn_box_length(), NULL);
 		write_probe(attempt->mapping);
 	}

@@ -2,8 +2,8 @@
  * mapping.c
  *		Loading a mapping.  See mapping.h.
  *
- * Making the texts of a mapping's statements takes longer than a turn with them.  They are kept, with a stamp of all rows of ours
- * that they follow from, until the stamp is another or a relation of the mapping was altered.
+ * Making the texts of a mapping's statements takes longer than a turn with them.  They are made when they are asked for, and kept,
+ * with a stamp of all rows of ours that they follow from, until the stamp is another or a relation of the mapping was altered.
  */
 #include "postgres.h"
 
@@ -48,8 +48,10 @@ typedef struct StatementCache
 	bool		stale;			/* a relation was altered */
 	int			nrelations;
 	Oid		   *relations;		/* the views and the tables their columns come from */
-	MappingStatements statements;
-	MappingSends *sends;		/* NULL: not asked for yet */
+	/* NULL: not asked for yet */
+	MappingStatements *statements;
+	MappingDecide *decide;
+	MappingSends *sends;
 } StatementCache;
 
 static StatementCache cache;
@@ -112,38 +114,20 @@ load_relations(int32 mapping_id)
 	cache.nrelations = n;
 }
 
-/* The texts of the statements. */
+/* Raise an error when the view is not what was mapped. */
 static void
-make_statements(int32 mapping_id, MemoryContext context, MappingStatements *statements)
+require_whole(int32 mapping_id)
 {
-	static SqlStatement select = {
-		"SELECT s.read_rows, s.read_match, s.read_keys, s.\"insert\", s.\"delete\", s.delete_lines, s.insert_lines, "
-		"s.linked, s.match, s.decide, s.decide_some, s.sweep, s.create_rows, s.insert_created, s.reread, s.empty_row FROM qbsync.mapping_statements($1) s",
-		1, {INT4OID}
-	};
-	char	  **const texts[] = {
-		&statements->read_rows, &statements->read_match, &statements->read_keys, &statements->insert, &statements->delete,
-		&statements->delete_lines, &statements->insert_lines,
-		&statements->linked, &statements->match, &statements->decide, &statements->decide_some, &statements->sweep,
-		&statements->create_rows, &statements->insert_created
-	};
+	static SqlStatement require = {"SELECT qbsync.require_whole($1)", 1, {INT4OID}};
 	Datum		values[] = {Int32GetDatum(mapping_id)};
-	MemoryContext old;
 
-	if (sql_execute(&select, values, NULL) != 1)
-		elog(ERROR, "mapping %d has no statements", mapping_id);
-	for (int i = 0; i < lengthof(texts); i++)
-		*texts[i] = sql_text(0, i + 1, context);
-	statements->reread = DatumGetBool(sql_datum(0, lengthof(texts) + 1, NULL));
-	old = MemoryContextSwitchTo(context);
-	statements->empty_row = (Jsonb *) PG_DETOAST_DATUM_COPY(sql_datum(0, lengthof(texts) + 2, NULL));
-	MemoryContextSwitchTo(old);
+	sql_execute(&require, values, NULL);
 	SPI_freetuptable(SPI_tuptable);
 }
 
-/* The statements, those kept or new ones. */
-static MappingStatements
-load_statements(int32 mapping_id)
+/* Forget the texts if they are not those of the mapping as it is now. */
+static void
+check_statements(int32 mapping_id)
 {
 	static bool registered = false;
 	char	   *stamp = statement_stamp(mapping_id);
@@ -153,22 +137,75 @@ load_statements(int32 mapping_id)
 		CacheRegisterRelcacheCallback(relation_altered, (Datum) 0);
 		registered = true;
 	}
-	if (cache.mapping_id != mapping_id || cache.stale || strcmp(cache.stamp, stamp) != 0)
-	{
-		cache.mapping_id = 0;	/* until all of it is there */
-		cache.nrelations = 0;
-		if (cache.context)
-			MemoryContextDelete(cache.context);
-		statement_forget();
-		cache.context = AllocSetContextCreate(TopMemoryContext, "qbsync mapping statements", ALLOCSET_DEFAULT_SIZES);
-		cache.stale = false;
-		cache.sends = NULL;
-		load_relations(mapping_id);
-		make_statements(mapping_id, cache.context, &cache.statements);
-		cache.stamp = MemoryContextStrdup(cache.context, stamp);
-		cache.mapping_id = mapping_id;
-	}
+	if (cache.mapping_id == mapping_id && !cache.stale && strcmp(cache.stamp, stamp) == 0)
+		return;
+	cache.mapping_id = 0;		/* until all of it is there */
+	cache.nrelations = 0;
+	if (cache.context)
+		MemoryContextDelete(cache.context);
+	statement_forget();
+	cache.context = AllocSetContextCreate(TopMemoryContext, "qbsync mapping statements", ALLOCSET_DEFAULT_SIZES);
+	cache.stale = false;
+	cache.statements = NULL;
+	cache.decide = NULL;
+	cache.sends = NULL;
+	load_relations(mapping_id);
+	require_whole(mapping_id);
+	cache.stamp = MemoryContextStrdup(cache.context, stamp);
+	cache.mapping_id = mapping_id;
+}
+
+const MappingStatements *
+mapping_statements(const Mapping *mapping)
+{
+	static SqlStatement select = {
+		"SELECT s.read_rows, s.read_match, s.read_keys, s.\"insert\", s.\"delete\", s.delete_lines, s.insert_lines, "
+		"s.linked, s.match, s.sweep, s.create_rows, s.insert_created, s.reread, s.empty_row FROM qbsync.mapping_statements($1) s",
+		1, {INT4OID}
+	};
+	MappingStatements made = {0};
+	char	  **const texts[] = {
+		&made.read_rows, &made.read_match, &made.read_keys, &made.insert, &made.delete, &made.delete_lines, &made.insert_lines,
+		&made.linked, &made.match, &made.sweep, &made.create_rows, &made.insert_created
+	};
+	Datum		values[] = {Int32GetDatum(mapping->mapping_id)};
+	MemoryContext old;
+
+	Assert(cache.mapping_id == mapping->mapping_id);
+	if (cache.statements)
+		return cache.statements;
+	if (sql_execute(&select, values, NULL) != 1)
+		elog(ERROR, "mapping %d has no statements", mapping->mapping_id);
+	for (int i = 0; i < lengthof(texts); i++)
+		*texts[i] = sql_text(0, i + 1, cache.context);
+	made.reread = DatumGetBool(sql_datum(0, lengthof(texts) + 1, NULL));
+	old = MemoryContextSwitchTo(cache.context);
+	made.empty_row = (Jsonb *) PG_DETOAST_DATUM_COPY(sql_datum(0, lengthof(texts) + 2, NULL));
+	cache.statements = palloc(sizeof(MappingStatements));
+	*cache.statements = made;
+	MemoryContextSwitchTo(old);
+	SPI_freetuptable(SPI_tuptable);
 	return cache.statements;
+}
+
+const MappingDecide *
+mapping_decide(const Mapping *mapping)
+{
+	static SqlStatement select = {"SELECT s.decide, s.decide_some FROM qbsync.decide_statements($1) s", 1, {INT4OID}};
+	Datum		values[] = {Int32GetDatum(mapping->mapping_id)};
+	MappingDecide *decide;
+
+	Assert(cache.mapping_id == mapping->mapping_id);
+	if (cache.decide)
+		return cache.decide;
+	decide = MemoryContextAllocZero(cache.context, sizeof(MappingDecide));
+	if (sql_execute(&select, values, NULL) != 1)
+		elog(ERROR, "mapping %d has no statements", mapping->mapping_id);
+	decide->all = sql_text(0, 1, cache.context);
+	decide->some = sql_text(0, 2, cache.context);
+	SPI_freetuptable(SPI_tuptable);
+	cache.decide = decide;
+	return decide;
 }
 
 const MappingSends *
@@ -259,6 +296,6 @@ mapping_load(int32 mapping_id)
 		mapping->line_view = InvalidOid;
 	else
 		require_view(mapping->line_view, line_view_name ? line_view_name : view_name);
-	mapping->statements = load_statements(mapping_id);
+	check_statements(mapping_id);
 	return mapping;
 }

@@ -20,7 +20,7 @@ typedef struct RoleSetting
 	char	   *value;
 } RoleSetting;
 
-/* Texts that live until the next mapping_load() of this process. */
+/* Texts live until the next mapping_load() of this process. */
 typedef struct MappingStatements
 {
 	/* as the role */
@@ -34,8 +34,6 @@ typedef struct MappingStatements
 	/* as the owner */
 	char	   *linked;			/* $1 text[] of ids: id text, crm_key text (null: not linked here) */
 	char	   *match;			/* $1 text[] of ids or null, tuplestore crm_match */
-	char	   *decide;			/* $1 text[] of ids or null, tuplestores crm_row, match_pair */
-	char	   *decide_some;	/* the same, $1 not null */
 	char	   *sweep;			/* $1 text (after), $2 integer (limit): id text, in order */
 	/* the short way of creating; NULL: there is none */
 	char	   *create_rows;	/* as the owner; $1, $2 first and last id, $3 text[] of ids left out: see decide_sweep.c */
@@ -44,7 +42,14 @@ typedef struct MappingStatements
 	Jsonb	   *empty_row;		/* the columns that may come in, each null */
 } MappingStatements;
 
-/* Texts of the way out, likewise; NULL: nothing of the mapping goes to QuickBooks. */
+/* Texts of deciding the long way; tuplestores crm_row, match_pair. */
+typedef struct MappingDecide
+{
+	char	   *all;			/* $1 text[] of ids or null */
+	char	   *some;			/* the same, $1 not null */
+} MappingDecide;
+
+/* Texts of the way out; NULL: nothing of the mapping goes to QuickBooks. */
 typedef struct MappingSends
 {
 	char	   *send;			/* $1 ids, $2 crm_keys, $3 jsonb[] to be sent, $4 jsonb[] canonical rows, $5 names: how many requests were entered */
@@ -69,17 +74,18 @@ typedef struct Mapping
 	bool		enabled;		/* state is enabled, its company is live */
 	bool		first_sync;		/* first_sync_done_at is null */
 	char	   *sweep_after;	/* or NULL */
-	MappingStatements statements;
 } Mapping;
 
 /*
  * Load a mapping, in a unit, as the owner; palloc'd in CurrentMemoryContext.  NULL: there is none with that number.  Raises an
  * error when the role is gone (ERRCODE_UNDEFINED_OBJECT) or may not be used: superuser, BYPASSRLS (insufficient_privilege),
- * and when the view, or the line view, is gone (ERRCODE_UNDEFINED_TABLE).
+ * and when the view, or the line view, is gone (ERRCODE_UNDEFINED_TABLE) or not what was mapped.
  */
 extern Mapping *mapping_load(int32 mapping_id);
 
-/* The statements of the way out of the mapping that was loaded last, in a unit, as the owner. */
+/* The statements of the mapping that was loaded last, in a unit, as the owner; made when they are asked for first. */
+extern const MappingStatements *mapping_statements(const Mapping *mapping);
+extern const MappingDecide *mapping_decide(const Mapping *mapping);
 extern const MappingSends *mapping_sends(const Mapping *mapping);
 
 /* Was a relation of the mapping altered since mapping_load(), so that its statements may not be right any more? */

@@ -31,7 +31,7 @@
 static void
 add_all_keys(const Mapping *mapping, Batch *crm_keys)
 {
-	captured_add(statement_read_as_role(mapping, mapping->statements.read_keys, 0, NULL, NULL, NULL), crm_keys);
+	captured_add(statement_read_as_role(mapping, mapping_statements(mapping)->read_keys, 0, NULL, NULL, NULL), crm_keys);
 }
 
 /* A person, or the policy initial_push, wants all records of the view in QuickBooks. */
@@ -134,15 +134,12 @@ sends_push(const Mapping *mapping, const Claim *claim)
 	};
 	static SqlStatement parents = {"SELECT qbsync.want_parents($1, $2)", 2, {INT4OID, TEXTARRAYOID}};
 	const MappingSends *statements = mapping_sends(mapping);
-	Batch		crm_keys = {0};
 	Oid			types[] = {TEXTARRAYOID};
 	Datum		values[2];
 	DecideRun  *run;
 
-	for (int i = 0; i < claim->n; i++)
-		batch_add(&crm_keys, CStringGetTextDatum(claim->ids[i]));
 	values[0] = Int32GetDatum(mapping->mapping_id);
-	values[1] = batch_array(&crm_keys, TEXTOID);
+	values[1] = batch_of_texts(claim->ids, claim->n);
 	if (statements->push == NULL)
 	{
 		withdraw(mapping, PointerGetDatum(construct_empty_array(TEXTOID)), values[1]);

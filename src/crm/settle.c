@@ -487,12 +487,16 @@ settle_claim(const Mapping *mapping, const MappingState *state, const Claim *cla
 		"DELETE FROM qbsync.arrival a WHERE a.mapping_id = $1 AND a.arrival_id = $2", 2, {INT4OID, INT8OID}
 	};
 	static SqlStatement swept = {
-		"UPDATE qbsync.mapping SET sweep_after = CASE WHEN NOT $3 THEN $2 END,"
-		" backfill_asked_by = CASE WHEN $3 AND first_sync_done_at IS NULL"
+		"UPDATE qbsync.mapping SET sweep_after = $2 WHERE mapping_id = $1 AND sweep_after IS NOT DISTINCT FROM $3",
+		3, {INT4OID, TEXTOID, TEXTOID}
+	};
+	static SqlStatement sweep_ends = {
+		"UPDATE qbsync.mapping SET sweep_after = NULL,"
+		" backfill_asked_by = CASE WHEN first_sync_done_at IS NULL"
 		"  AND qbsync.effective_policies(mapping_id) ->> 'initial_push' = 'true' THEN enabled_by ELSE backfill_asked_by END,"
-		" first_sync_done_at = CASE WHEN $3 THEN coalesce(first_sync_done_at, clock_timestamp()) ELSE first_sync_done_at END"
-		" WHERE mapping_id = $1 AND sweep_after IS NOT DISTINCT FROM $4",
-		4, {INT4OID, TEXTOID, BOOLOID, TEXTOID}
+		" first_sync_done_at = coalesce(first_sync_done_at, clock_timestamp())"
+		" WHERE mapping_id = $1 AND sweep_after IS NOT DISTINCT FROM $3",
+		3, {INT4OID, TEXTOID, TEXTOID}
 	};
 	Datum		values[4];
 
@@ -504,11 +508,7 @@ settle_claim(const Mapping *mapping, const MappingState *state, const Claim *cla
 	}
 	if (claim->first_arrival != 0)
 	{
-		Batch		ids = {0};
-
-		for (int i = 0; i < claim->n; i++)
-			batch_add(&ids, CStringGetTextDatum(claim->ids[i]));
-		values[1] = batch_array(&ids, TEXTOID);
+		values[1] = batch_of_texts(claim->ids, claim->n);
 		values[2] = Int64GetDatum(claim->first_arrival);
 		values[3] = Int64GetDatum(claim->last_arrival);
 		sql_execute(&done, values, NULL);
@@ -517,9 +517,8 @@ settle_claim(const Mapping *mapping, const MappingState *state, const Claim *cla
 	if (claim->sweep_to)
 	{
 		values[1] = CStringGetTextDatum(claim->sweep_to);
-		values[2] = BoolGetDatum(claim->sweep_ends);
-		values[3] = CStringGetTextDatum(state->sweep_after);
-		sql_execute(&swept, values, NULL);
+		values[2] = CStringGetTextDatum(state->sweep_after);
+		sql_execute(claim->sweep_ends ? &sweep_ends : &swept, values, NULL);
 	}
 }
 

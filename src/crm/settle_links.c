@@ -28,6 +28,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "crm/batch.h"
 #include "crm/canonical.h"
 #include "crm/settle_links.h"
 
@@ -69,6 +70,13 @@ typedef struct Entry
 	Datum		crm_key;
 } Entry;
 
+/* An entry, for sorting by crm_key. */
+typedef struct KeyEntry
+{
+	SortString	crm_key;
+	Entry	   *entry;
+} KeyEntry;
+
 /* The table, open. */
 typedef struct LinkTable
 {
@@ -83,6 +91,7 @@ typedef struct LinkTable
 	int			nbatch;
 	Size		bytes;
 	Entry	   *entries;		/* of all rows, the last nbatch of which have no place yet */
+	KeyEntry   *by_key;			/* the same, in order of crm_key at last */
 	int			nentries;
 	/* the same for all rows */
 	Datum		entity;
@@ -162,6 +171,7 @@ open_table(LinkTable *table, const Mapping *mapping, int n)
 	ExecOpenIndices(table->result, false);
 	table->simple = indexes_are_simple(table);
 	table->entries = palloc(sizeof(Entry) * n);
+	table->by_key = palloc(sizeof(KeyEntry) * n);
 	table->bulk = GetBulkInsertState();
 	table->entity = CStringGetTextDatum(mapping->entity);
 	table->state = CStringGetTextDatum("linked");
@@ -237,19 +247,15 @@ entry_slot(LinkTable *table, const Mapping *mapping)
 static int
 compare_crm_keys(const void *a, const void *b)
 {
-	const text *x = DatumGetTextPP(((const Entry *) a)->crm_key);
-	const text *y = DatumGetTextPP(((const Entry *) b)->crm_key);
-	int			order = memcmp(VARDATA_ANY(x), VARDATA_ANY(y), Min(VARSIZE_ANY_EXHDR(x), VARSIZE_ANY_EXHDR(y)));
-
-	return order != 0 ? order : (int) VARSIZE_ANY_EXHDR(x) - (int) VARSIZE_ANY_EXHDR(y);
+	return compare_sort_strings(&((const KeyEntry *) a)->crm_key, &((const KeyEntry *) b)->crm_key);
 }
 
 /*
- * The entries of all rows in one index, in the order they are in.  A page's summary that knows a time already need not be told
- * again: all rows of a transaction have the same.
+ * The entries of all rows in one index, in order of crm_key or as the rows are.  A page's summary that knows a time already need
+ * not be told again: all rows of a transaction have the same.
  */
 static void
-enter(LinkTable *table, int index, TupleTableSlot *slot)
+enter(LinkTable *table, int index, bool by_key, TupleTableSlot *slot)
 {
 	IndexInfo  *info = table->result->ri_IndexRelationInfo[index];
 	Relation	rel = table->result->ri_IndexRelationDescs[index];
@@ -257,7 +263,7 @@ enter(LinkTable *table, int index, TupleTableSlot *slot)
 
 	for (int i = 0; i < table->nentries; i++)
 	{
-		Entry	   *entry = &table->entries[i];
+		Entry	   *entry = by_key ? table->by_key[i].entry : &table->entries[i];
 		BlockNumber block = ItemPointerGetBlockNumber(&entry->place);
 		Datum		values[INDEX_MAX_KEYS];
 		bool		nulls[INDEX_MAX_KEYS];
@@ -287,7 +293,7 @@ has_crm_key(const LinkTable *table, const IndexInfo *info)
 
 /*
  * The entries of all rows, index by index, so that neighbours come one after the other: the rows are in order of id, as decisions
- * are; last come indexes on the CRM's keys, which are put in order for that.
+ * are; for indexes on the CRM's keys they are put in order.
  */
 static void
 enter_all(LinkTable *table, const Mapping *mapping)
@@ -295,13 +301,9 @@ enter_all(LinkTable *table, const Mapping *mapping)
 	TupleTableSlot *slot = entry_slot(table, mapping);
 
 	GetPerTupleExprContext(table->estate)->ecxt_scantuple = slot;
+	qsort(table->by_key, table->nentries, sizeof(KeyEntry), compare_crm_keys);
 	for (int i = 0; i < table->result->ri_NumIndices; i++)
-		if (!has_crm_key(table, table->result->ri_IndexRelationInfo[i]))
-			enter(table, i, slot);
-	qsort(table->entries, table->nentries, sizeof(Entry), compare_crm_keys);
-	for (int i = 0; i < table->result->ri_NumIndices; i++)
-		if (has_crm_key(table, table->result->ri_IndexRelationInfo[i]))
-			enter(table, i, slot);
+		enter(table, i, has_crm_key(table, table->result->ri_IndexRelationInfo[i]), slot);
 	ExecDropSingleTupleTableSlot(slot);
 }
 
@@ -328,7 +330,7 @@ shown_otherwise(const Mapping *mapping, const Deed *deed)
 	if (write == (Datum) 0 || deed->shown == (Datum) 0)
 		return crm_base;
 	if (deed->decision->action == DECISION_CREATE)
-		write = DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(mapping->statements.empty_row), write);
+		write = DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(mapping_statements(mapping)->empty_row), write);
 	shown = canonical_shown(DatumGetJsonbP(write), DatumGetJsonbP(deed->shown), crm_base ? DatumGetJsonbP(crm_base) : NULL);
 	return shown ? JsonbPGetDatum(shown) : (Datum) 0;
 }
@@ -354,6 +356,7 @@ insert_link(LinkTable *table, const Mapping *mapping, const Deed *deed)
 {
 	const Decision *decision = deed->decision;
 	TupleTableSlot *slot = next_slot(table);
+	KeyEntry   *by_key = &table->by_key[table->nentries];
 	Entry	   *entry = &table->entries[table->nentries++];
 	bool		should_free;
 
@@ -361,6 +364,7 @@ insert_link(LinkTable *table, const Mapping *mapping, const Deed *deed)
 		elog(ERROR, "the new link of \"%s\" has no CRM record or no origin", decision->id);
 	entry->id = CStringGetTextDatum(decision->id);
 	entry->crm_key = CStringGetTextDatum(deed->crm_key);
+	*by_key = (KeyEntry) {sort_string(deed->crm_key), entry};
 	put_common(table, mapping, slot);
 	put(table, slot, LINK_ID, entry->id);
 	put(table, slot, LINK_CRM_KEY, entry->crm_key);

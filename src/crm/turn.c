@@ -164,6 +164,14 @@ at_death(void)
 		attempt_at_death(current);
 }
 
+/* There is something to decide about.  Statements that cannot be made are the mapping's problem, not that of any record. */
+static void
+begin_deciding(Attempt *attempt)
+{
+	(void) mapping_statements(attempt->mapping);
+	attempt->stage = STAGE_DECIDE;
+}
+
 /* Nothing is claimed: when is something due? */
 static void
 be_idle(Attempt *attempt)
@@ -171,7 +179,7 @@ be_idle(Attempt *attempt)
 	if (attempt->state->problem)
 	{
 		/* whatever it was: does it work now? */
-		attempt->stage = STAGE_DECIDE;
+		begin_deciding(attempt);
 		write_probe(attempt->mapping);
 		failure_over(attempt->mapping_id, attempt->state->mapping_name);
 	}
@@ -186,7 +194,7 @@ be_idle(Attempt *attempt)
 static void
 take_news(Attempt *attempt)
 {
-	attempt->stage = STAGE_DECIDE;
+	begin_deciding(attempt);
 	sends_take_news(attempt->mapping, Max(turn_memory.batch * NEWS_SHARE, NEWS_MIN));
 	attempt->result = TURN_WORKED;
 }
@@ -206,20 +214,17 @@ work_claim(Attempt *attempt)
 {
 	Mapping    *mapping = attempt->mapping;
 	Claim	   *claim = attempt->claim;
-	Batch		ids = {0};
 	Decisions  *decisions;
 	Deed	   *deeds;
 	int			n;
 	bool		held = turn_memory.held_id && claim->n == 1 && strcmp(turn_memory.held_id, claim->ids[0]) == 0;
 
-	attempt->stage = STAGE_DECIDE;
-	for (int i = 0; i < claim->n; i++)
-		batch_add(&ids, CStringGetTextDatum(claim->ids[i]));
+	begin_deciding(attempt);
 	attempt->apart = attempt->survey || (turn_memory.apart && claim->n > 1);
 	if (attempt->apart)
 		attempt->last = MemoryContextStrdup(attempt->context, claim->ids[claim->n - 1]);
-	decisions = claim->swept ? decide_run_swept(mapping, batch_array(&ids, TEXTOID), attempt->apart)
-		: decide_run(mapping, batch_array(&ids, TEXTOID));
+	decisions = claim->swept ? decide_run_swept(mapping, claim->ids, claim->n, attempt->apart)
+		: decide_run(mapping, batch_of_texts(claim->ids, claim->n));
 	deeds = write_prepare(decisions);
 	n = decisions->n;
 	event_apply(mapping, deeds, decisions->n, held ? &turn_memory.held : NULL);
@@ -247,6 +252,7 @@ work_claim(Attempt *attempt)
 static void
 work_pushes(Attempt *attempt)
 {
+	begin_deciding(attempt);
 	attempt->stage = STAGE_SETTLE;
 	sends_push(attempt->mapping, attempt->claim);
 	if (attempt->state->problem)
@@ -335,6 +341,7 @@ attempt_work(void *arg)
 	attempt->result = TURN_WORKED;
 	if (attempt->claim->undo_arrival != 0)
 	{
+		begin_deciding(attempt);
 		begin_writing(attempt);
 		undo_run(attempt->mapping, attempt->state, attempt->claim);
 	}

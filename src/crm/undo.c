@@ -40,7 +40,7 @@ read_rows(const Mapping *mapping, const Claim *claim, Batch *keys, Batch *rows)
 	wanted = sql_datum(0, 1, &isnull);
 	if (isnull)
 		return;
-	found = statement_read_as_role(mapping, mapping->statements.read_rows, 1, key_types, &wanted, NULL);
+	found = statement_read_as_role(mapping, mapping_statements(mapping)->read_rows, 1, key_types, &wanted, NULL);
 	rows_expect(found, lengthof(types), names, types);
 	slot = MakeSingleTupleTableSlot(found->tupdesc, &TTSOpsMinimalTuple);
 	while (tuplestore_gettupleslot(found->store, true, false, slot))

@@ -273,12 +273,12 @@ write_creates(const Mapping *mapping, Deed *deeds, int ndeeds)
 		}
 	if (n == 0)
 		return;
-	if (mapping->statements.insert == NULL)
+	if (mapping_statements(mapping)->insert == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the view of mapping \"%s\" takes no new records", mapping->name),
 				 errhint("Make it insertable, or set the policy pull_new to none.")));
-	result = run(mapping, mapping->statements.insert, &rows, JSONBARRAYOID, NULL);
+	result = run(mapping, mapping_statements(mapping)->insert, &rows, JSONBARRAYOID, NULL);
 	shown = shown_rows(result);
 	if (result->n != n)
 		write_returned_nothing(made[0]);
@@ -333,14 +333,14 @@ compare_groups(const void *a, const void *b)
 static void
 check_kept(const Mapping *mapping)
 {
-	const char *insert = mapping->statements.insert ? mapping->statements.insert : "";
+	const char *insert = mapping_statements(mapping)->insert ? mapping_statements(mapping)->insert : "";
 
-	if (kept.context && kept.n < UPDATES_MAX && strcmp(kept.read_rows, mapping->statements.read_rows) == 0 &&
+	if (kept.context && kept.n < UPDATES_MAX && strcmp(kept.read_rows, mapping_statements(mapping)->read_rows) == 0 &&
 		strcmp(kept.insert, insert) == 0)
 		return;
 	write_forget();
 	kept.context = AllocSetContextCreate(TopMemoryContext, "qbsync update statements", ALLOCSET_SMALL_SIZES);
-	kept.read_rows = MemoryContextStrdup(kept.context, mapping->statements.read_rows);
+	kept.read_rows = MemoryContextStrdup(kept.context, mapping_statements(mapping)->read_rows);
 	kept.insert = MemoryContextStrdup(kept.context, insert);
 }
 
@@ -395,7 +395,7 @@ check_unreturned(const Mapping *mapping, Deed **missing, int n)
 		missing[i]->gone = true;
 		batch_add(&keys, CStringGetTextDatum(missing[i]->crm_key));
 	}
-	result = run(mapping, mapping->statements.read_rows, &keys, TEXTARRAYOID, NULL);
+	result = run(mapping, mapping_statements(mapping)->read_rows, &keys, TEXTARRAYOID, NULL);
 	shown = shown_rows(result);
 	index = key_index(missing, n);
 	for (int64 i = 0; i < result->n; i++)
@@ -464,7 +464,7 @@ write_lines(const Mapping *mapping, Deed *deeds, int ndeeds)
 	Batch		keys = {0};
 	Batch		lines = {0};
 
-	if (mapping->statements.insert_lines == NULL)
+	if (mapping_statements(mapping)->insert_lines == NULL)
 		return;
 	for (int i = 0; i < ndeeds; i++)
 	{
@@ -486,9 +486,9 @@ write_lines(const Mapping *mapping, Deed *deeds, int ndeeds)
 			deed->shown = deed->write;
 	}
 	if (old.n > 0)
-		(void) run(mapping, mapping->statements.delete_lines, &old, TEXTARRAYOID, NULL);
+		(void) run(mapping, mapping_statements(mapping)->delete_lines, &old, TEXTARRAYOID, NULL);
 	if (keys.n > 0)
-		(void) run(mapping, mapping->statements.insert_lines, &keys, TEXTARRAYOID, &lines);
+		(void) run(mapping, mapping_statements(mapping)->insert_lines, &keys, TEXTARRAYOID, &lines);
 }
 
 /* Change the records that exist. */
@@ -542,10 +542,10 @@ write_deletes(const Mapping *mapping, Deed *deeds, int ndeeds)
 		}
 	if (last == NULL)
 		return;
-	if (mapping->statements.delete_lines)
-		(void) run(mapping, mapping->statements.delete_lines, &keys, TEXTARRAYOID, NULL);
-	(void) run(mapping, mapping->statements.delete, &keys, TEXTARRAYOID, NULL);
-	left = run(mapping, mapping->statements.read_rows, &keys, TEXTARRAYOID, NULL);
+	if (mapping_statements(mapping)->delete_lines)
+		(void) run(mapping, mapping_statements(mapping)->delete_lines, &keys, TEXTARRAYOID, NULL);
+	(void) run(mapping, mapping_statements(mapping)->delete, &keys, TEXTARRAYOID, NULL);
+	left = run(mapping, mapping_statements(mapping)->read_rows, &keys, TEXTARRAYOID, NULL);
 	if (left->n > 0)
 		write_returned_nothing(last);
 }
@@ -583,7 +583,7 @@ read_again(const Mapping *mapping, Deed *deeds, int ndeeds)
 		return;
 	index = key_index(written, n);
 	seen = palloc0(sizeof(bool) * ndeeds);
-	result = run(mapping, mapping->statements.read_rows, &keys, TEXTARRAYOID, NULL);
+	result = run(mapping, mapping_statements(mapping)->read_rows, &keys, TEXTARRAYOID, NULL);
 	shown = shown_rows(result);
 	for (int64 i = 0; i < result->n; i++)
 	{
@@ -624,7 +624,7 @@ write_run(const Mapping *mapping, Deed *deeds, int ndeeds, bool agreed)
 		agreed_mapping = 0;
 	}
 	PG_END_TRY();
-	if (mapping->statements.reread)
+	if (mapping_statements(mapping)->reread)
 		read_again(mapping, deeds, ndeeds);
 }
 
@@ -653,7 +653,7 @@ write_probe(const Mapping *mapping)
 		Oid			types[] = {TEXTARRAYOID};
 		Datum		values[] = {batch_array(&nothing, TEXTOID)};
 
-		(void) statement_read_as_role(mapping, mapping->statements.read_rows, lengthof(types), types, values, NULL);
+		(void) statement_read_as_role(mapping, mapping_statements(mapping)->read_rows, lengthof(types), types, values, NULL);
 		return;
 	}
 	statement = pstrdup(begun_text);

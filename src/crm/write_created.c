@@ -97,9 +97,9 @@ write_created(const Mapping *mapping, Deed *deeds, int ndeeds)
 		return;
 	receiver.expected = rows->n;
 	/* what is wrong with the view, is so with its other INSERT */
-	write_begins(mapping->statements.insert, 0);
+	write_begins(mapping_statements(mapping)->insert, 0);
 	rows_name("qbsync_created", rows);
-	(void) statement_write_kept_as_role(mapping, mapping->statements.insert_created, &receiver.pub);
+	(void) statement_write_kept_as_role(mapping, mapping_statements(mapping)->insert_created, &receiver.pub);
 	rows_unname("qbsync_created");
 	if (mapping_is_stale())
 		ereport(ERROR,
