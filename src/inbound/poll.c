@@ -279,6 +279,8 @@ poll_settled(PollFlow *poll)
 	company->must_merge |= company->merging;
 	company->poll_heard = false;
 	company->poll_asked = poll->still_asked;
+	company->polled |= !poll->truncated;
+	company->must_poll &= !company->polled;
 	if (poll->truncated)
 	{
 		/* a comparison under way keeps its rounds: for minutes the overlap may hold too much for one answer */

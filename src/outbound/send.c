@@ -87,6 +87,7 @@ sender_serve(Company *company)
 {
 	Sender	   *sender = company->sender;
 	TimestampTz again = 0;
+	bool		must_poll;
 
 	if (sender == NULL && !company->requests_waiting && !company->rechecked)
 		return 0;
@@ -119,10 +120,12 @@ sender_serve(Company *company)
 	}
 	if (call_free_writes(company, 1, &again) == 0)
 		return again;
+	must_poll = company->must_poll;
 	if (!send_pick(sender))
 		return postpone(sender);
 	sender->failures = 0;
-	return 0;
+	/* a poll is to be begun */
+	return !must_poll && company->must_poll ? GetCurrentTimestamp() : 0;
 }
 
 bool

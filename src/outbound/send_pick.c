@@ -223,6 +223,14 @@ pick_checks(Pick *pick, int wanted)
 	if (sql_execute(&reread, values, NULL) > 0)
 		pick->stale = true;
 	nitems = (int) sql_execute(&read, values, NULL);
+	if (nitems == wanted)
+		pick->more = true;
+	/* what was renamed while we were away is known by what else it holds */
+	if (nitems > 0 && !pick->sender->company->polled)
+	{
+		pick->sender->company->must_poll = pick->more = true;
+		return 0;
+	}
 	items = read_items(nitems);
 	for (int i = 0; i < nitems; i++)
 	{
@@ -231,8 +239,6 @@ pick_checks(Pick *pick, int wanted)
 		items[i].repeated = true;
 		add_call(pick, &item, 1)->check = true;
 	}
-	if (nitems == wanted)
-		pick->more = true;
 	return nitems;
 }
 

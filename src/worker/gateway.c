@@ -145,7 +145,8 @@ begin_catching_up(Company *company)
 		window_start(company);
 	else if (company->must_lookup && company->state == COMPANY_LIVE)
 		lookup_start(company);
-	else if ((incomplete && company->must_catch_up) || (company->must_recheck && !company->rechecked))
+	else if ((incomplete && company->must_catch_up) || (company->must_recheck && !company->rechecked)
+			 || company->must_poll)
 		poll_start(company);
 	else if (incomplete)
 		verify_start(company);

@@ -186,6 +186,30 @@ $crm->{node}->reload;
 is_idle_soon('it is read back');
 is(linked(107) . '|' . join(' ', made('C107')), "$id|$id", 'EXT-3: QuickBooks says which it has made, whoever has its name');
 
+# --- renamed while nobody was here, until QuickBooks has forgotten the requestid ---------------------------------------------------
+
+$sim->fault('hang_after', kind => 'write', seconds => 60);
+$crm->app("INSERT INTO crm.contact (id, name, phone, mark) VALUES (110, 'Over The Weekend', '10', 'C110')");
+await('the creation', sub { made('C110') });
+($id) = made('C110');
+$crm->{node}->append_conf('postgresql.conf', 'qbsync.paused = on');
+$crm->{node}->stop('immediate');
+$sim->clear_faults;
+$sim->settings(requestid_life => 0);
+$crm->edit($id, DisplayName => 'On Monday');
+my $slow = $sim->fault('slow', kind => 'cdc', seconds => 3);
+$crm->{node}->start;
+$crm->sql("UPDATE qbsync.request SET first_sent_at = first_sent_at - interval '3 days'");
+$crm->{node}->append_conf('postgresql.conf', 'qbsync.paused = off');
+$crm->{node}->reload;
+is_idle_soon('it is read back');
+is(join(' ', made('C110')) . '|' . errors() . '|' . rows("mark = 'C110'"), "$id|110|send_ambiguous|1", 'EXT-3: not before QuickBooks was read again, so that what it may be is known');
+$sim->clear_faults;
+$sim->settings(requestid_life => 2592000);
+$crm->sql("SELECT qbsync_link('110', '$id', 'contacts')");
+idle();
+is(linked(110) . '|' . errors(), "$id|", 'a person links the two');
+
 # --- deleted in the CRM: a trigger saw it after the record was missed ------------------------------------------------------------
 
 $crm->sql("SELECT qbsync_set(mapping => 'contacts', setting => 'on_crm_delete', value => 'deactivate')");
