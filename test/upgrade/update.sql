@@ -49,6 +49,17 @@ GRANT SELECT ON qbsync.progress TO qbsync_reader;
 -- install: COMMENT ON COLUMN qbsync\.sale_line\.
 GRANT SELECT ON qbsync.sale_line TO qbsync_reader;
 
+-- what views say of their keys stands before their comments
+DO $do$
+BEGIN
+	EXECUTE format('COMMENT ON VIEW qbsync.progress IS %L', E'@primaryKey connection_id,entity\n@foreignKey (connection_id) references qbsync.status (connection_id)\n'
+		|| obj_description('qbsync.progress'::regclass, 'pg_class'));
+	EXECUTE format('COMMENT ON VIEW qbsync.sale_line IS %L', E'@primaryKey connection_id,entity,txn_id,position,component\n'
+		'@foreignKey (connection_id) references qbsync.status (connection_id)\n'
+		'@foreignKey (connection_id,customer_id) references qbsync.customer_summary (connection_id,id)\n' || obj_description('qbsync.sale_line'::regclass, 'pg_class'));
+END
+$do$;
+
 -- rows that are shipped, and who sees which
 -- install: INSERT INTO qbsync\.label \(kind, value, language, label\)\nSELECT 'way_out'
 UPDATE qbsync.problem SET remedy = 'Raise max_worker_processes and restart the server; qbsync tries again by itself.' WHERE code = 'no_slot';
