@@ -46,7 +46,6 @@ typedef struct WatchedSocket
 static CURLM *multi = NULL;
 static dlist_head running = DLIST_STATIC_INIT(running);
 static dlist_head finished = DLIST_STATIC_INIT(finished);
-static int	active = 0;
 
 /* malloc'd: grows inside a curl callback */
 static WatchedSocket *sockets = NULL;
@@ -126,7 +125,6 @@ http_start(const HttpRequest *request)
 	}
 	exchange->state = EXCHANGE_RUNNING;
 	dlist_push_tail(&running, &exchange->node);
-	active++;
 	return exchange;
 }
 
@@ -151,14 +149,7 @@ http_cancel(HttpExchange *exchange)
 	if (exchange->state == EXCHANGE_RUNNING)
 		detach(exchange);
 	dlist_delete(&exchange->node);
-	active--;
 	exchange_free(exchange);
-}
-
-int
-http_active(void)
-{
-	return active;
 }
 
 void
@@ -368,7 +359,6 @@ deliver(HttpExchange *exchange)
 
 	dlist_delete(&exchange->node);
 	exchange->state = EXCHANGE_DELIVERING;
-	active--;
 	PG_TRY();
 	{
 		exchange->done(&exchange->response, exchange->arg);

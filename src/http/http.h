@@ -70,9 +70,6 @@ extern void http_cancel(HttpExchange *exchange);
 /* Let curl begin with what was started, and come back: it leaves now, and not only when the worker waits next. */
 extern void http_push(void);
 
-/* Number of exchanges under way. */
-extern int	http_active(void);
-
 /*
  * Wait at most timeout_ms (-1: for ever) for the latch, a socket or postmaster death, drive curl, call the done()
  * of every exchange that ended.  Resets the latch and serves interrupts (CHECK_FOR_INTERRUPTS) first thing after
