@@ -167,15 +167,15 @@ is(crm('SELECT poll_interval FROM qbsync.status'), '00:01:00', 'X-17: and every 
 # it is closed now: it opened the day before yesterday and opens in some days again
 my $closed = crm("SELECT lower(to_char(now() AT TIME ZONE default_time_zone + interval '3 days', 'dy')) || ' 07:00-19:00' FROM qbsync.company_info");
 crm("SELECT qbsync_set(setting => 'poll_interval', value => '10 s'), qbsync_set(setting => 'sync_window', value => '$closed')");
-my $before = polls();
+my $polls_before = polls();
 is(crm("SELECT next_poll_at > now() + interval '1 day' FROM qbsync.status"), 't', 'X-17: status says when the window opens');
 crm("UPDATE qbsync.cursor SET checked_at = checked_at - interval '1 hour'; SELECT qbsync_worker_restart()");
 $node->poll_query_until('crm', "SELECT qbsync.worker_state() = 'running'");
 wait_synced($node, database => 'crm', sync => 1);
-is(polls(), $before + 1, 'X-17: polled when somebody asks, though an hour was overdue');
+is(polls(), $polls_before + 1, 'X-17: polled when somebody asks, though an hour was overdue');
 crm("SELECT qbsync_set(setting => 'sync_window', value => NULL)");
 $node->poll_query_until('crm', "SELECT checked_at > now() - interval '10 s' FROM qbsync.cursor WHERE entity = '*' AND checked_at > (SELECT max(finished_at) FROM qbsync.job)") or die;
-cmp_ok(polls(), '>=', $before + 2, 'X-17: and by itself once there is no window');
+cmp_ok(polls(), '>=', $polls_before + 2, 'X-17: and by itself once there is no window');
 
 $node->stop;
 is_quiet($node, 'nothing unexpected in the server log');
