@@ -146,11 +146,10 @@ update_links(int32 mapping_id, const Columns *columns)
 static uint64
 run_with_ids(SqlStatement *statement, int32 mapping_id, const Batch *ids)
 {
-	Datum		values[2];
+	Datum		values[2] = {Int32GetDatum(mapping_id)};
 
 	if (ids->n == 0)
 		return 0;
-	values[0] = Int32GetDatum(mapping_id);
 	values[1] = batch_array(ids, TEXTOID);
 	return sql_execute(statement, values, NULL);
 }
@@ -167,11 +166,10 @@ mark_missing(int32 mapping_id, const Batch *ids, bool say)
 		" SELECT g.connection_id, $1, g.entity, g.id, g.crm_key, 'missing' FROM gone g WHERE $3",
 		3, {INT4OID, TEXTARRAYOID, BOOLOID}
 	};
-	Datum		values[3];
+	Datum		values[3] = {Int32GetDatum(mapping_id)};
 
 	if (ids->n == 0)
 		return;
-	values[0] = Int32GetDatum(mapping_id);
 	values[1] = batch_array(ids, TEXTOID);
 	values[2] = BoolGetDatum(say);
 	sql_execute(&mark, values, NULL);
@@ -191,9 +189,9 @@ delete_links(int32 mapping_id, const Batch *ids)
 	(void) run_with_ids(&end, mapping_id, ids);
 }
 
-/* The candidates of the ids looked at are those found now; a pair that stays keeps its time. */
+/* The candidates of the ids matched are those found now; a pair that stays keeps its time. */
 static void
-settle_candidates(int32 mapping_id, bool has_candidates, const Batch *looked_at, const Columns *found)
+settle_candidates(int32 mapping_id, bool has_candidates, const Batch *matched, const Columns *found)
 {
 	static SqlStatement clean = {
 		"DELETE FROM qbsync.match_candidate c WHERE c.mapping_id = $1 AND c.id = ANY ($2) AND NOT EXISTS ("
@@ -211,12 +209,11 @@ settle_candidates(int32 mapping_id, bool has_candidates, const Batch *looked_at,
 		" WHERE (c.score, c.reasons, c.crm_row) IS DISTINCT FROM (excluded.score, excluded.reasons, excluded.crm_row)",
 		3, {INT4OID, TEXTARRAYOID, JSONBARRAYOID}
 	};
-	Datum		values[4];
+	Datum		values[4] = {Int32GetDatum(mapping_id)};
 
-	values[0] = Int32GetDatum(mapping_id);
-	if (has_candidates && looked_at->n > 0)
+	if (has_candidates && matched->n > 0)
 	{
-		values[1] = batch_array(looked_at, TEXTOID);
+		values[1] = batch_array(matched, TEXTOID);
 		values[2] = batch_array(&found->ids, TEXTOID);
 		values[3] = batch_array(&found->details, JSONBOID);
 		sql_execute(&clean, values, NULL);
@@ -258,9 +255,8 @@ settle_conflicts(int32 mapping_id, bool has_conflicts, const Batch *looked_at, c
 		" (excluded.crm_key, excluded.kind, excluded.base, excluded.ours, excluded.theirs)",
 		6, {INT4OID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
 	};
-	Datum		values[6];
+	Datum		values[6] = {Int32GetDatum(mapping_id)};
 
-	values[0] = Int32GetDatum(mapping_id);
 	if (has_conflicts && looked_at->n > 0)
 	{
 		values[1] = batch_array(looked_at, TEXTOID);
@@ -566,7 +562,8 @@ typedef struct Settlement
 	Columns		happened;		/* activity */
 	Columns		candidates;
 	Columns		conflicts;
-	bool		cleans;			/* is there anything that looked_at and good are for? */
+	bool		cleans;			/* is there anything that matched, looked_at and good are for? */
+	Batch		matched;		/* looked at, or waiting: it is known what they match */
 	Batch		looked_at;
 	Batch		missing;
 	Batch		deleted;
@@ -616,7 +613,10 @@ gather(Settlement *all, Deed *deeds, int ndeeds)
 	{
 		const Deed *deed = &deeds[i];
 
-		/* of a record that cannot be decided now nothing else is known */
+		/* one that waits was matched, too: a question about it that is over is not asked any more */
+		if (all->cleans)
+			batch_add(&all->matched, CStringGetTextDatum(deed->decision->id));
+		/* otherwise nothing is known of a record that cannot be decided now */
 		if (note_problem(deed, &all->errors) && (deed->refusal == NULL || deed->refused))
 			continue;
 		if (all->cleans)
@@ -652,6 +652,7 @@ gather_unknown(Settlement *all, const Claim *claim, const Deed *deeds, int ndeed
 		if (ndeeds > 0 && bsearch(claim->ids[i], deeds, ndeeds, sizeof(Deed), compare_ids))
 			continue;
 		id = CStringGetTextDatum(claim->ids[i]);
+		batch_add(&all->matched, id);
 		batch_add(&all->looked_at, id);
 		batch_add(&all->good, id);
 	}
@@ -675,7 +676,7 @@ settle_turn(const Mapping *mapping, const MappingState *state, const Claim *clai
 	mark_missing(mapping_id, &all.missing, true);
 	mark_missing(mapping_id, &all.deleted, false);
 	delete_links(mapping_id, &all.ended);
-	settle_candidates(mapping_id, state->has_candidates, &all.looked_at, &all.candidates);
+	settle_candidates(mapping_id, state->has_candidates, &all.matched, &all.candidates);
 	settle_conflicts(mapping_id, state->has_conflicts, &all.looked_at, &all.conflicts);
 	insert_history(mapping_id, &all.before);
 	insert_activity(mapping_id, &all.happened);

@@ -320,6 +320,37 @@ $crm->applied;
 is($crm->sql($asked), join(' ', sort @rivals), 'one of them changes: the question stays');
 is($crm->sql("SELECT count(*) FROM qbsync.link WHERE id IN ('$rivals[0]', '$rivals[1]')"), '0', 'and neither is linked');
 
+# --- a question that is over while its record waits --------------------------------------------------------------------------
+
+# An invoice of a customer that nobody has linked: asked about because of its number, then given another one.
+my $stranger = $crm->customer(DisplayName => 'Stranger inc.', CompanyName => 'Stranger inc.');
+sub numbered_invoice
+{
+	my ($number, $customer) = @_;
+	return $crm->qb(act => 'create', entity => 'Invoice', object => { CustomerRef => { value => "$customer" }, DocNumber => $number, TxnDate => '2026-03-01',
+		Line => [ { Amount => 10, DetailType => 'SalesItemLineDetail', SalesItemLineDetail => { ItemRef => { value => '1' }, Qty => 1, UnitPrice => 10 } } ] })->{Id};
+}
+$crm->sql("SELECT qbsync_disable('firms')");	# so that the customer stays alone
+my $asked_invoice = numbered_invoice('ASKED-1', $stranger);
+$crm->app("INSERT INTO crm.invoice (number, dated, total) VALUES ('ASKED-1', '2020-01-01', 99)");
+$crm->sync;
+$crm->sql("SELECT qbsync_enable('invoices')");
+$crm->applied;
+my $questions = "SELECT string_agg(reasons::text, ' ') FROM qbsync.match_candidate WHERE id = '$asked_invoice'";
+is($crm->sql($questions), '{"same number"}', 'an invoice with the number of one of the CRM: a person is asked');
+$crm->qb(act => 'edit', entity => 'Invoice', id => "$asked_invoice", set => { DocNumber => 'OTHER-1' });
+$crm->sync;
+$crm->applied;
+is($crm->sql("SELECT problem FROM qbsync.crm_error WHERE id = '$asked_invoice'"), 'reference_waiting', 'with another number it is nobody else\'s, and waits for its customer');
+is($crm->sql($questions), '', 'KAR-1: and nobody is asked any more whether it is the one of the CRM');
+is($crm->sql("SELECT action FROM qbsync_plan('invoices') WHERE crm_key = (SELECT id::text FROM crm.invoice WHERE number = 'ASKED-1') AND count IS NULL"), 'crm_only', 'which QuickBooks does not have, says the plan');
+$crm->sql("SELECT qbsync_set(mapping => 'invoices', setting => 'partial_match', value => 'auto_link')");
+$crm->applied;
+my $rightful = numbered_invoice('ASKED-1', linked('firms', 1));
+$crm->sync;
+$crm->applied;
+is($crm->sql("SELECT crm_key FROM qbsync.link WHERE id = '$rightful' AND entity = 'invoice'"), $crm->sql("SELECT id FROM crm.invoice WHERE number = 'ASKED-1'"), 'the question that is over keeps no other invoice from it');
+
 note('seen: ' . join(', ', sort keys %seen));
 my %actions = map { (split)[1] => 1 } keys %seen;
 is(join(' ', grep { !$actions{$_} } qw(create link update candidate review ignore wait missing delete detach crm_only)), '', 'the data had something of everything');
