@@ -197,20 +197,21 @@ call_drop_all(Company *company)
 		free_call(dlist_container(Call, node, iter.cur));
 }
 
-/* Does a call of the flow wait for its turn? */
-static bool
-read_waits(const Company *company)
+/* Calls of the flow that are under way, or that wait for their turn. */
+static int
+count_reads(const Company *company, bool under_way)
 {
 	dlist_iter	iter;
+	int			n = 0;
 
 	dlist_foreach(iter, unconstify(dlist_head *, &company->calls))
 	{
 		const Call *call = dlist_container(Call, node, iter.cur);
 
-		if (!call->senders && call->exchange == NULL)
-			return true;
+		if (!call->senders && (call->exchange != NULL) == under_way)
+			n++;
 	}
-	return false;
+	return n;
 }
 
 /* Calls of the sender that wait for their turn. */
@@ -243,7 +244,7 @@ call_free_writes(Company *company, int wanted, TimestampTz *again)
 		return 0;
 	}
 	/* writes go ahead of reads, but they leave them a place: reading goes on while thousands are sent */
-	if (company->settings.concurrency > 1 && read_waits(company))
+	if (company->settings.concurrency > 1 && count_reads(company, true) == 0 && count_reads(company, false) > 0)
 		slots--;
 	if (slots <= 0)
 		return 0;
@@ -251,6 +252,21 @@ call_free_writes(Company *company, int wanted, TimestampTz *again)
 	if (slots == 0)
 		*again = limits_next_start(&company->limits);
 	return slots;
+}
+
+/*
+ * May another call of the flow start?  One always may; more of them, where many are made at once, leave a place to what is written, and
+ * the places that writes were made for.
+ */
+static bool
+may_read(const Company *company)
+{
+	int			reading = count_reads(company, true);
+	int			places = company->settings.concurrency;
+
+	if (reading == 0 || company->state != COMPANY_LIVE)
+		return true;
+	return reading < places - 1 && company->in_flight + waiting_of_sender(company) < places;
 }
 
 int
@@ -517,6 +533,8 @@ call_pump(Company *company)
 			return appointment_earlier(again, company->throttled_until);
 		if (company->in_flight >= company->settings.concurrency)
 			return again;
+		if (!call->senders && !may_read(company))
+			continue;
 		if (own_time(call) > now)
 		{
 			again = appointment_earlier(again, own_time(call));

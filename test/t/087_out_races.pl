@@ -27,6 +27,17 @@ sub id_of { my ($name) = @_; return (named($name))[0]{Id} }
 sub rows { my ($where) = @_; return $crm->sql("SELECT count(*) FROM crm.contact WHERE $where") }
 sub linked { my ($key) = @_; return $crm->sql("SELECT coalesce(string_agg(id, ' '), '') FROM qbsync.link WHERE crm_key = '$key' AND state = 'linked'") }
 
+# --- written while all counts are asked for --------------------------------------------------------------------------------
+
+my $counts = $sim->fault('hang', path => 'COUNT', seconds => 60);
+$crm->sql('SELECT qbsync_reconcile()');
+await('counts are asked for', sub { $sim->hits($counts) >= 7 });
+$crm->app("INSERT INTO crm.contact (id, name) VALUES (199, 'Among Counts')");
+await('the creation', sub { named('Among Counts') });
+is($sim->hits($counts), 7, 'of 8 places, one is left to what is written, however many counts wait');
+$sim->clear_faults;
+is_idle_soon('it is recorded');
+
 # --- deleted in the CRM while QuickBooks' newer version is awaited -----------------------------------------------------
 
 $crm->app("INSERT INTO crm.contact (id, name, phone) VALUES (101, 'Deleted meanwhile', '1')");
