@@ -239,7 +239,8 @@ next_entity(Company *company, const CatalogueEntity *from)
 	}
 	if (!settle(company, "qbsync: moving the cursor", settle_end, company))
 		return;
-	company->must_window = false;
+	company->must_window = company->must_poll = false;
+	company->polled = true;
 	flow_end(company);
 }
 

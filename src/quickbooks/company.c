@@ -70,6 +70,8 @@ company_drop_work(Company *company)
 {
 	call_drop_all(company);
 	company_drop_flow(company);
+	/* what happens there until it is worked for again is not known */
+	company->polled = false;
 }
 
 void

@@ -107,7 +107,7 @@ typedef struct Company
 	bool		settle_again;	/* what could not be recorded is due, or somebody wants it to be tried */
 	bool		must_recheck;	/* nothing is sent before QuickBooks was read again: this may be an older state of the database */
 	bool		rechecked;		/* it was read */
-	bool		polled;			/* so it was since this process knows of the company */
+	bool		polled;			/* so it was since work for it began: all that changed before is known */
 	bool		must_poll;		/* something waits for that */
 	bool		must_lookup;	/* records wait to be fetched by id */
 	bool		must_tie_out;	/* a reconciliation has compared counts, and checks sums */

@@ -210,6 +210,49 @@ $crm->sql("SELECT qbsync_link('110', '$id', 'contacts')");
 idle();
 is(linked(110) . '|' . errors(), "$id|", 'a person links the two');
 
+# the same while the company is paused
+$sim->fault('hang_after', kind => 'write', seconds => 60);
+$crm->app("INSERT INTO crm.contact (id, name, phone, mark) VALUES (111, 'Before The Pause', '11', 'C111')");
+await('the creation', sub { made('C111') });
+($id) = made('C111');
+$crm->sql("SELECT qbsync_pause('acme')");
+await('nothing is under way', sub { !grep { $_ } values %{ $sim->stats->{running} } });
+$sim->clear_faults;
+$sim->settings(requestid_life => 0);
+$crm->edit($id, DisplayName => 'After The Pause');
+$crm->sql("UPDATE qbsync.request SET first_sent_at = first_sent_at - interval '3 days'");
+$sim->fault('slow', kind => 'cdc', seconds => 3);
+$crm->sql("SELECT qbsync_resume('acme')");
+is_idle_soon('it is read back');
+is(join(' ', made('C111')) . '|' . errors() . '|' . rows("mark = 'C111'"), "$id|111|send_ambiguous|1", 'EXT-3: the same of what was renamed while the company was paused');
+$sim->clear_faults;
+$sim->settings(requestid_life => 2592000);
+$crm->sql("SELECT qbsync_link('111', '$id', 'contacts')");
+idle();
+
+# and when more has changed than change data capture tells in one answer
+$sim->fault('hang_after', kind => 'write', seconds => 60);
+$crm->app("INSERT INTO crm.contact (id, name, phone, mark) VALUES (112, 'Before The Flood', '12', 'C112')");
+await('the creation', sub { made('C112') });
+($id) = made('C112');
+$crm->{node}->append_conf('postgresql.conf', 'qbsync.paused = on');
+$crm->{node}->stop('immediate');
+$sim->clear_faults;
+$sim->settings(requestid_life => 0);
+$crm->edit($id, DisplayName => 'After The Flood');
+$crm->qb_all(map { { act => 'create', entity => 'Term', object => { Name => "Flood $_", DueDays => 30 } } } 1 .. 1050);
+$crm->{node}->start;
+$crm->sql("UPDATE qbsync.request SET first_sent_at = first_sent_at - interval '3 days'");
+$crm->{node}->append_conf('postgresql.conf', 'qbsync.paused = off');
+my $polls = $sim->stats->{requests}{cdc};
+$crm->{node}->reload;
+await('it is read back', sub { errors() ne '' || made('C112') > 1 || $sim->stats->{requests}{cdc} > $polls + 5 });
+is(join(' ', made('C112')) . '|' . errors(), "$id|112|send_ambiguous", 'EXT-3: the changes that one answer does not hold are read by windows');
+cmp_ok($sim->stats->{requests}{cdc} - $polls, '<=', 3, 'and not asked for again and again');
+$sim->settings(requestid_life => 2592000);
+$crm->sql("SELECT qbsync_link('112', '$id', 'contacts')");
+idle();
+
 # --- deleted in the CRM: a trigger saw it after the record was missed ------------------------------------------------------------
 
 $crm->sql("SELECT qbsync_set(mapping => 'contacts', setting => 'on_crm_delete', value => 'deactivate')");
