@@ -206,6 +206,7 @@ sql("INSERT INTO b2b.person (id, last_name) VALUES (90, 'Treize')");
 my $untouched = person(90);
 my $treize = customer(DisplayName => 'Treize', FamilyName => 'Treize', PrimaryEmailAddr => mail('t@treize.example'), Mobile => phone('438 13'));
 settle();
+await('the candidate', sub { sql("SELECT count(*) FROM qbsync.duplicate WHERE id = '$treize'") eq '1' });
 is(sql("SELECT crm_key || ' ' || (reasons)::text FROM qbsync.duplicate WHERE id = '$treize'"), '90 {"same name"}', 'KAR-19: made afterwards, asked about as well');
 my $wrong = dba("SELECT decision_id FROM qbsync_link('90', '$treize', mapping => 'person')");
 $crm->applied;
