@@ -132,6 +132,7 @@ CREATE TABLE qbsync.crm_error (
 );
 CREATE INDEX crm_error_watch_idx ON qbsync.crm_error (mapping_id) WHERE watch_id <> 0;
 CREATE INDEX crm_error_waits_for_idx ON qbsync.crm_error USING gin (waits_for) WHERE waits_for IS NOT NULL;
+CREATE INDEX crm_error_crm_key_idx ON qbsync.crm_error (mapping_id, crm_key) WHERE crm_key <> '' AND id <> '' AND watch_id = 0;
 CREATE INDEX crm_error_due_idx ON qbsync.crm_error (mapping_id, next_attempt_at);
 COMMENT ON TABLE qbsync.crm_error IS 'Records that the CRM would not take, or that wait for another; tried again at next_attempt_at, gone when it works. Read qbsync.error_open instead';
 COMMENT ON COLUMN qbsync.crm_error.waits_for IS 'records whose link it waits for, as entity:id; tried at once when one of them is linked';

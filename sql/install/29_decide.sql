@@ -232,9 +232,12 @@ BEGIN
 		CASE WHEN m.entity IN ('invoice', 'estimate', 'payment') THEN 'same number' ELSE 'same name' END,
 		CASE m.entity WHEN 'customer' THEN 'same e-mail' WHEN 'item' THEN 'same article number' ELSE 'same amount and date' END,
 		outcome ->> 'id', outcome ->> 'tax_id', outcome ->> 'name_and_email', outcome ->> 'email_only',
-		-- rivals that are not looked at now are known by the question that a person was asked about them
-		format('($1::text[] IS NOT NULL AND EXISTS (SELECT FROM qbsync.match_candidate q WHERE q.mapping_id = %s AND q.crm_key = x.crm_key'
-			   ' AND q.id <> ALL ($1) AND q.score >= x.score))', m.mapping_id));
+		-- rivals that are not looked at now are known by the question that a person was asked about them, or because they wait to be
+		-- linked with this very row; an id or a tax number is surer than what waits
+		format('($1::text[] IS NOT NULL AND (EXISTS (SELECT FROM qbsync.match_candidate q WHERE q.mapping_id = %1$s AND q.crm_key = x.crm_key'
+			   ' AND q.id <> ALL ($1) AND q.score >= x.score)'
+			   ' OR x.tier > 2 AND EXISTS (SELECT FROM qbsync.crm_error w WHERE w.mapping_id = %1$s AND w.crm_key = x.crm_key'
+			   ' AND w.id <> ALL ($1) AND w.id <> '''' AND w.crm_key <> '''' AND w.watch_id = 0)))', m.mapping_id));
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.match_statement(integer) IS 'Statement that finds pairs of QuickBooks records ($1 ids, null: all) and CRM rows (tuplestore crm_match) that are or may be the same';

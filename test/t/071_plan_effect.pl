@@ -323,6 +323,9 @@ is($crm->sql("SELECT count(*) FROM qbsync.link WHERE id IN ('$rivals[0]', '$riva
 # --- a question that is over while its record waits --------------------------------------------------------------------------
 
 # An invoice of a customer that nobody has linked: asked about because of its number, then given another one.
+my $buyer = $crm->sql(<<'SQL');
+SELECT min(l.id) FROM qbsync.link l JOIN qbsync.mapping m USING (mapping_id) JOIN qbsync.customer c ON c.id = l.id WHERE m.name = 'firms' AND l.state = 'linked' AND c.active
+SQL
 my $stranger = $crm->customer(DisplayName => 'Stranger inc.', CompanyName => 'Stranger inc.');
 sub numbered_invoice
 {
@@ -346,10 +349,30 @@ is($crm->sql($questions), '', 'KAR-1: and nobody is asked any more whether it is
 is($crm->sql("SELECT action FROM qbsync_plan('invoices') WHERE crm_key = (SELECT id::text FROM crm.invoice WHERE number = 'ASKED-1') AND count IS NULL"), 'crm_only', 'which QuickBooks does not have, says the plan');
 $crm->sql("SELECT qbsync_set(mapping => 'invoices', setting => 'partial_match', value => 'auto_link')");
 $crm->applied;
-my $rightful = numbered_invoice('ASKED-1', linked('firms', 1));
+my $rightful = numbered_invoice('ASKED-1', $buyer);
 $crm->sync;
 $crm->applied;
 is($crm->sql("SELECT crm_key FROM qbsync.link WHERE id = '$rightful' AND entity = 'invoice'"), $crm->sql("SELECT id FROM crm.invoice WHERE number = 'ASKED-1'"), 'the question that is over keeps no other invoice from it');
+
+# --- a rival that waits -------------------------------------------------------------------------------------------------------
+
+# Two invoices are the one of the CRM just as well.  The first would be linked with it, but waits for its customer; the second
+# could be linked at once.  Which one it is, a person says.
+my $waiting = numbered_invoice('TWIN-1', $stranger);
+$crm->sync;
+$crm->sql("INSERT INTO crm.invoice (number, dated, total) SELECT doc_number, txn_date, total_amt FROM qbsync.invoice WHERE id = '$waiting'");
+$crm->look_again;
+my $twins = $crm->sql("SELECT id FROM crm.invoice WHERE number = 'TWIN-1'");
+is($crm->sql("SELECT problem, crm_key FROM qbsync.crm_error WHERE id = '$waiting'"), "reference_waiting|$twins", 'an invoice waits for its customer before it is linked');
+my $second = numbered_invoice('TWIN-1', $buyer);
+$crm->sync;
+$crm->applied;
+is($crm->sql("SELECT crm_key, reasons[array_length(reasons, 1)] FROM qbsync.match_candidate WHERE id = '$second'"), "$twins|several match", 'another is as much like the same row: a person is asked, though the first one waits');
+is($crm->sql("SELECT string_agg(action, ' ') FROM qbsync_plan('invoices') WHERE id IN ('$waiting', '$second') AND crm_key = '$twins'"), 'candidate candidate', 'and the plan says that both will be');
+$crm->sql("SELECT qbsync_set(mapping => 'firms', setting => 'pull_new', value => 'all'), qbsync_enable('firms')");
+$crm->applied;
+await('the first one is asked about, too', sub { $crm->applied; $crm->sql("SELECT count(*) FROM qbsync.match_candidate WHERE crm_key = '$twins' AND mapping_id = (SELECT mapping_id FROM qbsync.mapping WHERE name = 'invoices')") eq '2' });
+is($crm->sql("SELECT count(*) FROM qbsync.link WHERE entity = 'invoice' AND crm_key = '$twins'"), '0', 'neither is linked');
 
 note('seen: ' . join(', ', sort keys %seen));
 my %actions = map { (split)[1] => 1 } keys %seen;
