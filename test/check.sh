@@ -68,7 +68,7 @@ run "pure C: unit tests and fuzzing" result make -C test/fuzz check
 run "simulator" result python3 test/simulator/selftest.py
 
 # Tests that mostly wait (for a minute to pass, for an answer that does not come) run beside the others, in a copy of their own.
-waiting="010_worker_lifecycle 012_no_worker 020_crash 021_moving 022_refresh 023_hang 030_faults 033_limits 034_persons 044_companies 045_pg_cron 046_resume 040_cdc 060_apply_worker 095_many 096_under_load"
+waiting="010_worker_lifecycle 012_no_worker 020_crash 021_moving 022_refresh 023_hang 030_faults 033_limits 034_persons 044_companies 045_pg_cron 046_resume 040_cdc 060_apply_worker 099_many 096_under_load"
 run_waiting() {
 	local name code=0
 	for name in $waiting; do
