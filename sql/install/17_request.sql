@@ -109,18 +109,32 @@ COMMENT ON COLUMN qbsync.send_error.message IS 'QuickBooks'' words';
 COMMENT ON COLUMN qbsync.send_error.waits_for IS 'CRM records that must be linked first, as mapping_id:crm_key, or as entity:crm_key where no mapping has that entity';
 
 /*
- * Creations that QuickBooks may have carried out, and has not answered.  What is stopped (a lane that waits for a person, a mapping that
- * is not enabled) could be long in coming; it is not waited for.
+ * What is stopped (a lane that waits for a person, a mapping that is not enabled) could be long in coming, and so could recording an
+ * answer that this database refuses, of which it is known what was made.
  */
+CREATE FUNCTION qbsync.is_awaited(r qbsync.request)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT CASE (r).operation
+		WHEN 'create' THEN ((r).state = 'sent' OR (r).state = 'check' AND EXISTS (
+				SELECT FROM qbsync.mapping m WHERE m.mapping_id = (r).mapping_id AND m.state = 'enabled' AND (r).lane <> ALL (m.paused_lanes)))
+			AND NOT EXISTS (SELECT FROM qbsync.send_error e
+				WHERE e.mapping_id = (r).mapping_id AND e.crm_key = (r).crm_key AND e.problem = 'settle_fails' AND e.id IS NOT NULL)
+		ELSE (r).state IN ('sent', 'check') END;
+$fn$;
+COMMENT ON FUNCTION qbsync.is_awaited(qbsync.request) IS 'Is a request on its way, so that what arrives of its record waits until it is known what became of it?';
+
+/* Creations that QuickBooks may have carried out, and has not answered. */
 CREATE FUNCTION qbsync.creation_under_way(connection_id integer, entity text, nameless boolean DEFAULT NULL, OUT request_id bigint, OUT since timestamptz)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT r.request_id, coalesce(r.first_sent_at, r.composed_at) - interval '5 minutes' AS since
 	FROM qbsync.request r
-	JOIN qbsync.mapping m ON m.mapping_id = r.mapping_id
 	WHERE r.connection_id = creation_under_way.connection_id AND r.entity = creation_under_way.entity AND r.operation = 'create'
-	  AND (r.state = 'sent' OR r.state = 'check' AND m.state = 'enabled' AND r.lane <> ALL (m.paused_lanes))
+	  AND r.state IN ('sent', 'check') AND qbsync.is_awaited(r)
 	  AND (creation_under_way.nameless IS NULL OR (r.sent_values ->> 'display_name' IS NULL) = creation_under_way.nameless)
 	ORDER BY 2, 1 LIMIT 1;
 $fn$;

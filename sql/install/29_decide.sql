@@ -286,6 +286,10 @@ BEGIN
 		branches := branches || format(' WHEN qbsync.normalize_name(c.display_name) IN (SELECT qbsync.normalize_name(q.sent_values ->> ''display_name'') FROM qbsync.request q'
 			' WHERE q.connection_id = %s AND q.entity = ''customer'' AND q.operation = ''create'' AND q.state IN (''sent'', ''check'')'
 			' AND q.sent_values ->> ''display_name'' IS NOT NULL) THEN ''ignore:it is being made from the CRM''', m.connection_id)
+		-- nor is its link there as long as that answer cannot be recorded
+			|| format(' WHEN c.id IN (SELECT e.id FROM qbsync.send_error e JOIN qbsync.request q ON q.mapping_id = e.mapping_id AND q.crm_key = e.crm_key'
+			' WHERE e.connection_id = %s AND e.entity = ''customer'' AND e.problem = ''settle_fails'' AND e.id IS NOT NULL AND q.operation = ''create'')'
+			' THEN ''ignore:it is being made from the CRM''', m.connection_id)
 		-- nor can it be told by its name when somebody has given it another since, or QuickBooks made one: it is looked at again when that is answered
 			|| format(' WHEN c.sync_token <> ''0'' AND c.create_time >= (SELECT u.since FROM qbsync.creation_under_way(%1$s, ''customer'') u)'
 			' OR c.create_time >= (SELECT u.since FROM qbsync.creation_under_way(%1$s, ''customer'', true) u) THEN ''ignore:it may be being made from the CRM''', m.connection_id)

@@ -459,7 +459,7 @@ BEGIN
 		OR EXISTS (SELECT FROM qbsync.send_error e WHERE e.mapping_id = has_news.mapping_id AND e.next_attempt_at <= clock_timestamp() AND e.dismissed_at IS NULL AND e.problem <> 'settle_fails')
 		OR EXISTS (SELECT FROM qbsync.mapping m WHERE m.mapping_id = has_news.mapping_id AND (m.backfill_asked_by IS NOT NULL OR m.scan_at <= clock_timestamp()))
 		OR EXISTS (SELECT FROM qbsync.arrival a WHERE a.mapping_id = has_news.mapping_id AND a.action = 'after'
-				   AND NOT EXISTS (SELECT FROM qbsync.request r WHERE r.request_id = (a.arguments ->> 'request_id')::bigint AND r.state IN ('sent', 'check')));
+				   AND NOT EXISTS (SELECT FROM qbsync.request r WHERE r.request_id = (a.arguments ->> 'request_id')::bigint AND qbsync.is_awaited(r)));
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.has_news(integer) IS 'Were changes captured that concern a mapping, are errors of its way out due, does a backfill begin, is the scan of the night due, or was a request answered of a record that was looked at meanwhile?';

@@ -243,13 +243,13 @@ COMMENT ON FUNCTION qbsync.send_retry_at(text, integer) IS 'When a refused recor
  * QuickBooks has answered, and the answer cannot be recorded: something in this database refuses it (a constraint or trigger that
  * somebody made on a table of qbsync).  The request stays as it was sent; the gateway keeps the answer and tries again by itself.
  */
-CREATE FUNCTION qbsync.note_unsettled(request_id bigint, detail text, next_attempt_at timestamptz)
+CREATE FUNCTION qbsync.note_unsettled(request_id bigint, id text, detail text, next_attempt_at timestamptz)
 RETURNS void
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	INSERT INTO qbsync.send_error AS e (mapping_id, connection_id, entity, id, crm_key, record_name, problem, detail, next_attempt_at)
-	SELECT r.mapping_id, r.connection_id, r.entity, r.id, r.crm_key,
+	SELECT r.mapping_id, r.connection_id, r.entity, coalesce(r.id, note_unsettled.id), r.crm_key,
 		coalesce(r.sent_values ->> 'display_name', r.sent_values ->> 'name', r.sent_values ->> 'doc_number'),
 		'settle_fails', note_unsettled.detail, note_unsettled.next_attempt_at
 	FROM qbsync.request r WHERE r.request_id = note_unsettled.request_id
@@ -261,7 +261,7 @@ AS $fn$
 		dismissed_at = CASE WHEN (e.problem, e.detail) IS NOT DISTINCT FROM (excluded.problem, excluded.detail) THEN e.dismissed_at END,
 		dismissed_by = CASE WHEN (e.problem, e.detail) IS NOT DISTINCT FROM (excluded.problem, excluded.detail) THEN e.dismissed_by END;
 $fn$;
-COMMENT ON FUNCTION qbsync.note_unsettled(bigint, text, timestamptz) IS 'What QuickBooks answered to a request cannot be recorded: why, and when the gateway tries again';
+COMMENT ON FUNCTION qbsync.note_unsettled(bigint, text, text, timestamptz) IS 'What QuickBooks answered to a request cannot be recorded: the record that it made (id; null: none, or not known), why, and when the gateway tries again';
 
 CREATE FUNCTION qbsync.mirrored_token(connection_id integer, entity text, id text)
 RETURNS text

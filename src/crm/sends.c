@@ -475,7 +475,7 @@ sends_take_news(const Mapping *mapping, int limit)
 	static SqlStatement answered = {
 		"UPDATE qbsync.arrival a SET action = 'apply', arguments = NULL WHERE a.mapping_id = $1 AND a.action = 'after'"
 		" AND NOT EXISTS (SELECT FROM qbsync.request r WHERE r.request_id = (a.arguments ->> 'request_id')::bigint"
-		"  AND r.state IN ('sent', 'check'))",
+		"  AND qbsync.is_awaited(r))",
 		1, {INT4OID}
 	};
 	static SqlStatement scan = {"SELECT coalesce(qbsync.begin_scan($1), false)", 1, {INT4OID}};

@@ -16,6 +16,7 @@
 #include "common/appointment.h"
 #include "common/progress.h"
 #include "common/unit.h"
+#include "inbound/mirror_arrival.h"
 #include "outbound/send_parts.h"
 
 /* A failure that passes by itself is nothing for people. */
@@ -42,10 +43,12 @@ typedef struct Report
 static void
 say_failure(void *arg)
 {
-	static SqlStatement note = {"SELECT qbsync.note_unsettled($1, $2, $3)", 3, {INT8OID, TEXTOID, TIMESTAMPTZOID}};
+	static SqlStatement note = {"SELECT qbsync.note_unsettled($1, nullif($2, ''), $3, $4)", 4, {INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID}};
 	Report	   *report = arg;
+	const SendItem *item = report->item;
 	Datum		values[] = {
-		Int64GetDatum(report->item->request_id), CStringGetTextDatum(report->words), TimestampTzGetDatum(report->item->settle_at)
+		Int64GetDatum(item->request_id), CStringGetTextDatum(item->outcome == SEND_DONE ? item->record.id : ""),
+		CStringGetTextDatum(report->words), TimestampTzGetDatum(item->settle_at)
 	};
 
 	sql_execute(&note, values, NULL);
@@ -62,7 +65,11 @@ postpone_item(Sender *sender, SendItem *item, const UnitError *error)
 					  errdetail("%s", error->message)));
 	item->settle_at = GetCurrentTimestamp() + call_backoff(item->settle_failures++);
 	if (item->settle_failures >= FAILURES_TO_SAY && unit_run("qbsync: recording a problem", say_failure, &report, NULL) == UNIT_DONE)
+	{
+		/* what may have been made by it need not wait for it any more */
+		mirror_arrival_note_answers();
 		progress_announce();
+	}
 }
 
 /* The requests of answered calls that did not fail yet, or of those that did the ones that are due. */

@@ -253,6 +253,26 @@ $sim->settings(requestid_life => 2592000);
 $crm->sql("SELECT qbsync_link('112', '$id', 'contacts')");
 idle();
 
+# --- its answer cannot be recorded, because of something in this database --------------------------------------------------------
+
+$crm->sql("ALTER TABLE qbsync.link ADD CONSTRAINT oops CHECK (crm_key <> '113')");
+$crm->app("INSERT INTO crm.contact (id, name, phone, mark) VALUES (113, 'Not Recorded', '13', 'C113')");
+await('the creation', sub { made('C113') });
+($id) = made('C113');
+my $waits = $crm->customer(DisplayName => 'New Meanwhile');
+$crm->edit($_, Notes => 'edited') foreach $id, $waits;
+$crm->edit($id, DisplayName => 'Not Recorded There');
+$crm->sync;
+in_mirror('New Meanwhile');
+await('the others', sub { rows("name = 'New Meanwhile'") eq '1' });
+$crm->applied;
+is(rows("mark = 'C113'") . '|' . errors(), '1|113|settle_fails', 'what is new in QuickBooks does not wait for a record whose answer cannot be recorded; that one is not made in the CRM');
+$crm->sql('ALTER TABLE qbsync.link DROP CONSTRAINT oops');
+$crm->sql("SELECT qbsync_retry_all(NULL, 'settle_fails')");
+await('it is recorded', sub { errors() eq '' });
+is_idle_soon('nothing waits');
+is(linked(113) . '|' . rows("mark = 'C113'"), "$id|1", 'EXT-1: it is linked with its own');
+
 # --- deleted in the CRM: a trigger saw it after the record was missed ------------------------------------------------------------
 
 $crm->sql("SELECT qbsync_set(mapping => 'contacts', setting => 'on_crm_delete', value => 'deactivate')");
