@@ -147,7 +147,11 @@ begin_catching_up(Company *company)
 		lookup_start(company);
 	else if ((incomplete && company->must_catch_up) || (company->must_recheck && !company->rechecked)
 			 || company->must_poll)
+	{
+		/* a poll like any other: the next one need not follow at once */
+		company->next_poll = GetCurrentTimestamp() + company->poll_interval;
 		poll_start(company);
+	}
 	else if (incomplete)
 		verify_start(company);
 	else if (company->must_tie_out && company->state == COMPANY_LIVE)
