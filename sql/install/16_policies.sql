@@ -76,18 +76,20 @@ INSERT INTO qbsync.policy (name, allowed, default_value, per_column, meaning) VA
 /* What is about the connection itself, and not about ways of working. */
 CREATE TABLE qbsync.setting (
 	name	text PRIMARY KEY,
+	allowed	text[],
 	meaning	text NOT NULL
 );
 COMMENT ON TABLE qbsync.setting IS 'Settings of a connection, see qbsync_set; qbsync.policy has the others';
-INSERT INTO qbsync.setting (name, meaning) VALUES
-	('keep_visible', 'true: stays in the views when disconnected.'),
-	('poll_interval', 'An interval from 10 seconds to 7 days between polls, each a metered read. Without: every 60 s, or as often as what is left of 80 % of the app''s monthly_reads allows its live companies until the month ends; longer while nothing changes in the company (a tenth of the time since something did) or webhooks tell of changes, up to 15 minutes.'),
-	('sync_window', 'When it is polled, in the company''s time zone: 07:00-19:00, mon-fri 06:30-20:00, sat,sun 22:00-02:00. qbsync_sync_now polls at any time, and what the CRM sends goes at any time. Without: always.'),
-	('reconcile_at', 'When mirror and company are compared every night, in the company''s time zone: 02:30; or off. Without: between 03:00 and 04:00, each company at its own minute.'),
-	('reconcile_full', 'How often that comparison reads every record and not only counts them, a metered read for each 1,000: weekly, nightly or never. Without: weekly.'),
-	('vendors', 'What is bought and who is paid: off: not even asked for, and what is here is removed; import: read, for members of qbsync_vendor_reader. Without: nobody has decided, which does the same as off.'),
-	('custom_fields', 'slots: the three custom fields that sales forms have; all: the newer ones as well, of customers, suppliers, items and forms: each poll that finds changes among them takes a metered read for each kind of record, and what is sent goes singly. Without: slots.'),
-	('version_days', 'Days, 0 to 36525, for which superseded versions of records are kept; 0: none are. Without: 400.');
+COMMENT ON COLUMN qbsync.setting.allowed IS 'the values it may have; null: others, or too many to list';
+INSERT INTO qbsync.setting (name, allowed, meaning) VALUES
+	('keep_visible', NULL, 'true: stays in the views when disconnected.'),
+	('poll_interval', NULL, 'An interval from 10 seconds to 7 days between polls, each a metered read. Without: every 60 s, or as often as what is left of 80 % of the app''s monthly_reads allows its live companies until the month ends; longer while nothing changes in the company (a tenth of the time since something did) or webhooks tell of changes, up to 15 minutes.'),
+	('sync_window', NULL, 'When it is polled, in the company''s time zone: 07:00-19:00, mon-fri 06:30-20:00, sat,sun 22:00-02:00. qbsync_sync_now polls at any time, and what the CRM sends goes at any time. Without: always.'),
+	('reconcile_at', NULL, 'When mirror and company are compared every night, in the company''s time zone: 02:30; or off. Without: between 03:00 and 04:00, each company at its own minute.'),
+	('reconcile_full', '{weekly,nightly,never}', 'How often that comparison reads every record and not only counts them, a metered read for each 1,000: weekly, nightly or never. Without: weekly.'),
+	('vendors', '{off,import}', 'What is bought and who is paid: off: not even asked for, and what is here is removed; import: read, for members of qbsync_vendor_reader. Without: nobody has decided, which does the same as off.'),
+	('custom_fields', '{slots,all}', 'slots: the three custom fields that sales forms have; all: the newer ones as well, of customers, suppliers, items and forms: each poll that finds changes among them takes a metered read for each kind of record, and what is sent goes singly. Without: slots.'),
+	('version_days', NULL, 'Days, 0 to 36525, for which superseded versions of records are kept; 0: none are. Without: 400.');
 
 /*
  * What each product does, as far as it differs from the default.  Facts of a company (start date, accounts, exempt roles)

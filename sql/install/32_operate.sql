@@ -223,27 +223,22 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE
+	own record;
 	pause interval;
 	days integer;
 BEGIN
 	IF setting_value.value IS NULL THEN
 		RETURN NULL;
+	END IF;
+	SELECT s.allowed, s.meaning INTO own FROM qbsync.setting s WHERE s.name = setting_value.setting;
+	IF setting_value.value <> ALL (own.allowed) THEN
+		RAISE EXCEPTION '% is not valid: "%"', setting_value.setting, setting_value.value
+			USING ERRCODE = 'invalid_parameter_value', HINT = own.meaning,
+				  DETAIL = format('It is %s or %s.', array_to_string(trim_array(own.allowed, 1), ', '), own.allowed[cardinality(own.allowed)]);
+	ELSIF own.allowed IS NOT NULL THEN
+		RETURN to_jsonb(setting_value.value);
 	ELSIF setting_value.setting = 'keep_visible' THEN
 		RETURN to_jsonb(setting_value.value::boolean);
-	ELSIF setting_value.setting = 'vendors' THEN
-		IF setting_value.value NOT IN ('off', 'import') THEN
-			RAISE EXCEPTION 'vendors is not valid: "%"', setting_value.value
-				USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It is off or import.',
-					  HINT = 'off: what is bought and who is paid is not even asked for; import: it is read, for members of qbsync_vendor_reader.';
-		END IF;
-		RETURN to_jsonb(setting_value.value);
-	ELSIF setting_value.setting = 'custom_fields' THEN
-		IF setting_value.value NOT IN ('slots', 'all') THEN
-			RAISE EXCEPTION 'custom_fields is not valid: "%"', setting_value.value
-				USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It is slots or all.',
-					  HINT = 'slots: the three of sales forms; all: the newer ones, too, of customers, suppliers, items and forms, which takes more reads.';
-		END IF;
-		RETURN to_jsonb(setting_value.value);
 	ELSIF setting_value.setting = 'sync_window' THEN
 		IF (qbsync.parse_window(setting_value.value)).days IS NULL THEN
 			RAISE EXCEPTION 'sync_window is not valid: "%"', setting_value.value
@@ -258,9 +253,6 @@ BEGIN
 				USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It lies between 0 and 36525.', HINT = '0: no versions are kept.';
 		END IF;
 		RETURN to_jsonb(days);
-	ELSIF setting_value.setting = 'reconcile_full' THEN
-		PERFORM qbsync.require_word('reconcile_full', setting_value.value, 'weekly', 'nightly', 'never');
-		RETURN to_jsonb(setting_value.value);
 	ELSIF setting_value.setting = 'reconcile_at' THEN
 		IF setting_value.value !~ '^(off|([01]?\d|2[0-3]):[0-5]\d)$' THEN
 			RAISE EXCEPTION 'reconcile_at is not valid: "%"', setting_value.value
