@@ -19,6 +19,23 @@ LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'qbsync_today_at';
 COMMENT ON FUNCTION qbsync.today(text, timestamptz) IS 'The date in a time zone at a time; in UTC when the zone is null or unknown to this server; null when the time is';
 
+/*
+ * What became of an invoice, in the order in which QuickBooks' rules are to be looked at (there is no sign for a void).  nothing: it was
+ * changed since it was made, and no line of what was sold holds anything.  A plain expression, so that it becomes part of the queries.
+ */
+CREATE FUNCTION qbsync.invoice_state(deleted_at timestamptz, total_amt numeric, balance numeric, private_note text, nothing boolean)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
+	WHEN deleted_at IS NOT NULL THEN 'deleted'
+	WHEN coalesce(total_amt, 0) = 0 AND coalesce(balance, 0) = 0 THEN
+		CASE WHEN private_note ILIKE 'voided%' OR nothing THEN 'voided' ELSE 'paid' END
+	WHEN coalesce(balance, 0) <= 0 THEN 'paid'
+	WHEN balance < total_amt THEN 'partially_paid'
+	ELSE 'open'
+END;
+COMMENT ON FUNCTION qbsync.invoice_state(timestamptz, numeric, numeric, text, boolean) IS 'deleted, voided, paid, partially_paid or open, from columns of an invoice; nothing: no line of what was sold holds anything any more';
+
 /* What an error says of the connections there are. */
 CREATE FUNCTION qbsync.connection_names()
 RETURNS text

@@ -251,14 +251,7 @@ CROSS JOIN LATERAL (
 	OFFSET 0
 ) n
 CROSS JOIN LATERAL (
-	SELECT CASE
-		WHEN i.deleted_at IS NOT NULL THEN 'deleted'
-		WHEN coalesce(i.total_amt, 0) = 0 AND coalesce(i.balance, 0) = 0 THEN
-			CASE WHEN i.private_note ILIKE 'voided%' OR n.nothing AND i.sync_token <> '0' THEN 'voided' ELSE 'paid' END
-		WHEN coalesce(i.balance, 0) <= 0 THEN 'paid'
-		WHEN i.balance < i.total_amt THEN 'partially_paid'
-		ELSE 'open'
-	END AS state
+	SELECT qbsync.invoice_state(i.deleted_at, i.total_amt, i.balance, i.private_note, n.nothing AND i.sync_token <> '0') AS state
 	OFFSET 0
 ) s
 LEFT JOIN LATERAL (

@@ -43,20 +43,11 @@ BEGIN ATOMIC
 		GROUP BY l.connection_id, l.txn_id
 	) p ON p.connection_id = i.connection_id AND p.txn_id = i.id
 	CROSS JOIN LATERAL (
-		-- as in invoice_status
-		SELECT CASE
-				WHEN i.deleted_at IS NOT NULL THEN 'deleted'
-				WHEN coalesce(i.total_amt, 0) = 0 AND coalesce(i.balance, 0) = 0 THEN
-					CASE WHEN i.private_note ILIKE 'voided%' OR (
-						SELECT bool_and(l.qty IS NOT NULL AND l.qty = 0 AND coalesce(l.amount, 0) = 0)
-						FROM qbsync.invoice_line_as_of($1, $2) l
-						WHERE l.connection_id = i.connection_id AND l.invoice_id = i.id AND l.detail_type ILIKE 'sales%item%'
-							AND i.sync_token <> '0')
-						THEN 'voided' ELSE 'paid' END
-				WHEN coalesce(i.balance, 0) <= 0 THEN 'paid'
-				WHEN i.balance < i.total_amt THEN 'partially_paid'
-				ELSE 'open'
-			END AS state
+		SELECT qbsync.invoice_state(i.deleted_at, i.total_amt, i.balance, i.private_note, (
+				SELECT bool_and(l.qty IS NOT NULL AND l.qty = 0 AND coalesce(l.amount, 0) = 0)
+				FROM qbsync.invoice_line_as_of($1, $2) l
+				WHERE l.connection_id = i.connection_id AND l.invoice_id = i.id AND l.detail_type ILIKE 'sales%item%'
+					AND i.sync_token <> '0')) AS state
 		OFFSET 0
 	) s
 	CROSS JOIN LATERAL (SELECT s.state IN ('open', 'partially_paid') AND coalesce(i.due_date < v.today, false) AS overdue) o;

@@ -62,7 +62,7 @@ GRANT USAGE ON SCHEMA qbsync TO qbsync_reader, qbsync_vendor_reader;
 
 -- Views run the functions they use as the one who asks.
 GRANT EXECUTE ON FUNCTION
-	qbsync.may_see(text), qbsync.worker_state(), qbsync.key_status(), qbsync.today(text), qbsync.today(text, timestamptz), qbsync.customer_sums_known(integer), qbsync.poll_interval(integer, interval), qbsync.poll_pace(text), qbsync.polls_held_until(integer), qbsync.reads_this_month(integer),
+	qbsync.may_see(text), qbsync.worker_state(), qbsync.key_status(), qbsync.today(text), qbsync.today(text, timestamptz), qbsync.invoice_state(timestamptz, numeric, numeric, text, boolean), qbsync.customer_sums_known(integer), qbsync.poll_interval(integer, interval), qbsync.poll_pace(text), qbsync.polls_held_until(integer), qbsync.reads_this_month(integer),
 	qbsync.readable_entities(), qbsync.version_days(integer), qbsync.known_since(integer, text), qbsync.as_of_scope(text, text, timestamptz),
 	qbsync.version_row(anyelement, qbsync.record_version), qbsync.version_columns(qbsync.record_version), qbsync.version_line_columns(qbsync.record_version),
 	qbsync.next_version(qbsync.record_version), qbsync.version_changes(qbsync.record_version, qbsync.record_version), qbsync.change_detail(qbsync.record_version),

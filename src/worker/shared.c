@@ -42,7 +42,7 @@
 #include "compat.h"
 #include "worker/apply_shared.h"
 #include "worker/database_ddl.h"
-#include "worker/extension_drop.h"
+#include "worker/extension_ddl.h"
 #include "worker/launcher.h"
 #include "worker/shared.h"
 
@@ -121,7 +121,7 @@ shared_init(void)
 	RegisterXactCallback(on_transaction_end, NULL);
 	wake_attach(shared_wake_at_commit);
 	database_ddl_init();
-	extension_drop_init();
+	extension_ddl_init();
 	launcher_register();
 }
 

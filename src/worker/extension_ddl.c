@@ -1,5 +1,5 @@
 /*
- * extension_drop.c
+ * extension_ddl.c
  *		Tells the gateway that its extension is dropped, or updated.
  *
  * CREATE EXTENSION wakes the gateway by a call in the install script; a drop runs no script, and has many names (DROP
@@ -14,13 +14,13 @@
 #include "commands/extension.h"
 
 #include "qbsync.h"
-#include "worker/extension_drop.h"
+#include "worker/extension_ddl.h"
 #include "worker/shared.h"
 
 static object_access_hook_type previous_access_hook = NULL;
 
 static void
-extension_drop_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg)
+extension_ddl_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg)
 {
 	if (previous_access_hook)
 		previous_access_hook(access, class_id, object_id, sub_id, arg);
@@ -30,8 +30,8 @@ extension_drop_access(ObjectAccessType access, Oid class_id, Oid object_id, int 
 }
 
 void
-extension_drop_init(void)
+extension_ddl_init(void)
 {
 	previous_access_hook = object_access_hook;
-	object_access_hook = extension_drop_access;
+	object_access_hook = extension_ddl_access;
 }
