@@ -25,6 +25,7 @@ char	   *qbsync_databases = NULL;
 bool		qbsync_paused = false;
 int			qbsync_connect_timeout = 10000;
 int			qbsync_request_timeout = 130000;
+int			qbsync_requestid_lifetime = 600;
 int			qbsync_max_response_size = 65536;
 int			qbsync_max_webhook_size = 1024;
 int			qbsync_log_retention = 30 * 24 * 60;
@@ -120,6 +121,11 @@ define_settings(void)
 							"Time allowed for one request, beyond Intuit's own 120 s.",
 							NULL, &qbsync_request_timeout, 130000, 100, 3600000,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("qbsync.requestid_lifetime",
+							"Time for which QuickBooks is trusted to recognize a creation that it was sent before.",
+							"What was sent longer ago, and whose outcome is not known, is looked for by its name before it is sent again.",
+							&qbsync_requestid_lifetime, 600, 1, 24 * 3600,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("qbsync");
 }
 

@@ -17,6 +17,7 @@ extern char *qbsync_databases;
 extern bool qbsync_paused;
 extern int	qbsync_connect_timeout;		/* ms */
 extern int	qbsync_request_timeout;		/* ms */
+extern int	qbsync_requestid_lifetime;	/* s */
 extern int	qbsync_max_response_size;	/* kB */
 extern int	qbsync_max_webhook_size;	/* kB */
 extern int	qbsync_log_retention;		/* minutes */

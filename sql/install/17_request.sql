@@ -162,7 +162,7 @@ BEGIN
 		SELECT FROM jsonb_array_elements_text(told -> 'emails') o(o) JOIN jsonb_array_elements_text(theirs -> 'emails') e(e) ON qbsync.normalize_email(e.e) = qbsync.normalize_email(o.o)) THEN
 		RETURN true;
 	END IF;
-	RETURN theirs ->> 'sync_token' <> '0' AND (EXISTS (SELECT FROM jsonb_each(told) v WHERE theirs -> v.key = v.value) OR told = '{}' AND (r).first_sent_at IS NOT NULL AND made_at < (r).sent_at + interval '10 minutes');
+	RETURN theirs ->> 'sync_token' <> '0' AND (EXISTS (SELECT FROM jsonb_each(told) v WHERE theirs -> v.key = v.value) OR told = '{}' AND (r).first_sent_at IS NOT NULL AND made_at < (r).sent_at + greatest(interval '10 minutes', current_setting('qbsync.requestid_lifetime')::interval));
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.may_be_renamed(qbsync.request, jsonb, timestamptz) IS 'May a customer of QuickBooks (its row in the mirror, and when it was made), whatever its name, be what a creation has made?';

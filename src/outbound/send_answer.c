@@ -160,7 +160,7 @@ send_answer_read(SendCall *call, const CallAnswer *answer)
 	if (answer->fault && !call->check)
 		for (int i = 0; i < call->nitems; i++)
 			send_fault_note(call, &call->items[i], answer->fault, true);
-	else if (answer->fault == NULL)
+	else if (answer->fault == NULL && !answer->forgotten)
 	{
 		if (call->check)
 			read_check(call);

@@ -6,9 +6,12 @@
 
 #include "lib/stringinfo.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
+#include "common/appointment.h"
 #include "inbound/select.h"
 #include "outbound/send_parts.h"
+#include "qbsync.h"
 
 SendCall *
 send_call_create(Sender *sender, int nitems)
@@ -88,11 +91,14 @@ call_answered(Company *company, const CallAnswer *answer, void *arg)
 	memcpy(call->body, answer->body, answer->body_len);
 	call->body[answer->body_len] = '\0';
 	call->body_len = answer->body_len;
-	call->good = answer->fault == NULL;
+	call->good = answer->fault == NULL && !answer->forgotten;
 	call->started = answer->started;
 	call->elapsed_us = answer->elapsed_us;
 	strlcpy(call->intuit_tid, answer->intuit_tid, sizeof(call->intuit_tid));
 	dlist_push_tail(&call->sender->answered, &call->node);
+	/* what happened there meanwhile must be known before what it made is looked for */
+	if (answer->forgotten)
+		company->polled = false;
 	send_answer_read(call, answer);
 	send_fault_company(call);
 }
@@ -101,6 +107,25 @@ const char *
 send_key_property(const CatalogueEntity *entity)
 {
 	return strcmp(entity->name, "customer") == 0 ? "DisplayName" : "Name";
+}
+
+/* Until when a write may be repeated: a creation must be remembered there, an update is safe by its SyncToken.  0: always. */
+static TimestampTz
+remembered_until(SendCall *call)
+{
+	TimestampTz until = 0;
+
+	for (int i = 0; i < call->nitems; i++)
+	{
+		SendItem   *item = &call->items[i];
+
+		if (!item->create)
+			continue;
+		if (item->remembered_until == 0)
+			item->remembered_until = GetCurrentTimestamp() + qbsync_requestid_lifetime * USECS_PER_SEC;
+		until = appointment_earlier(until, item->remembered_until);
+	}
+	return until;
 }
 
 void
@@ -115,7 +140,9 @@ send_call_start(SendCall *call, TimestampTz not_before)
 		call_read_back(company, first->entity, select_value(first->entity, send_key_property(first->entity), first->name),
 					   priority, call_answered, call);
 	else if (first->batch_requestid)
-		call_post(company, NULL, batch_body(call), first->batch_requestid, priority, not_before, call_answered, call);
+		call_post(company, NULL, batch_body(call), first->batch_requestid, priority, not_before, remembered_until(call),
+				  call_answered, call);
 	else
-		call_post(company, first->entity, first->body, first->requestid, priority, not_before, call_answered, call);
+		call_post(company, first->entity, first->body, first->requestid, priority, not_before, remembered_until(call), call_answered,
+				  call);
 }

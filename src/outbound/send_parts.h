@@ -25,9 +25,6 @@
 /* interactive, rule, backfill */
 #define SEND_LANES 3
 
-/* A creation that was sent that long ago may be forgotten there: how long requestids are kept is not documented. */
-#define SEND_REMEMBERED "10 minutes"
-
 /* When recording fails for so many answers, nothing more is sent. */
 #define SEND_MAX_UNSETTLED 30
 
@@ -57,6 +54,7 @@ typedef struct SendItem
 	int			attempts;
 	bool		repeated;		/* it was sent before, and what came of that is not known */
 	TimestampTz first_sent;		/* 0: just now */
+	TimestampTz remembered_until;	/* a creation is not sent after that, it may be forgotten there; 0: see send_call_start() */
 	char	   *batch_requestid;	/* NULL: alone */
 	int			bid;
 	int			tries;			/* repetitions because of what its answer said */

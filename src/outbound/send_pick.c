@@ -16,6 +16,7 @@
 
 #include "common/unit.h"
 #include "outbound/send_parts.h"
+#include "qbsync.h"
 
 /* What a unit picks. */
 typedef struct Pick
@@ -148,8 +149,8 @@ pick_sent(void *arg)
 {
 	static SqlStatement forgotten = {
 		"UPDATE qbsync.request SET state = 'check' WHERE connection_id = $1 AND NOT rests AND state = 'sent' AND operation = 'create'"
-		" AND first_sent_at < now() - interval '" SEND_REMEMBERED "' AND request_id <> ALL ($2)",
-		2, {INT4OID, INT8ARRAYOID}
+		" AND first_sent_at < now() - $3 * interval '1 second' AND request_id <> ALL ($2)",
+		3, {INT4OID, INT8ARRAYOID, INT4OID}
 	};
 	static SqlStatement again = {
 		"UPDATE qbsync.request SET sent_at = now() WHERE connection_id = $1 AND NOT rests AND state = 'sent' AND request_id <> ALL ($2)",
@@ -162,7 +163,9 @@ pick_sent(void *arg)
 	};
 	Pick	   *pick = arg;
 	/* what is answered, and cannot be recorded yet, need not be asked again */
-	Datum		values[2] = {Int32GetDatum(pick->sender->company->id), busy_requests(pick->sender)};
+	Datum		values[3] = {
+		Int32GetDatum(pick->sender->company->id), busy_requests(pick->sender), Int32GetDatum(qbsync_requestid_lifetime)
+	};
 	SendItem   *items;
 	int			nitems;
 
@@ -181,6 +184,7 @@ pick_sent(void *arg)
 								|| strcmp(items[first].batch_requestid, items[end].batch_requestid) != 0))
 				break;
 			items[end].repeated = true;
+			items[end].remembered_until = items[end].first_sent + qbsync_requestid_lifetime * USECS_PER_SEC;
 			together[end - first] = &items[end];
 		}
 		add_call(pick, together, end - first);

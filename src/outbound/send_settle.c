@@ -374,8 +374,10 @@ follow_up(SendCall *call, const SendItem *item)
 	}
 	else
 	{
-		/* what was read back goes at once */
-		if (!call->check)
+		/* what was read back goes at once, and is remembered from now on */
+		if (call->check)
+			next->items[0].remembered_until = 0;
+		else
 			not_before = GetCurrentTimestamp() + REPEAT_AFTER(item->tries);
 		next->items[0].tries++;
 		next->items[0].fault = NULL;

@@ -7,7 +7,8 @@
  * sent then has an outcome that nobody knows, and the tables say so.
  *
  *	 waiting --limits, token, pause--> in flight --good answer or a fault of its own--> callback
- *		^														|
+ *		^  |													|
+ *		|  +--- a write, repeated for too long --> callback		|
  *		+--- back-off (network, 5xx), pause (429), refresh (401) ---+--- company stops --> gone without callback
  */
 #include "postgres.h"
@@ -52,6 +53,7 @@ typedef struct Call
 	void	   *arg;
 	HttpExchange *exchange;		/* NULL while waiting */
 	TimestampTz not_before;
+	TimestampTz remembered_until;	/* not sent after that; 0: always */
 	TimestampTz started;
 	int			attempts;		/* failed ones */
 	int			token_serial;	/* of the access token it was sent with */
@@ -145,7 +147,7 @@ call_read_back(Company *company, const CatalogueEntity *entity, const char *stat
 
 void
 call_post(Company *company, const CatalogueEntity *entity, const char *body, const char *requestid, CallPriority priority,
-		  TimestampTz not_before, CallDone done, void *arg)
+		  TimestampTz not_before, TimestampTz remembered_until, CallDone done, void *arg)
 {
 	const char *path = entity ? entity->resource : CALL_BATCH;
 	const char *options = record_options(company, entity);
@@ -155,6 +157,7 @@ call_post(Company *company, const CatalogueEntity *entity, const char *body, con
 	call->senders = call->write = true;
 	call->batch = entity == NULL;
 	call->not_before = not_before;
+	call->remembered_until = remembered_until;
 	call->path = MemoryContextAlloc(company->context,
 									strlen(path) + strlen(escaped) + strlen(options) + sizeof("?requestid=&"));
 	sprintf(call->path, "%s?requestid=%s&%s", path, escaped, options);
@@ -275,11 +278,15 @@ call_free_batches(Company *company, int wanted)
 	return limits_free(&company->batch_limits, GetCurrentTimestamp(), wanted);
 }
 
+/* In place of an answer: what was sent may be forgotten there. */
+static char no_body[1] = "";
+static const HttpResponse no_response = {.body = no_body};
+
 /* Tell the maker, who may drop the company's work: the call is off the list before. */
 static void
 deliver(Call *call, const Fault *fault, const HttpResponse *response)
 {
-	CallAnswer	answer = {fault, response->body, response->body_len, call->started, call->attempts > 0,
+	CallAnswer	answer = {fault, response->body, response->body_len, call->started, call->attempts > 0, response == &no_response,
 	response->intuit_tid, response->elapsed_us};
 	CallDone	done = call->done;
 	void	   *arg = call->arg;
@@ -545,6 +552,13 @@ call_pump(Company *company)
 			return appointment_earlier(again, allowed);
 		if (!token_ready(company, &allowed))
 			return appointment_earlier(again, allowed);
+		if (call->remembered_until != 0 && call->remembered_until <= now)
+		{
+			deliver(call, NULL, &no_response);
+			/* for the sender */
+			again = now;
+			continue;
+		}
 		start_call(call);
 	}
 	return again;

@@ -22,6 +22,7 @@ typedef struct CallAnswer
 	size_t		body_len;
 	TimestampTz started;		/* when the request began, on the company's monotonic scale */
 	bool		repeated;		/* it was sent before, and what came of that is not known */
+	bool		forgotten;		/* it may not be repeated any more: no fault, no body */
 	const char *intuit_tid;		/* Intuit's trace id, "" if none; gone after the callback */
 	int64		elapsed_us;
 } CallAnswer;
@@ -45,12 +46,12 @@ typedef enum CallPriority
 #define CALL_BATCH "batch"		/* the path of batches, which have a limit of their own */
 
 /*
- * Write: POST a body of JSON, a record of that entity, or a batch (NULL).  A repetition has the same requestid and body, and there
- * is no end of repeating as long as the outcome is not known.  Belongs to the sender: a flow that fails leaves it alone.
- * not_before: 0 or when it may be sent.
+ * Write: POST a body of JSON, a record of that entity, or a batch (NULL).  A repetition has the same requestid and body, and as long
+ * as the outcome is not known there is no end of repeating before remembered_until (0: never).  After that the answer is that it is
+ * forgotten.  Belongs to the sender: a flow that fails leaves it alone.  not_before: 0 or when it may be sent.
  */
 extern void call_post(Company *company, const CatalogueEntity *entity, const char *body, const char *requestid,
-					  CallPriority priority, TimestampTz not_before, CallDone done, void *arg);
+					  CallPriority priority, TimestampTz not_before, TimestampTz remembered_until, CallDone done, void *arg);
 
 /* Run a query statement for the sender. */
 extern void call_read_back(Company *company, const CatalogueEntity *entity, const char *statement, CallPriority priority,

@@ -253,6 +253,27 @@ $sim->settings(requestid_life => 2592000);
 $crm->sql("SELECT qbsync_link('112', '$id', 'contacts')");
 idle();
 
+# and while nothing was stopped: what is repeated all through an outage is not repeated for ever
+$crm->{node}->append_conf('postgresql.conf', 'qbsync.requestid_lifetime = 2s');
+$crm->{node}->reload;
+$sim->fault('cut_after', kind => 'write', times => 1);
+$sim->fault('503_html');
+$crm->app("INSERT INTO crm.contact (id, name, phone, mark) VALUES (119, 'Before The Outage', '19', 'C119')");
+await('the creation', sub { made('C119') });
+($id) = made('C119');
+$sim->settings(requestid_life => 0);
+$crm->edit($id, DisplayName => 'After The Outage');
+await('the requestid is forgotten', sub { $crm->sql("SELECT first_sent_at < clock_timestamp() - interval '2 s' FROM qbsync.request") eq 't' });
+$sim->clear_faults;
+is_idle_soon('it is read back');
+is(join(' ', made('C119')) . '|' . errors() . '|' . rows("mark = 'C119'"), "$id|119|send_ambiguous|1", 'EXT-3: an outage that outlasts the requestid ends with QuickBooks being read, not with another creation');
+$sim->settings(requestid_life => 2592000);
+$crm->{node}->append_conf('postgresql.conf', 'qbsync.requestid_lifetime = 10min');
+$crm->{node}->reload;
+$crm->sql("SELECT qbsync_link('119', '$id', 'contacts')");
+idle();
+is(linked(119) . '|' . errors(), "$id|", 'a person links the two');
+
 # --- its answer cannot be recorded, because of something in this database --------------------------------------------------------
 
 $crm->sql("ALTER TABLE qbsync.link ADD CONSTRAINT oops CHECK (crm_key <> '113')");
