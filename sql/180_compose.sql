@@ -58,6 +58,11 @@ SELECT pg_temp.body('{"display_name": 7}');
 SELECT pg_temp.body('{"display_name": "A", "open_balance_date": "12026-01-01"}');
 SELECT pg_temp.body('{"display_name": "A", "emails": "a@b.example"}');
 
+-- numbers of documents and references of payments have 21 characters at most (EXT-19)
+SELECT entity, length(v) AS characters, coalesce(body::jsonb ->> 'DocNumber', body::jsonb ->> 'PaymentRefNum', problem || ' ' || column_name || ': ' || qbsync.label_with('compose', sentence, 'en', particulars))
+FROM (VALUES ('invoice', 'doc_number'), ('estimate', 'doc_number'), ('payment', 'payment_ref_num')) e(entity, name), (VALUES (repeat('9', 21)), (repeat('é', 22))) n(v),
+	qbsync.compose(entity, jsonb_build_object(name, v), '{"Id": "1"}', '1', '0') ORDER BY 2, 1;
+
 -- in the language of the mapping (CEN-6)
 SELECT sentence, qbsync.label_with('compose', sentence, 'fr', particulars)
 FROM (VALUES ('{"display_name": "a:b"}'::jsonb), ('{"display_name": "A", "emails": ["à l''été"]}'), ('{"display_name": "A", "preferred_delivery_method": "Pigeon"}')) v(columns), qbsync.compose('customer', v.columns);

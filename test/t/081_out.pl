@@ -84,6 +84,20 @@ $crm->app("UPDATE crm.contacts SET phone = NULL WHERE id = 1");
 idle();
 is(theirs($full)->{PrimaryPhone}, undef, 'a field that the CRM empties is emptied');
 
+# who wants no data changed there sets the direction; what is sent is what differs
+$crm->sql("SELECT qbsync_set(mapping => 'contacts', setting => 'direction', value => 'pull')");
+writes();
+$crm->app("UPDATE crm.contacts SET email = 'new\@example.com', phone = phone, city = city WHERE id = 1");
+idle();
+is(scalar writes(), 0, 'PIP-20: linked, and nothing is changed in QuickBooks while the option is off');
+$crm->{simulator}->fault('503_html', kind => 'write');
+$crm->sql("SELECT qbsync_set(mapping => 'contacts', setting => 'direction', value => 'two_way')");
+await('the request', sub { $crm->sql('SELECT count(*) FROM qbsync.request') eq '1' });
+is($crm->sql("SELECT string_agg(key, ' ' ORDER BY key COLLATE \"C\") FROM qbsync.request, jsonb_each(body::jsonb)"), 'Id PrimaryEmailAddr SyncToken sparse', 'PIP-21: on: what differs is sent, and nothing else');
+$crm->{simulator}->clear_faults;
+idle();
+is(theirs($full)->{PrimaryEmailAddr}{Address}, 'new@example.com', 'and it is there');
+
 # --- both sides at once ----------------------------------------------------------------------------------------------
 
 writes();
