@@ -38,7 +38,7 @@ typedef struct Lookup
 
 static void next_batch(Lookup *lookup);
 
-/* The statement that notes missing rows of an entity. */
+/* The statement that notes missing rows of an entity.  The subquery is hashed, which an array of a generic plan is not. */
 static SqlStatement *
 note_statement(const CatalogueEntity *entity)
 {
@@ -59,7 +59,7 @@ note_statement(const CatalogueEntity *entity)
 								   " SELECT $1, $2, id, true FROM qbsync.%s"
 								   " WHERE connection_id = $1 AND deleted_at IS NULL AND create_time >= $3"
 								   " AND create_time < $4 AND (create_time > $3 OR $7) AND seen_at < $6"
-								   " AND id <> ALL ($5) AND id ~ '^[0-9]+$' ON CONFLICT DO NOTHING",
+								   " AND id NOT IN (SELECT unnest($5)) AND id ~ '^[0-9]+$' ON CONFLICT DO NOTHING",
 								   quote_identifier(entity->name));
 		statement->nargs = lengthof(types);
 		memcpy(statement->argtypes, types, sizeof(types));
