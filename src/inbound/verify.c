@@ -11,18 +11,18 @@
  * company that is far away takes no longer than a few answers.  The others are compared one after the other.
  *
  * Counts do not tell what changed without a sign: where somebody asked for it (cursor.full_compare), every record is read
- * first, in windows of about a page of our rows.  What a poll should have brought is noted as drift (qbsync.note_drift()).
+ * first, in windows of about a page of our rows, several at once (created.c).
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "common/unit.h"
 #include "inbound/answer.h"
+#include "inbound/created.h"
 #include "inbound/lookup.h"
 #include "inbound/mirror.h"
 #include "inbound/our_rows.h"
@@ -48,7 +48,6 @@
 typedef struct VerifyWindow
 {
 	TimestampTz range[2];		/* [from, before) of creation */
-	int64		position;		/* of the page to fetch, when it cannot be halved */
 } VerifyWindow;
 
 /* An entity as a whole. */
@@ -83,20 +82,14 @@ typedef struct VerifyFlow
 	VerifyCount *counts;
 	int			ncounts;
 	int			counting;		/* still awaited */
-	/* an answer */
-	const Record *records;
-	int			nrecords;
-	int			count;			/* rows to ask for */
-	TimestampTz started;
-	/* of a window that takes several answers: what was met before, and when that began */
-	Record	   *met;
-	int			nmet;
-	TimestampTz met_since;
+	int			most;			/* records to ask for at once */
+	int			reading;		/* parts under way, where every record is read */
 } VerifyFlow;
 
 static void next_entity(VerifyFlow *verify, const CatalogueEntity *from);
 static void compare_entity(VerifyFlow *verify);
 static void next_window(VerifyFlow *verify);
+static void read_parts(VerifyFlow *verify);
 
 static VerifyWindow *
 top_window(VerifyFlow *verify)
@@ -111,10 +104,9 @@ whole_entity(VerifyFlow *verify)
 	verify->nwindows = 1;
 	verify->windows[0].range[0] = SELECT_NO_TIME;
 	verify->windows[0].range[1] = DT_NOEND;
-	verify->windows[0].position = 0;
 }
 
-/* Unit: how many have we in the window, or, when all are to be read, where does its first part end? */
+/* Unit: how many have we in the window, unless all are to be read? */
 static void
 count_ours(void *arg)
 {
@@ -130,10 +122,17 @@ count_ours(void *arg)
 	if (!verify->verifying)
 		return;
 	verify->full = DatumGetBool(sql_datum(0, 2, NULL));
-	if (verify->full)
-		verify->edge = our_edge(verify->company->id, verify->entity, window->range);
-	else
+	if (!verify->full)
 		verify->ours = our_count(verify->company->id, verify->entity, window->range);
+}
+
+/* Unit: where does the next part of what is read end? */
+static void
+find_edge(void *arg)
+{
+	VerifyFlow *verify = arg;
+
+	verify->edge = our_edge(verify->company->id, verify->entity, top_window(verify)->range);
 }
 
 /* Unit: where could the window be halved? */
@@ -215,119 +214,20 @@ settle_live(void *arg)
 
 /* --- their side --------------------------------------------------------------------------------------------------- */
 
-/* In a unit: of what an answer brought, what a poll should have brought before. */
 static void
-note_drift(VerifyFlow *verify)
-{
-	static SqlStatement note = {
-		"SELECT qbsync.note_drift($1, $2, $3, $4)",
-		4, {INT4OID, TEXTOID, TEXTARRAYOID, TIMESTAMPTZOID}
-	};
-	Datum	   *ids = palloc(sizeof(Datum) * verify->nrecords);
-	Datum		values[4] = {Int32GetDatum(verify->company->id), CStringGetTextDatum(verify->entity->name)};
-
-	for (int i = 0; i < verify->nrecords; i++)
-		ids[i] = CStringGetTextDatum(verify->records[i].id);
-	values[2] = PointerGetDatum(construct_array(ids, verify->nrecords, TEXTOID, -1, false, TYPALIGN_INT));
-	values[3] = TimestampTzGetDatum(verify->started);
-	sql_execute(&note, values, NULL);
-}
-
-/*
- * Unit: a window's records are stored; with the last of its answers, rows of ours that were in none of them are noted
- * for a look-up.
- */
-static void
-settle_leaf(void *arg)
+leaf_read(Company *company, void *arg)
 {
 	VerifyFlow *verify = arg;
-	Company    *company = verify->company;
-	MirrorCounts counts = {0};
 
-	mirror_apply(company->id, company->name, verify->entity, verify->records, verify->nrecords, verify->started,
-				 company->loaded_once, &counts);
-	if (company->loaded_once && counts.inserted + counts.updated > 0)
-		note_drift(verify);
-	if (verify->nrecords < verify->count)
-		lookup_note_missing(company, verify->entity, verify->met, verify->nmet, top_window(verify)->range,
-							verify->met_since);
-	cursor_count_reads(company);
+	verify->nwindows--;
+	next_window(verify);
 }
 
-/* Remember what was met in a window.  Thousands of records in one window are rare: they have one creation time. */
+/* Fetch the window. */
 static void
-remember_met(VerifyFlow *verify)
+read_leaf(VerifyFlow *verify)
 {
-	Size		size = sizeof(Record) * (verify->nmet + verify->nrecords + 1);
-
-	if (top_window(verify)->position == 0)
-	{
-		verify->nmet = 0;
-		verify->met_since = verify->started;
-		size = sizeof(Record) * (verify->nrecords + 1);
-	}
-	verify->met = verify->met ? repalloc_huge(verify->met, size) : MemoryContextAllocHuge(verify->flow.context, size);
-	if (verify->nrecords > 0)
-		memcpy(verify->met + verify->nmet, verify->records, sizeof(Record) * verify->nrecords);
-	verify->nmet += verify->nrecords;
-}
-
-static void leaf_arrived(Company *company, const CallAnswer *answer, void *arg);
-
-static void
-ask_leaf(VerifyFlow *verify)
-{
-	VerifyWindow *window = top_window(verify);
-	char	   *statement = select_created(verify->entity, window->range[0], window->range[1], window->position,
-											 verify->count);
-
-	call_query(verify->company, verify->entity, statement, leaf_arrived, verify);
-	pfree(statement);
-}
-
-/* The window was too big for one answer. */
-static void
-ask_less(VerifyFlow *verify)
-{
-	bool		failed;
-
-	if (!answer_halve(verify->company, verify->entity, &verify->count, &failed))
-	{
-		if (failed)
-			return;
-		top_window(verify)->position++;
-	}
-	ask_leaf(verify);
-}
-
-static void
-leaf_arrived(Company *company, const CallAnswer *answer, void *arg)
-{
-	VerifyFlow *verify = arg;
-	Envelope	envelope;
-
-	if (answer->fault && answer->fault->reaction == REACT_SMALLER)
-	{
-		ask_less(verify);
-		return;
-	}
-	if (!answer_scan(company, answer, &envelope))
-		return;
-	verify->nrecords = answer_records(&envelope, verify->entity, &verify->records);
-	verify->started = answer->started;
-	remember_met(verify);
-	if (!settle(verify->company, "qbsync: comparing", settle_leaf, verify))
-		return;
-	if (verify->nrecords < verify->count)
-	{
-		verify->nwindows--;
-		next_window(verify);
-	}
-	else
-	{
-		top_window(verify)->position += verify->nrecords;
-		ask_leaf(verify);
-	}
+	created_read(verify->company, verify->entity, top_window(verify)->range, &verify->most, leaf_read, verify);
 }
 
 /* The window differs: fetch it if it fits into an answer or cannot be halved, else compare its halves. */
@@ -338,14 +238,14 @@ narrow(VerifyFlow *verify)
 
 	if (Max(verify->theirs, verify->ours) <= SELECT_MAX_ROWS || verify->nwindows == VERIFY_MAX_WINDOWS)
 	{
-		ask_leaf(verify);
+		read_leaf(verify);
 		return;
 	}
 	if (!settle(verify->company, "qbsync: comparing", find_median, verify))
 		return;
 	if (TIMESTAMP_NOT_FINITE(verify->median) || verify->median <= window->range[0] || verify->median >= window->range[1])
 	{
-		ask_leaf(verify);
+		read_leaf(verify);
 		return;
 	}
 	verify->windows[verify->nwindows] = *window;
@@ -413,20 +313,35 @@ entity_differs(VerifyFlow *verify)
 	narrow(verify);
 }
 
-/* Every record is to be read: the first part of the window, then the rest of it. */
 static void
-read_part(VerifyFlow *verify)
+part_read(Company *company, void *arg)
 {
-	VerifyWindow *window = top_window(verify);
+	VerifyFlow *verify = arg;
 
-	verify->narrowed = true;
-	if (!TIMESTAMP_NOT_FINITE(verify->edge) && verify->nwindows < VERIFY_MAX_WINDOWS)
+	verify->reading--;
+	read_parts(verify);
+}
+
+/* Every record of the window is to be read: parts of about a page of ours, as many at once as the company may have requests. */
+static void
+read_parts(VerifyFlow *verify)
+{
+	while (verify->nwindows > 0 && verify->reading < verify->company->settings.concurrency)
 	{
-		verify->windows[verify->nwindows] = *window;
-		window->range[0] = verify->edge;
-		verify->windows[verify->nwindows++].range[1] = verify->edge;
+		TimestampTz *rest = top_window(verify)->range;
+		TimestampTz part[2];
+
+		if (!settle(verify->company, "qbsync: comparing", find_edge, verify))
+			return;
+		part[0] = rest[0];
+		part[1] = rest[0] = verify->edge;
+		if (TIMESTAMP_IS_NOEND(verify->edge))
+			verify->nwindows = 0;
+		verify->reading++;
+		created_read(verify->company, verify->entity, part, &verify->most, part_read, verify);
 	}
-	ask_leaf(verify);
+	if (verify->reading == 0)
+		entity_compared(verify);
 }
 
 /* The number an answer to COUNT(*) holds; false: the flow is gone. */
@@ -497,7 +412,8 @@ next_window(VerifyFlow *verify)
 	}
 	if (verify->full)
 	{
-		read_part(verify);
+		verify->narrowed = true;
+		read_parts(verify);
 		return;
 	}
 	ask_count(verify, verify->entity, count_arrived, verify);
@@ -605,7 +521,7 @@ static void
 compare_entity(VerifyFlow *verify)
 {
 	verify->narrowed = false;
-	verify->count = SELECT_MAX_ROWS;
+	verify->most = SELECT_MAX_ROWS;
 	whole_entity(verify);
 	next_window(verify);
 }

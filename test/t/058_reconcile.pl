@@ -63,6 +63,17 @@ is(sql("SELECT display_name FROM qbsync.customer WHERE id = '$changed'"), $name,
 cmp_ok(metered() - $before, '<=', 6, 'a read for each page');
 is_mirrored($node, $simulator, 'the mirror equals the company');
 
+# reading waits for no single answer: that to the first part is held
+my $newest = sql('SELECT id FROM qbsync.customer ORDER BY create_time DESC LIMIT 1');
+sql("UPDATE qbsync.customer SET raw = raw || '{\"Notes\": \"x\"}', notes = 'x', fingerprint = 1 WHERE id = '$newest'");
+$simulator->control('POST', 'faults', { rules => [ { match => { entity => 'Customer', path => 'CreateTime%20%3C%20' }, fault => 'hang' } ] });
+my $all = sql("SELECT qbsync_reconcile(entity => 'customer', \"full\" => true)");
+$node->poll_query_until('postgres', "SELECT notes IS DISTINCT FROM 'x' FROM qbsync.customer WHERE id = '$newest'") or die 'the last part waits for the first';
+is(sql("SELECT phase FROM qbsync.cursor WHERE entity = 'customer'"), 'verifying', 'EXT-9: parts are read beside one another');
+$simulator->control('DELETE', 'faults');
+$node->safe_psql('postgres', "CALL qbsync_wait(job => $all, timeout => '60 s')");
+is(drift('true'), "customer $newest missed_change", 'and all of them are read');
+
 # --- sums ----------------------------------------------------------------------------------------------------------------------
 
 # an invoice whose payment was missed
