@@ -273,6 +273,7 @@ DECLARE
 	e record;
 	policy jsonb := qbsync.effective_policies(unmatched_action.mapping_id);
 	branches text := '';
+	being_made text := 'NULL';
 	verdict text;
 BEGIN
 	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = unmatched_action.mapping_id;
@@ -283,7 +284,7 @@ BEGIN
 	END IF;
 	IF m.entity = 'customer' THEN
 		-- seen before the answer to what made it: its link comes with that
-		branches := branches || format(' WHEN qbsync.normalize_name(c.display_name) IN (SELECT qbsync.normalize_name(q.sent_values ->> ''display_name'') FROM qbsync.request q'
+		being_made := format(' WHEN qbsync.normalize_name(c.display_name) IN (SELECT qbsync.normalize_name(q.sent_values ->> ''display_name'') FROM qbsync.request q'
 			' WHERE q.connection_id = %s AND q.entity = ''customer'' AND q.operation = ''create'' AND q.state IN (''sent'', ''check'')'
 			' AND q.sent_values ->> ''display_name'' IS NOT NULL) THEN ''ignore:it is being made from the CRM''', m.connection_id)
 		-- nor is its link there as long as that answer cannot be recorded
@@ -294,11 +295,14 @@ BEGIN
 			|| format(' WHEN c.sync_token <> ''0'' AND c.create_time >= (SELECT u.since FROM qbsync.creation_under_way(%1$s, ''customer'') u)'
 			' OR c.create_time >= (SELECT u.since FROM qbsync.creation_under_way(%1$s, ''customer'', true) u) THEN ''ignore:it may be being made from the CRM''', m.connection_id)
 		-- and where nobody could tell what became of a creation, a person is asked
-			|| format(' WHEN c.create_time >= (SELECT min(q.composed_at) - interval ''5 minutes'' FROM qbsync.request q WHERE q.connection_id = %1$s AND q.rests AND q.state = ''refused'' AND q.operation = ''create'')'
+			|| format(' WHEN coalesce(c.create_time >= (SELECT min(q.composed_at) - interval ''5 minutes'' FROM qbsync.request q WHERE q.connection_id = %1$s AND q.rests AND q.state = ''refused'' AND q.operation = ''create''), false)'
 			' AND EXISTS (SELECT FROM qbsync.request q JOIN qbsync.send_error e ON e.mapping_id = q.mapping_id AND e.crm_key = q.crm_key'
 			'  WHERE q.connection_id = %1$s AND q.rests AND q.state = ''refused'' AND q.operation = ''create'' AND q.entity = ''customer'''
 			'  AND qbsync.only_a_person_knows(e.problem) AND qbsync.may_be_renamed(q, to_jsonb(c), c.create_time))'
 			' THEN ''review:it may have been made from the CRM; a person decides''', m.connection_id);
+		-- asked once of all records: most often nothing at all is being made
+		being_made := format('CASE WHEN EXISTS (SELECT FROM qbsync.request q WHERE q.connection_id = %s AND q.entity = ''customer'' AND q.operation = ''create'')'
+			' THEN CASE%s END END', m.connection_id, being_made);
 	END IF;
 	IF qbsync.mapping_direction(m.mapping_id) = 'push' THEN
 		branches := branches || ' WHEN true THEN ''ignore:nothing comes from QuickBooks here''';
@@ -308,8 +312,11 @@ BEGIN
 		WHEN m.first_sync_done_at IS NULL THEN qbsync.pull_verdict(policy, 'pull_new_first')
 		ELSE format('CASE WHEN c.create_time < %L::timestamptz THEN %s ELSE %s END', m.first_sync_done_at,
 					qbsync.pull_verdict(policy, 'pull_new_first'), qbsync.pull_verdict(policy, 'pull_new')) END;
+	IF branches <> '' THEN
+		verdict := format('CASE%s ELSE %s END', branches, verdict);
+	END IF;
 	RETURN format('CASE WHEN d.kind = ''ignore'' THEN ''ignore:a person decided that it stays in QuickBooks alone'' WHEN d.kind = ''hold'' THEN ''review:a person put it off'''
-				  ' WHEN d.kind = ''create'' THEN ''create:a person decided that it is new''%s ELSE %s END', branches, verdict);
+				  ' WHEN d.kind = ''create'' THEN ''create:a person decided that it is new'' ELSE coalesce(%s, %s) END', being_made, verdict);
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.unmatched_action(integer) IS 'Expression over mirror row c and decision d: action and reason, with a colon between, for a record that matches nothing';
