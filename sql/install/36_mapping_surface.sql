@@ -413,7 +413,20 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE
 	t regclass;
+	on_its_way bigint;
 BEGIN
+	-- who takes it up again in another mapping would make it once more; those that the gateway has locked are waited for
+	WITH gone AS (
+		DELETE FROM qbsync.request r WHERE r.mapping_id = remove_mapping.mapping_id
+		RETURNING r.connection_id, r.state IN ('sent', 'check') AND r.first_sent_at IS NOT NULL AS on_its_way
+	)
+	SELECT count(*) INTO on_its_way FROM gone g JOIN qbsync.connection c ON c.connection_id = g.connection_id
+	WHERE g.on_its_way AND c.state IN ('live', 'loading');
+	IF on_its_way > 0 THEN
+		RAISE EXCEPTION 'mapping "%" cannot be taken away while QuickBooks is at work for it', (SELECT m.name FROM qbsync.mapping m WHERE m.mapping_id = remove_mapping.mapping_id)
+			USING ERRCODE = 'object_in_use', DETAIL = format('%s of its records were sent to QuickBooks, and what became of them is not known yet.', on_its_way),
+				  HINT = 'That is mostly a matter of seconds: qbsync_disable stops what is sent next, CALL qbsync_wait(until => ''idle'') waits. If QuickBooks does not answer, see qbsync.error_open; with qbsync_pause before, they are forgotten.';
+	END IF;
 	DELETE FROM qbsync.capture c USING qbsync.watch w WHERE w.mapping_id = remove_mapping.mapping_id AND c.watch_id = w.watch_id;
 	-- first the mapping itself: a worker that has it leaves it alone from here on
 	DELETE FROM qbsync.mapping m WHERE m.mapping_id = remove_mapping.mapping_id;

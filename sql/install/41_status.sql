@@ -56,7 +56,8 @@ SELECT c.name AS connection, c.connection_id, c.company_name, c.state,
 	a.monthly_reads, a.environment, c.app, c.realm_id, c.authorized_by, c.refresh_expires_at, c.grant_expires_at,
 	(SELECT count(*) FROM qbsync.error r WHERE r.connection_id = c.connection_id)
 		+ (SELECT count(*) FROM qbsync.crm_error r WHERE r.connection_id = c.connection_id AND r.dismissed_at IS NULL)
-		+ (SELECT count(*) FROM qbsync.send_error r WHERE r.connection_id = c.connection_id AND r.dismissed_at IS NULL) AS error_count,
+		+ (SELECT count(*) FROM qbsync.send_error r WHERE r.connection_id = c.connection_id AND r.dismissed_at IS NULL)
+		+ (SELECT count(*) FROM qbsync.unanswered r WHERE r.connection_id = c.connection_id) AS error_count,
 	(SELECT count(*) FROM qbsync.crm_error r WHERE r.connection_id = c.connection_id AND r.dismissed_at IS NULL) AS crm_error_count,
 	(SELECT count(*) FROM qbsync.drift r WHERE r.connection_id = c.connection_id AND r.repaired_at IS NULL) AS drift_count,
 	(SELECT count(*) FROM qbsync.open_candidate r WHERE r.connection_id = c.connection_id) AS duplicate_count,

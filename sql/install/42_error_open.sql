@@ -68,7 +68,7 @@ WITH taken AS MATERIALIZED (
 )
 SELECT e.error_id, c.name AS connection, e.connection_id, e.entity, e.id, e.problem,
 	qbsync.fill_text(coalesce(f.meaning, t.meaning, p.meaning), e.error_id, e.record_name, (SELECT h.display_name FROM qbsync.customer h WHERE h.connection_id = e.connection_id AND h.id = k.holder_id), k.holder_id, k.free_name, NULL) AS meaning,
-	e.detail,
+	CASE WHEN e.problem = 'send_unanswered' AND e.detail IS NOT NULL THEN qbsync.label_with('sentence', 'wait_for_it', w.language, ARRAY[e.detail]) ELSE e.detail END AS detail,
 	qbsync.fill_text(coalesce(f.remedy, t.remedy, p.remedy), e.error_id, e.record_name, (SELECT h.display_name FROM qbsync.customer h WHERE h.connection_id = e.connection_id AND h.id = k.holder_id), k.holder_id, k.free_name,
 		CASE WHEN k.holder_id IS NOT NULL THEN format('SELECT qbsync_link(crm_key => %L, id => %L, mapping => %L);', e.crm_key, k.holder_id, m.name) END) AS what_to_do,
 	e.first_seen, e.last_seen, now() - e.first_seen AS age, e.occurrences, e.has_record,
@@ -99,8 +99,14 @@ FROM (
 		NULL
 	FROM qbsync.send_error r
 	WHERE r.dismissed_at IS NULL
+	UNION ALL
+	SELECT -r.request_id, r.connection_id, r.entity, r.id, 'send_unanswered', r.waiting, r.first_sent_at, r.sent_at, NULL,
+		false, r.mapping_id, r.crm_key, r.record_name, NULL, NULL, NULL, NULL, NULL, NULL,
+		NULL
+	FROM qbsync.unanswered r
 ) e
-JOIN qbsync.connection c ON c.connection_id = e.connection_id AND c.state <> 'disconnected' AND qbsync.may_see(e.entity)
+-- what was on its way when a company was disconnected may be there
+JOIN qbsync.connection c ON c.connection_id = e.connection_id AND (c.state <> 'disconnected' OR e.problem = 'send_unanswered') AND qbsync.may_see(e.entity)
 LEFT JOIN qbsync.mapping m ON m.mapping_id = e.mapping_id
 CROSS JOIN LATERAL (SELECT qbsync.language(m.policies, c.settings) AS language OFFSET 0) w
 LEFT JOIN qbsync.problem p ON p.code = e.problem
@@ -116,13 +122,13 @@ LEFT JOIN LATERAL (
 	ORDER BY x.language = w.language DESC, length(x.detail) DESC, x.holder DESC
 	LIMIT 1) f ON true;
 COMMENT ON VIEW qbsync.error_open IS 'Records that could not be handled, with cause and remedy; a row leaves by itself when its cause is gone. What is wrong with a whole connection is in qbsync.status, with a mapping in qbsync.mapping_status';
-COMMENT ON COLUMN qbsync.error_open.error_id IS 'for qbsync_retry and qbsync_dismiss, where there is a mapping';
+COMMENT ON COLUMN qbsync.error_open.error_id IS 'for qbsync_retry and qbsync_dismiss, where there is a mapping; negative: it is asked for all the time (send_unanswered)';
 COMMENT ON COLUMN qbsync.error_open.id IS 'QuickBooks'' id of the record; null when only the CRM record is known';
 COMMENT ON COLUMN qbsync.error_open.meaning IS 'what the problem means, in policy language';
 COMMENT ON COLUMN qbsync.error_open.detail IS 'particulars: what the CRM, PostgreSQL or QuickBooks said';
 COMMENT ON COLUMN qbsync.error_open.what_to_do IS 'the way out, in policy language';
 COMMENT ON COLUMN qbsync.error_open.age IS 'time since it was first seen';
-COMMENT ON COLUMN qbsync.error_open.occurrences IS 'how often it was tried, or came from QuickBooks';
+COMMENT ON COLUMN qbsync.error_open.occurrences IS 'how often it was tried, or came from QuickBooks; null: not counted';
 COMMENT ON COLUMN qbsync.error_open.has_record IS 'the bytes as they came are kept in qbsync.error.record';
 COMMENT ON COLUMN qbsync.error_open.mapping IS 'name of the mapping that the record goes through; null: it failed on the way from QuickBooks';
 COMMENT ON COLUMN qbsync.error_open.crm_table IS 'table of the CRM record; where a query of the watch list fails, the watched table';

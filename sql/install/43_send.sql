@@ -422,10 +422,12 @@ DECLARE
 	its_family integer;
 	theirs jsonb;
 BEGIN
-	IF cardinality(check_candidates.ids) > 1 THEN
+	SELECT q.* INTO r FROM qbsync.request q WHERE q.request_id = check_candidates.request_id;
+	IF r.request_id IS NULL THEN
+		RETURN 'none';
+	ELSIF cardinality(check_candidates.ids) > 1 THEN
 		RETURN 'several';
 	END IF;
-	SELECT q.* INTO STRICT r FROM qbsync.request q WHERE q.request_id = check_candidates.request_id;
 	SELECT m.family INTO its_family FROM qbsync.mapping m WHERE m.mapping_id = r.mapping_id;
 	IF cardinality(check_candidates.ids) = 0 THEN
 		RETURN CASE WHEN r.entity = 'customer' AND EXISTS (

@@ -19,6 +19,9 @@
 #include "outbound/send_parts.h"
 #include "quickbooks/token.h"
 
+/* What is on its way when a company is disconnected has that long to be answered: nobody can ask afterwards. */
+#define PART_AFTER_US	(10 * USECS_PER_SEC)
+
 /* The sender of a company, made when it is first needed. */
 static Sender *
 get_sender(Company *company)
@@ -75,6 +78,21 @@ sender_settle(Company *company)
 	return dlist_is_empty(&sender->answered) ? 0 : send_settle_all(sender);
 }
 
+TimestampTz
+sender_part(Company *company)
+{
+	Sender	   *sender = company->sender;
+
+	if (sender == NULL)
+		return 0;
+	forget_dropped(sender);
+	if (dlist_is_empty(&sender->flying) && dlist_is_empty(&sender->answered))
+		return 0;
+	if (sender->part_at == 0)
+		sender->part_at = GetCurrentTimestamp() + PART_AFTER_US;
+	return sender->part_at;
+}
+
 /* May anything of this company be sent now? */
 static bool
 may_send(const Company *company)
@@ -93,6 +111,8 @@ sender_serve(Company *company)
 		return 0;
 	sender = get_sender(company);
 	forget_dropped(sender);
+	if (company->disconnect_job == 0)
+		sender->part_at = 0;
 	if (company->settle_again)
 	{
 		company->settle_again = false;

@@ -22,6 +22,9 @@ extern bool sender_go_on(Company *company);
 /* Record the answers that have arrived.  Returns when to come back, 0 if nothing is left. */
 extern TimestampTz sender_settle(Company *company);
 
+/* Before everything of a company is dropped: until when to wait for answers to what is on its way, 0: nothing is. */
+extern TimestampTz sender_part(Company *company);
+
 /* Send what may be sent.  Returns when to come back, 0: when something else happens. */
 extern TimestampTz sender_serve(Company *company);
 

@@ -82,6 +82,7 @@ typedef struct Sender
 	int64		picked_to[SEND_LANES];	/* requests of a lane up to this one were taken; 0: some may be ready again */
 	TimestampTz not_before;		/* after a unit that failed */
 	int			failures;
+	TimestampTz part_at;		/* the company is to be dropped, with whatever is on its way then; 0: it is not */
 	TimestampTz check_not_before;	/* after reading back failed */
 	int			check_failures;
 } Sender;

@@ -303,7 +303,9 @@ record_resent(Settlement *settlement)
 
 		if (!settlement->calls[c]->check || item->outcome != SEND_REPEAT || !concerns(settlement, item))
 			continue;
-		sql_execute(&mark, values, NULL);
+		/* its mapping is gone, and nobody wants it any more */
+		if (sql_execute(&mark, values, NULL) == 0)
+			item->outcome = SEND_REFUSED;
 		unit_durable();
 	}
 }

@@ -127,6 +127,8 @@ company_known(Company *company, void *arg)
 		return;
 	company->connect_job = 0;
 	company->next_poll = 0;
+	/* what waits in the tables for a company that is live */
+	company->look_again = true;
 	flow_end(company);
 }
 

@@ -201,7 +201,11 @@ begin_work(Company *company)
 		return company->not_before;
 	if (company->disconnect_job != 0)
 	{
-		/* what is being written then has an outcome that nobody will hear of */
+		TimestampTz parting = sender_part(company);
+
+		if (parting > now)
+			return parting;
+		/* what has no answer then stays 'sent': it is asked for when the company is connected again */
 		company_drop_work(company);
 		disconnect_start(company);
 	}
