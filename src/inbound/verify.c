@@ -57,6 +57,7 @@ typedef struct VerifyCount
 	const CatalogueEntity *entity;
 	int64		ours;
 	int64		theirs;			/* -1: the company has no such thing */
+	TimestampTz asked_at;
 } VerifyCount;
 
 typedef struct VerifyFlow
@@ -65,6 +66,8 @@ typedef struct VerifyFlow
 	Company    *company;
 	const CatalogueEntity *entity;	/* being compared */
 	bool		verifying;		/* it is in that phase */
+	TimestampTz asked_at;		/* when the comparison that is under way was asked for, 0: see count_ours() */
+	bool		overtaken;		/* another one was asked for meanwhile */
 	bool		full;			/* every record of it is to be read, not only counted */
 	int64		theirs;			/* their count of the window */
 	bool		narrowed;		/* this comparison of the entity found a difference and hunted it down */
@@ -111,7 +114,7 @@ static void
 count_ours(void *arg)
 {
 	static SqlStatement phase = {
-		"SELECT phase = 'verifying', full_compare FROM qbsync.cursor WHERE connection_id = $1 AND entity = $2",
+		"SELECT phase = 'verifying', full_compare, coalesce(started_at, '-infinity') FROM qbsync.cursor WHERE connection_id = $1 AND entity = $2",
 		2, {INT4OID, TEXTOID}
 	};
 	VerifyFlow *verify = arg;
@@ -121,7 +124,12 @@ count_ours(void *arg)
 	verify->verifying = sql_execute(&phase, values, NULL) > 0 && DatumGetBool(sql_datum(0, 1, NULL));
 	if (!verify->verifying)
 		return;
-	verify->full = DatumGetBool(sql_datum(0, 2, NULL));
+	/* what is asked for from now on is another comparison */
+	if (verify->asked_at == 0)
+	{
+		verify->full = DatumGetBool(sql_datum(0, 2, NULL));
+		verify->asked_at = DatumGetTimestampTz(sql_datum(0, 3, NULL));
+	}
 	if (!verify->full)
 		verify->ours = our_count(verify->company->id, verify->entity, window->range);
 }
@@ -144,7 +152,25 @@ find_median(void *arg)
 	verify->median = our_median(verify->company->id, verify->entity, top_window(verify)->range, verify->ours);
 }
 
-/* In a unit: the entity is as complete as it gets; a difference that stays is said to people. */
+/* In a unit: is this the comparison that was asked for last?  Nobody asks for another before the unit ends. */
+static bool
+is_latest(const VerifyFlow *verify)
+{
+	static SqlStatement latest = {
+		"SELECT FROM qbsync.cursor WHERE connection_id = $1 AND entity = $2 AND coalesce(started_at, '-infinity') = $3 FOR UPDATE",
+		3, {INT4OID, TEXTOID, TIMESTAMPTZOID}
+	};
+	Datum		values[3] = {
+		Int32GetDatum(verify->company->id), CStringGetTextDatum(verify->entity->name), TimestampTzGetDatum(verify->asked_at)
+	};
+
+	return sql_execute(&latest, values, NULL) > 0;
+}
+
+/*
+ * In a unit: the entity is as complete as it gets; a difference that stays is said to people.  It is compared once more if somebody
+ * asked for that meanwhile.
+ */
 static void
 set_loaded(VerifyFlow *verify)
 {
@@ -164,6 +190,9 @@ set_loaded(VerifyFlow *verify)
 		Int64GetDatum(verify->theirs), Int64GetDatum(verify->ours)
 	};
 
+	verify->overtaken = !is_latest(verify);
+	if (verify->overtaken)
+		return;
 	if (mirror_is_wanted(verify->company->id, verify->entity))
 		sql_execute(verify->given_up ? &different : &equal, values, NULL);
 	cursor_set_phase(verify->company, verify->entity, "loaded");
@@ -265,7 +294,8 @@ settle_full(void *arg)
 	VerifyFlow *verify = arg;
 	Datum		values[2] = {Int32GetDatum(verify->company->id), CStringGetTextDatum(verify->entity->name)};
 
-	sql_execute(&full, values, NULL);
+	if (is_latest(verify))
+		sql_execute(&full, values, NULL);
 }
 
 /* What was hunted down is settled: compare the whole entity once more. */
@@ -285,7 +315,7 @@ entity_compared(VerifyFlow *verify)
 	if (verify->narrowed)
 		lookup_run(verify->company, looked_up, verify);
 	else if (settle(verify->company, "qbsync: comparing", settle_loaded, verify))
-		next_entity(verify, verify->entity + 1);
+		next_entity(verify, verify->overtaken ? verify->entity : verify->entity + 1);
 }
 
 /* The whole entity differs: wait for the changes under way, hunt the difference down, or give up. */
@@ -434,12 +464,14 @@ count_all_ours(void *arg)
 		if (!catalogue_has_pages(entity))
 			continue;
 		verify->entity = entity;
+		verify->asked_at = 0;
 		count_ours(verify);
 		if (!verify->verifying || verify->full)
 			continue;
 		count->verify = verify;
 		count->entity = entity;
 		count->ours = verify->ours;
+		count->asked_at = verify->asked_at;
 		verify->ncounts++;
 	}
 }
@@ -457,6 +489,7 @@ settle_equal(void *arg)
 		if (count->theirs != count->ours)
 			continue;
 		verify->entity = count->entity;
+		verify->asked_at = count->asked_at;
 		verify->theirs = verify->ours = count->ours;
 		set_loaded(verify);
 	}
@@ -520,6 +553,7 @@ finish(VerifyFlow *verify)
 static void
 compare_entity(VerifyFlow *verify)
 {
+	verify->asked_at = 0;
 	verify->narrowed = false;
 	verify->most = SELECT_MAX_ROWS;
 	whole_entity(verify);

@@ -74,6 +74,17 @@ $simulator->control('DELETE', 'faults');
 $node->safe_psql('postgres', "CALL qbsync_wait(job => $all, timeout => '60 s')");
 is(drift('true'), "customer $newest missed_change", 'and all of them are read');
 
+# asked for while the counts of an older comparison are awaited, which say that all is equal
+my $counts = $simulator->fault('hang', path => 'COUNT', seconds => 60);
+my $counted = sql('SELECT qbsync_reconcile()');
+await('the counts', sub { $simulator->hits($counts) >= 7 });
+sql("UPDATE qbsync.customer SET display_name = 'Another', raw = raw || '{\"DisplayName\": \"Another\"}', fingerprint = 1 WHERE id = '$changed'");
+my $full = sql("SELECT qbsync_reconcile(entity => 'customer', \"full\" => true)");
+$simulator->clear_faults;
+$node->safe_psql('postgres', "CALL qbsync_wait(job => $_, timeout => '60 s')") for $counted, $full;
+is(drift('true'), "customer $changed missed_change", 'EXT-9: a comparison that ends does not end one that was asked for meanwhile: every record is read');
+is(sql("SELECT count(*) FROM qbsync.cursor WHERE phase = 'verifying' OR full_compare"), '0', 'and both are over');
+
 # --- sums ----------------------------------------------------------------------------------------------------------------------
 
 # an invoice whose payment was missed
