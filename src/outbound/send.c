@@ -131,6 +131,9 @@ sender_serve(Company *company)
 	/* it is not one record's trouble any more */
 	if (send_unsettled(sender, &again) >= SEND_MAX_UNSETTLED)
 		return again;
+	/* once some are recorded */
+	if (send_answered(sender) >= SEND_MAX_ANSWERED)
+		return 0;
 	if (!sender->resumed)
 	{
 		/* after a restore, what was sent is read back instead */

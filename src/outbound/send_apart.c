@@ -22,8 +22,13 @@
 /* A failure that passes by itself is nothing for people. */
 #define FAILURES_TO_SAY 2
 
-/* Requests recorded in one unit, but for the rest of a batch: meanwhile no answer is taken, and no place of one that came is filled. */
-#define SETTLE_TOGETHER (4 * SEND_MAX_BATCH)
+/*
+ * What fails because somebody has a lock takes lock_timeout each time, in which nobody else is served.  So it is left alone for a while as
+ * a whole; it could be the lock of one row, though, which must not hold up the others for long.  When it is not over by then, each
+ * is tried by itself, until so many in a row have met a lock.
+ */
+#define HELD_UP_TOGETHER 3
+#define HELD_UP_IN_A_ROW 2
 
 /* A request whose outcome is to be recorded. */
 typedef struct Unsettled
@@ -52,6 +57,23 @@ say_failure(void *arg)
 	};
 
 	sql_execute(&note, values, NULL);
+}
+
+/* Did a unit fail because somebody else was in its way? */
+static bool
+met_lock(const UnitError *error)
+{
+	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE || error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED;
+}
+
+/* Somebody's lock is in the way: recording goes on after a while. */
+static void
+hold_up(Sender *sender, const UnitError *error)
+{
+	if (sender->held_up == 0)
+		ereport(LOG, (errmsg("qbsync has to wait before it records what was written to connection \"%s\"", sender->company->name),
+					  errdetail("%s", error->message)));
+	sender->settle_not_before = GetCurrentTimestamp() + call_backoff(sender->held_up++);
 }
 
 /* Recording an outcome by itself failed: again after a while. */
@@ -104,15 +126,23 @@ unsettled_items(const Sender *sender, bool failed, int *n)
 static bool
 settle_each(Sender *sender, Unsettled *list, int n)
 {
+	int			locks = 0;		/* met in a row */
+
 	for (int i = 0; i < n; i++)
 	{
 		UnitError	error;
 		UnitResult	result = send_settle(sender, &list[i].call, 1, list[i].item, &error);
 
+		if (result != UNIT_DONE && result != UNIT_FAILED)
+			return false;
+		locks = result == UNIT_FAILED && met_lock(&error) ? locks + 1 : 0;
+		if (locks == HELD_UP_IN_A_ROW)
+		{
+			hold_up(sender, &error);
+			break;
+		}
 		if (result == UNIT_FAILED)
 			postpone_item(sender, list[i].item, &error);
-		else if (result != UNIT_DONE)
-			return false;
 	}
 	return true;
 }
@@ -132,7 +162,7 @@ settle_fresh(Sender *sender, Unsettled *list, int n, bool *left)
 	{
 		if (ncalls > 0 && calls[ncalls - 1] == list[taken].call)
 			continue;
-		if (taken >= SETTLE_TOGETHER)
+		if (taken >= SEND_SETTLE_TOGETHER)
 			break;
 		calls[ncalls++] = list[taken].call;
 	}
@@ -141,6 +171,13 @@ settle_fresh(Sender *sender, Unsettled *list, int n, bool *left)
 	if (n == 0)
 		return true;
 	result = send_settle(sender, calls, ncalls, NULL, &error);
+	if (result == UNIT_DONE)
+		sender->held_up = 0;
+	if (result == UNIT_FAILED && met_lock(&error) && sender->held_up < HELD_UP_TOGETHER)
+	{
+		hold_up(sender, &error);
+		return true;
+	}
 	if (result == UNIT_FAILED && n == 1)
 	{
 		postpone_item(sender, list[0].item, &error);
@@ -158,9 +195,11 @@ send_settle_all(Sender *sender)
 	bool		left;
 	bool		possible;
 
+	if (sender->settle_not_before > GetCurrentTimestamp())
+		return sender->settle_not_before;
 	list = unsettled_items(sender, false, &n);
 	possible = settle_fresh(sender, list, n, &left);
-	if (possible)
+	if (possible && sender->settle_not_before <= GetCurrentTimestamp())
 	{
 		list = unsettled_items(sender, true, &n);
 		possible = settle_each(sender, list, n);
@@ -168,10 +207,28 @@ send_settle_all(Sender *sender)
 	/* the extension is gone, or of another version */
 	if (!possible)
 		return GetCurrentTimestamp() + call_backoff(0);
+	if (sender->settle_not_before > GetCurrentTimestamp())
+		return sender->settle_not_before;
 	if (left)
 		return GetCurrentTimestamp();
 	(void) send_unsettled(sender, &again);
 	return again;
+}
+
+int
+send_answered(const Sender *sender)
+{
+	int			n = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, unconstify(dlist_head *, &sender->answered))
+	{
+		const SendCall *call = dlist_container(SendCall, node, iter.cur);
+
+		for (int i = 0; i < call->nitems; i++)
+			n += !call->items[i].settled;
+	}
+	return n;
 }
 
 int
@@ -201,6 +258,7 @@ send_settle_again(Sender *sender)
 {
 	dlist_iter	iter;
 
+	sender->settle_not_before = 0;
 	dlist_foreach(iter, &sender->answered)
 	{
 		SendCall   *call = dlist_container(SendCall, node, iter.cur);

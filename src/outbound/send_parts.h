@@ -28,6 +28,12 @@
 /* When recording fails for so many answers, nothing more is sent. */
 #define SEND_MAX_UNSETTLED 30
 
+/* Requests recorded in one unit, but for the rest of a batch: meanwhile no answer is taken, and no place of one that came is filled. */
+#define SEND_SETTLE_TOGETHER (4 * SEND_MAX_BATCH)
+
+/* When so many answers are not recorded yet, whatever the reason, nothing more is sent: they are in memory alone. */
+#define SEND_MAX_ANSWERED (2 * SEND_SETTLE_TOGETHER)
+
 /* What came of a request. */
 typedef enum SendOutcome
 {
@@ -82,6 +88,8 @@ typedef struct Sender
 	int64		picked_to[SEND_LANES];	/* requests of a lane up to this one were taken; 0: some may be ready again */
 	TimestampTz not_before;		/* after a unit that failed */
 	int			failures;
+	TimestampTz settle_not_before;	/* after somebody's lock was in the way of recording */
+	int			held_up;		/* times in a row */
 	TimestampTz part_at;		/* the company is to be dropped, with whatever is on its way then; 0: it is not */
 	TimestampTz check_not_before;	/* after reading back failed */
 	int			check_failures;
@@ -137,6 +145,9 @@ extern UnitResult send_settle(Sender *sender, SendCall **calls, int ncalls, Send
 
 /* send_apart.c: the same for all answers that are here; what fails waits by itself.  When to come back, 0: nothing is left. */
 extern TimestampTz send_settle_all(Sender *sender);
+
+/* How many answers are not recorded yet. */
+extern int	send_answered(const Sender *sender);
 
 /* How many answers wait because recording them fails; *next: when the first of them is tried again. */
 extern int	send_unsettled(const Sender *sender, TimestampTz *next);

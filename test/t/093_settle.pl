@@ -128,6 +128,40 @@ SELECT count(DISTINCT c.seen_at), max(c.seen_at) < min(a.at) FROM qbsync.activit
 WHERE a.kind = 'sent' AND a.activity_id > $before
 SQL
 idle();
+# --- somebody has locked what is to be recorded -----------------------------------------------------------------------------
+
+$crm->sql("UPDATE qbsync.environment SET concurrency = 2; UPDATE qbsync.mapping SET paused_lanes = '{rule}'");
+$crm->app("INSERT INTO crm.contacts SELECT i, 'New ' || i FROM generate_series(1001, 1500) i");
+await('the requests', sub { $crm->sql("SELECT count(*) FROM qbsync.request WHERE state = 'ready'") == 500 });
+my $holder = $crm->{node}->background_psql('crm');
+$holder->query_safe('BEGIN');
+$holder->query_safe('LOCK TABLE qbsync.link IN SHARE MODE');
+$crm->sql("UPDATE qbsync.mapping SET paused_lanes = '{}'; SELECT qbsync.wake()");
+sub sent { return $crm->sql("SELECT count(*) FROM qbsync.request WHERE state = 'sent'") }
+await('that nothing more is sent', sub { sent() >= 240 });
+await('that all of it is answered', sub { scalar(keys %{ theirs() }) >= sent() });
+ok(eval { $crm->sql("CALL qbsync_wait('acme', 'job', '30 s', qbsync_sync_now('acme', 'pull'))"); 1 }, 'while nothing can be recorded the gateway does what else there is: it polls') or diag($@);
+$crm->sql("CALL qbsync_wait('acme', 'job', '30 s', qbsync_sync_now('acme', 'pull'))");
+cmp_ok(sent(), '<=', 300, 'EXT-19: what is answered and not recorded is bounded');
+cmp_ok($crm->sql("SELECT count(*) FROM qbsync.request WHERE state = 'ready'"), '>=', 200, 'the rest waits, and may change');
+is(errors(), '', 'and it is no trouble of the records');
+$holder->query_safe('ROLLBACK');
+await('all of them', sub { requests() eq '' });
+idle();
+is($crm->sql('SELECT count(*) FROM qbsync.link'), 615, 'all are linked');
+
+# only one of them is locked, and for long
+$holder->query_safe('BEGIN');
+$holder->query_safe("SELECT FROM qbsync.link WHERE crm_key = '1' FOR UPDATE");
+$crm->app("UPDATE crm.contacts SET phone = 'locked' WHERE id IN (1, 11, 12, 13)");
+await('the others', sub { requests() eq '1 sent' });
+pass('a row that somebody holds keeps the others waiting for a moment only');
+$holder->query_safe('ROLLBACK');
+await('this one', sub { requests() eq '' });
+idle();
+is(errors(), '', 'recorded as soon as it is free');
+$holder->quit;
+
 is_mirrored($crm->{node}, $crm->{simulator}, 'the mirror is right', database => 'crm');
-is_quiet($crm->{node}, 'the log is quiet', qr/could not record what was written|violates check constraint|not 1|oops|have no value for some columns/);
+is_quiet($crm->{node}, 'the log is quiet', qr/could not record what was written|has to wait before it records|lock timeout|violates check constraint|not 1|oops|have no value for some columns/);
 done_testing();
