@@ -59,8 +59,8 @@ BEGIN
 	FOR i IN 1 .. current_setting('fuzz.iterations')::integer LOOP
 		url := (ARRAY['https://crm.example/cb?code=SECRETcode11&state=' || its_state || '&realmId=9130000000000001',
 			'?state=' || its_state || '&code=SECRETcode%2B11&realmId=9130000000000001#done',
-			'https://crm.example/cb?error=access_denied&state=' || its_state,
-			'http://localhost:8080/a%20b/?realmId=1&code=SECRETcode' || repeat('x', 300)])[1 + floor(random() * 4)];
+			'https://crm.example/cb?error=access_denied&state=' || its_state, 'https://crm.example/cb?realmId=1&error=code=SECRETcode11&state=' || its_state,
+			'http://localhost:8080/a%20b/?realmId=1&code=SECRETcode' || repeat('x', 300)])[1 + floor(random() * 5)];
 		FOR j IN 0 .. floor(random() * 4) LOOP
 			url := pg_temp.mutated(url);
 		END LOOP;

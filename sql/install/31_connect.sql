@@ -300,7 +300,8 @@ DECLARE
 BEGIN
 	begun := qbsync.use_authorization(coalesce(p ->> 'state', ''), connect_with_code.connection, connect_with_code.app);
 	IF p ? 'error' THEN
-		RAISE EXCEPTION 'Intuit did not grant access: %', left(regexp_replace(p ->> 'error', '[^A-Za-z0-9_ .-]', '?', 'g'), 60)
+		-- a mangled address may hold anything there, the code too
+		RAISE EXCEPTION 'Intuit did not grant access: %', coalesce(substring(p ->> 'error' COLLATE "C" FROM '^[a-z_]{1,60}$'), 'no reason that can be read')
 			USING ERRCODE = 'invalid_authorization_specification',
 				  DETAIL = CASE p ->> 'error' WHEN 'access_denied' THEN 'The person who signed in declined.' ELSE 'Intuit refused the request itself.' END,
 				  HINT = CASE p ->> 'error' WHEN 'invalid_scope' THEN 'Check the app''s scopes (qbsync_app) against what it was granted at developer.intuit.com.'
