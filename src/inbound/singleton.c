@@ -37,9 +37,8 @@ check_time_zone(Company *company)
 	};
 	static SqlStatement unknown = {
 		"INSERT INTO qbsync.error (connection_id, entity, id, problem, detail)"
-		" SELECT connection_id, 'company_info', id, 'unknown_time_zone', default_time_zone FROM qbsync.company_info i"
-		" WHERE connection_id = $1 AND default_time_zone <> ''"
-		" AND NOT EXISTS (SELECT FROM pg_timezone_names z WHERE lower(z.name) = lower(i.default_time_zone))",
+		" SELECT connection_id, 'company_info', id, 'unknown_time_zone', default_time_zone FROM qbsync.company_info"
+		" WHERE connection_id = $1 AND lower(default_time_zone) NOT IN ('', 'gmt') AND qbsync.known_zone(default_time_zone) = 'GMT'",
 		1, {INT4OID}
 	};
 	Datum		values[1] = {Int32GetDatum(company->id)};
