@@ -397,7 +397,8 @@ run_loop(void)
 
 /*
  * Settings of this session, whatever ALTER DATABASE or ALTER ROLE say.  A lock is waited for a second at most: somebody's
- * open transaction may hold up his own company, not all of them; what failed for it is repeated.
+ * open transaction may hold up his own company, not all of them; what failed for it is repeated.  A commit does not wait for
+ * the disk: what a crash takes back of the last moment is read again, and what must not be lost says so (unit_durable()).
  */
 static void
 pin_settings(void)
@@ -413,6 +414,7 @@ pin_settings(void)
 		{"lock_timeout", "1s"},
 		{"search_path", "pg_catalog, pg_temp"},
 		{"statement_timeout", "0"},
+		{"synchronous_commit", "off"},
 		{"TimeZone", "UTC"},
 	};
 
