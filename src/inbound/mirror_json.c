@@ -4,11 +4,12 @@
  *
  * jsonb_in() would do, and does where the text is unusual; of a load it is most of the processor time: it looks at each byte,
  * copies each string twice, and sorts the keys of every object by calls of a comparison.  Here the scanner of answers passes
- * strings many bytes at a time, keys are compared as integers, and members are handed to pushJsonbValue() in the order it
- * wants them, so that its own sorting is one pass.
+ * strings many bytes at a time, keys are compared as integers, and when all is read the bytes of the jsonb are written from the
+ * outside in, each once.
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
@@ -16,32 +17,41 @@
 #include "inbound/mirror_json.h"
 #include "quickbooks/json_scan.h"
 
-/* Every level is scanned once more with the one above: texts that are nested deeper go to jsonb_in(). */
-#define MAX_LEVELS 12
+/* A longer text could be more than jsonb takes, which says so. */
+#define MAX_LENGTH (16 * 1024 * 1024)
 
 /* So many digits are a number that an int64 surely holds. */
 #define MAX_DIGITS 18
 
-/* One member of an object. */
-typedef struct Member
+/* Keys that are longer than that have no rank. */
+#define MAX_KEY 255
+
+/* A member of an object, or an element of an array. */
+typedef struct Part
 {
 	uint64		rank;			/* length and first bytes of the key: compares as they do */
 	const char *key;
 	int			key_len;
 	int			place;			/* among the members, as written */
-	JsonSpan	value;
-} Member;
+	JsonSpan	scalar;
+	struct Container *container;	/* NULL: a scalar */
+} Part;
 
-typedef struct Builder
+/* An object or array that was read: members as jsonb keeps them. */
+typedef struct Container
 {
-	JsonbParseState *state;
-	Member	   *members;		/* of the objects entered, the innermost last */
-	int			nmembers;
-	int			max_members;
-	int			levels;
-} Builder;
+	bool		is_object;
+	int			nparts;
+	Part		parts[FLEXIBLE_ARRAY_MEMBER];
+} Container;
 
-static bool put_value(Builder *builder, JsonbIteratorToken part, const JsonSpan *value, JsonbValue **result);
+typedef struct Reader
+{
+	JsonScan	scan;
+	Part	   *parts;			/* of what was entered, the innermost last */
+	int			nparts;
+	int			max_parts;
+} Reader;
 
 /* --- strings and numbers ------------------------------------------------------------------------------------------ */
 
@@ -129,11 +139,11 @@ decode_number(const JsonSpan *number)
 											   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 }
 
-/* --- objects and arrays ------------------------------------------------------------------------------------------- */
+/* --- reading --------------------------------------------------------------------------------------------------------- */
 
 /* jsonb keeps members by length of key, then by its bytes; of those with one key, as written. */
 static inline int
-compare_members(const Member *a, const Member *b)
+compare_parts(const Part *a, const Part *b)
 {
 	int			order;
 
@@ -143,9 +153,9 @@ compare_members(const Member *a, const Member *b)
 	return order != 0 ? order : a->place - b->place;
 }
 
-#define ST_SORT sort_members
-#define ST_ELEMENT_TYPE Member
-#define ST_COMPARE(a, b) compare_members(a, b)
+#define ST_SORT sort_parts
+#define ST_ELEMENT_TYPE Part
+#define ST_COMPARE(a, b) compare_parts(a, b)
 #define ST_SCOPE static
 #define ST_DEFINE
 #include "lib/sort_template.h"
@@ -160,124 +170,211 @@ rank_of(const char *key, int len)
 	return rank;
 }
 
-/* Note a member; false: its key is too long for ranks. */
-static bool
-add_member(Builder *builder, int first, const JsonSpan *key, const JsonSpan *value)
+/* Room for another part; its number. */
+static int
+add_part(Reader *reader)
 {
-	Member	   *member;
-
-	if (builder->nmembers == builder->max_members)
+	if (reader->nparts == reader->max_parts)
 	{
-		builder->max_members *= 2;
-		builder->members = repalloc_huge(builder->members, sizeof(Member) * builder->max_members);
+		reader->max_parts *= 2;
+		reader->parts = repalloc_huge(reader->parts, sizeof(Part) * reader->max_parts);
 	}
-	member = &builder->members[builder->nmembers];
-	decode_string(key->text, key->len, &member->key, &member->key_len);
-	if (member->key_len > 255)
-		return false;
-	member->rank = rank_of(member->key, member->key_len);
-	member->place = builder->nmembers++ - first;
-	member->value = *value;
-	return true;
+	return reader->nparts++;
 }
 
-static bool
-put_object(Builder *builder, JsonScan *scan, JsonbValue **result)
+/* Of members with one key only the last counts.  They are sorted; how many are left. */
+static int
+drop_repeated(Part *parts, int nparts)
 {
-	int			first = builder->nmembers;
+	int			kept = 0;
+
+	for (int i = 0; i < nparts; i++)
+	{
+		bool		repeated = i + 1 < nparts && parts[i].rank == parts[i + 1].rank &&
+			memcmp(parts[i].key, parts[i + 1].key, parts[i].key_len) == 0;
+
+		if (!repeated)
+			parts[kept++] = parts[i];
+	}
+	return kept;
+}
+
+/* Read an object or array that was just entered; NULL: jsonb_in() is to do it. */
+static Container *
+read_container(Reader *reader, bool is_object)
+{
+	JsonScan   *scan = &reader->scan;
+	int			first = reader->nparts;
+	int			nparts;
+	Container  *container;
 	JsonSpan	key;
-	JsonSpan	value;
 
-	pushJsonbValue(&builder->state, WJB_BEGIN_OBJECT, NULL);
-	while (jscan_member(scan, &key))
-		if (!jscan_value(scan, &value) || !add_member(builder, first, &key, &value))
-			return false;
-	sort_members(builder->members + first, builder->nmembers - first);
-	for (int i = first, end = builder->nmembers; i < end; i++)
+	while (is_object ? jscan_member(scan, &key) : jscan_element(scan))
 	{
-		/* what is inside moves the array when it grows */
-		Member		member = builder->members[i];
-		JsonbValue	name = {.type = jbvString, .val.string = {member.key_len, unconstify(char *, member.key)}};
+		int			number = add_part(reader);
+		Part	   *part = &reader->parts[number];
+		bool		enters_object;
 
-		pushJsonbValue(&builder->state, WJB_KEY, &name);
-		if (!put_value(builder, WJB_VALUE, &member.value, result))
-			return false;
+		part->container = NULL;
+		if (is_object)
+		{
+			decode_string(key.text, key.len, &part->key, &part->key_len);
+			if (part->key_len > MAX_KEY)
+				return NULL;
+			part->rank = rank_of(part->key, part->key_len);
+			part->place = number - first;
+		}
+		enters_object = jscan_enter(scan, '{');
+		if (enters_object || jscan_enter(scan, '['))
+		{
+			container = read_container(reader, enters_object);
+			if (container == NULL)
+				return NULL;
+			/* what is inside moves the array when it grows */
+			reader->parts[number].container = container;
+		}
+		else if (!jscan_value(scan, &part->scalar))
+			return NULL;
 	}
-	builder->nmembers = first;
-	*result = pushJsonbValue(&builder->state, WJB_END_OBJECT, NULL);
-	return scan->error == NULL;
-}
+	if (scan->error != NULL)
+		return NULL;
 
-static bool
-put_array(Builder *builder, JsonScan *scan, JsonbValue **result)
-{
-	JsonSpan	value;
-
-	pushJsonbValue(&builder->state, WJB_BEGIN_ARRAY, NULL);
-	while (jscan_element(scan))
-		if (!jscan_value(scan, &value) || !put_value(builder, WJB_ELEM, &value, result))
-			return false;
-	*result = pushJsonbValue(&builder->state, WJB_END_ARRAY, NULL);
-	return scan->error == NULL;
-}
-
-/* Hand a value over; false: jsonb_in() is to do it. */
-static bool
-put_value(Builder *builder, JsonbIteratorToken part, const JsonSpan *value, JsonbValue **result)
-{
-	JsonbValue	scalar;
-	JsonScan	scan;
-	bool		good;
-
-	switch (value->text[0])
+	nparts = reader->nparts - first;
+	if (is_object)
 	{
-		case '{':
-		case '[':
-			if (builder->levels == MAX_LEVELS)
-				return false;
-			builder->levels++;
-			jscan_begin(&scan, value->text, value->len);
-			good = jscan_enter(&scan, '{') ? put_object(builder, &scan, result)
-				: jscan_enter(&scan, '[') && put_array(builder, &scan, result);
-			builder->levels--;
-			return good;
+		sort_parts(reader->parts + first, nparts);
+		nparts = drop_repeated(reader->parts + first, nparts);
+	}
+	container = palloc(offsetof(Container, parts) + sizeof(Part) * nparts);
+	container->is_object = is_object;
+	container->nparts = nparts;
+	memcpy(container->parts, reader->parts + first, sizeof(Part) * nparts);
+	reader->nparts = first;
+	return container;
+}
+
+/* --- writing --------------------------------------------------------------------------------------------------------- */
+
+/* Room for so many bytes more. */
+static inline char *
+add_bytes(StringInfo out, int len)
+{
+	char	   *bytes;
+
+	if (out->len + len >= out->maxlen)
+		enlargeStringInfo(out, len);
+	bytes = out->data + out->len;
+	out->len += len;
+	return bytes;
+}
+
+/* Numbers and containers begin at a multiple of four; what is left free before counts as theirs. */
+static inline void
+align(StringInfo out)
+{
+	int			padding = INTALIGN(out->len) - out->len;
+
+	memset(add_bytes(out, padding), 0, padding);
+}
+
+/*
+ * Set one entry of a container: its length, or each so many of them where it ends, *end being where the one before ended.  entries: their
+ * place.
+ */
+static inline void
+set_entry(StringInfo out, int entries, int number, JEntry entry, uint32 *end)
+{
+	*end += JBE_OFFLENFLD(entry);
+	if (number % JB_OFFSET_STRIDE == 0)
+		entry = (entry & JENTRY_TYPEMASK) | *end | JENTRY_HAS_OFF;
+	memcpy(out->data + entries + sizeof(JEntry) * number, &entry, sizeof(entry));
+}
+
+static JEntry
+write_scalar(StringInfo out, const JsonSpan *scalar)
+{
+	int			start = out->len;
+	const char *string;
+	int			len;
+	Numeric		number;
+
+	switch (scalar->text[0])
+	{
 		case '"':
-			{
-				const char *string;
-
-				scalar.type = jbvString;
-				decode_string(value->text + 1, value->len - 2, &string, &scalar.val.string.len);
-				scalar.val.string.val = unconstify(char *, string);
-				break;
-			}
+			decode_string(scalar->text + 1, scalar->len - 2, &string, &len);
+			memcpy(add_bytes(out, len), string, len);
+			return JENTRY_ISSTRING | len;
 		case 't':
+			return JENTRY_ISBOOL_TRUE;
 		case 'f':
-			scalar.type = jbvBool;
-			scalar.val.boolean = value->text[0] == 't';
-			break;
+			return JENTRY_ISBOOL_FALSE;
 		case 'n':
-			scalar.type = jbvNull;
-			break;
+			return JENTRY_ISNULL;
 		default:
-			scalar.type = jbvNumeric;
-			scalar.val.numeric = decode_number(value);
+			number = decode_number(scalar);
+			align(out);
+			memcpy(add_bytes(out, VARSIZE_ANY(number)), number, VARSIZE_ANY(number));
+			return JENTRY_ISNUMERIC | (out->len - start);
 	}
-	pushJsonbValue(&builder->state, part, &scalar);
-	return true;
+}
+
+static JEntry
+write_container(StringInfo out, const Container *container)
+{
+	int			start = out->len;
+	int			nkeys = container->is_object ? container->nparts : 0;
+	uint32		header = container->nparts | (container->is_object ? JB_FOBJECT : JB_FARRAY);
+	uint32		end = 0;
+	int			entries;
+
+	align(out);
+	memcpy(add_bytes(out, sizeof(header)), &header, sizeof(header));
+	entries = out->len;
+	add_bytes(out, sizeof(JEntry) * (nkeys + container->nparts));
+	for (int i = 0; i < nkeys; i++)
+	{
+		const Part *part = &container->parts[i];
+
+		memcpy(add_bytes(out, part->key_len), part->key, part->key_len);
+		set_entry(out, entries, i, JENTRY_ISSTRING | part->key_len, &end);
+	}
+	for (int i = 0; i < container->nparts; i++)
+	{
+		const Part *part = &container->parts[i];
+		JEntry		entry = part->container ? write_container(out, part->container) : write_scalar(out, &part->scalar);
+
+		set_entry(out, entries, nkeys + i, entry, &end);
+	}
+	return JENTRY_ISCONTAINER | (out->len - start);
+}
+
+/* The whole as jsonb; about as long as its text. */
+static Jsonb *
+write_jsonb(const Container *container, size_t text_len)
+{
+	StringInfoData out = {.maxlen = (int) text_len + text_len / 2 + 64};
+
+	out.data = palloc(out.maxlen);
+	out.len = VARHDRSZ;
+	(void) write_container(&out, container);
+	SET_VARSIZE(out.data, out.len);
+	return (Jsonb *) out.data;
 }
 
 Jsonb *
 mirror_json(const char *record, size_t len)
 {
-	Builder		builder = {.max_members = 64};
-	JsonSpan	whole = {record, len};
-	JsonbValue *result = NULL;
+	Reader		reader = {.max_parts = 64};
+	Container  *container = NULL;
 
-	if (GetDatabaseEncoding() == PG_UTF8 && len > 0 && record[0] == '{')
+	if (GetDatabaseEncoding() == PG_UTF8 && len <= MAX_LENGTH)
 	{
-		builder.members = palloc(sizeof(Member) * builder.max_members);
-		if (put_value(&builder, WJB_DONE, &whole, &result))
-			return JsonbValueToJsonb(result);
+		reader.parts = palloc(sizeof(Part) * reader.max_parts);
+		jscan_begin(&reader.scan, record, len);
+		if (jscan_enter(&reader.scan, '{'))
+			container = read_container(&reader, true);
+		if (container && jscan_finish(&reader.scan))
+			return write_jsonb(container, len);
 	}
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(pnstrdup(record, len))));
 }
