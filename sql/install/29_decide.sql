@@ -427,9 +427,9 @@ BEGIN
 					   FROM pair x WHERE x.outcome = 'review' AND NOT EXISTS (SELECT FROM qbsync.link t WHERE t.mapping_id = %12$s AND t.crm_key = x.crm_key)
 					   GROUP BY x.id) p ON p.id = c.id AND l.id IS NULL%13$s
 			WHERE c.connection_id = %14$s AND ($1::text[] IS NULL OR c.id = ANY ($1))
+			OFFSET 0			-- once a row, not once for each word of the verdict; and the mirror's row itself goes no further
 		), judged AS (
-			SELECT r.*, k.crm_key AS row_key, coalesce(r.linked_key, r.auto_key) AS the_key, qbsync.strip(k.ours) AS ours, k.crm_time,
-				split_part(r.unmatched, ':', 1) AS unmatched_action, split_part(r.unmatched, ':', 2) AS unmatched_reason,
+			SELECT r.*, coalesce(r.linked_key, r.auto_key) AS the_key, qbsync.strip(k.ours) AS ours, k.crm_time,
 				CASE
 					WHEN r.link_state = 'alias' THEN 'ignore:a second record of CRM record ' || r.linked_key
 					WHEN r.linked_by <> %12$s THEN 'ignore:linked through another mapping'

@@ -11,6 +11,7 @@
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -26,6 +27,9 @@
 
 /* A plan for more rows than that joins them by something better than going through all of them for each record. */
 #define FEW_ROWS 16
+
+/* What shares the memory when all records are decided about at once. */
+#define STEPS_AT_WORK 4
 
 /* Columns of what the CRM shows: a row whole, or what matching needs of it. */
 static const char *const row_names[] = {"crm_key", "ours", "crm_time"};
@@ -215,15 +219,33 @@ read_rows(const Mapping *mapping, Datum crm_keys)
 	return rows;
 }
 
+/*
+ * All records at once are sorted and joined in the memory that is for maintenance, of which a few steps are at work at a time.
+ * Until AtEOXact_GUC() with the level returned.
+ */
+static int
+begin_with_memory(void)
+{
+	int			level = NewGUCNestLevel();
+	char		value[32];
+
+	snprintf(value, sizeof(value), "%d", Max(work_mem, maintenance_work_mem / STEPS_AT_WORK));
+	(void) set_config_option("work_mem", value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
 /* The pairs that match, of those ids (0: all) with the rows that the tuplestore crm_match is to hold. */
 static Rows *
 match(const char *statement, Datum ids, Rows *crm_match)
 {
+	int			level = ids ? 0 : begin_with_memory();
 	Rows	   *pairs;
 
 	rows_name("crm_match", crm_match);
 	pairs = read_as_owner(statement, ids);
 	rows_unname("crm_match");
+	if (level > 0)
+		AtEOXact_GUC(false, level);
 	rows_expect(pairs, lengthof(pair_names), pair_names, pair_types);
 	return pairs;
 }
@@ -467,7 +489,12 @@ decide_each(DecideRun *run, DecisionSink sink, void *arg)
 										 (run->crm_row->n > FEW_ROWS ? 1 : 0) + (run->match_pair->n > FEW_ROWS ? 2 : 0),
 										 1, types, &run->ids, &receiver.pub);
 	else
+	{
+		int			level = begin_with_memory();
+
 		(void) statement_receive(mapping_decide(run->mapping)->all, 1, types, &run->ids, "n", &receiver.pub);
+		AtEOXact_GUC(false, level);
+	}
 	MemoryContextDelete(receiver.row_context);
 }
 
