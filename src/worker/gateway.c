@@ -277,7 +277,9 @@ serve_all(void)
 	{
 		Company    *company = dlist_container(Company, node, iter.cur);
 
-		again = appointment_earlier(again, serve(company));
+		/* what its tables say now may decide what it does next */
+		if (!company->look_again)
+			again = appointment_earlier(again, serve(company));
 		if (company->look_again)
 		{
 			company->look_again = false;

@@ -26,6 +26,10 @@ sub crm { return $node->safe_psql('crm', $_[0]) }
 sub stats { return $simulator->control('GET', 'stats') }
 sub polls { return stats()->{requests}{cdc} // 0 }
 
+# --- the first load --------------------------------------------------------------------------------------------------------------
+
+is(polls(), 1, 'promise 11: a first load is followed by one poll');
+
 # A poll that is due by itself: its interval is shorter than people may set it.
 sub set_interval
 {
