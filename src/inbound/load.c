@@ -9,9 +9,14 @@
  *	- afterwards counts are compared and differences hunted down (verify.c): whatever was skipped is found;
  *	- in a full re-read, rows of ours that a page should have held and did not are looked up by id (lookup.c).
  *
- * Pages are fetched ahead, at most as many as the company may have requests under way, and settled strictly in order,
- * each in one transaction with the position behind it: a load that was cut off goes on there.  Memory is bounded by
- * that number of pages, each bounded by qbsync.max_response_size; a page that is bigger is asked for in halves.
+ * Mostly the first page of an entity is all there is: what is few costs one read.  Where it is full, there are more, and
+ * the count is asked for, and beside it some pages more, at most LOAD_AHEAD.
+ *
+ * As many pages are asked for as the company may have requests under way, and those of an entity are settled strictly in
+ * order, each in one transaction with the position behind it: a load that was cut off goes on there.  Memory is bounded by
+ * that number of pages, each bounded by qbsync.max_response_size; a page that is bigger is asked for in halves.  An answer
+ * is only taken over when it arrives: what is asked for next leaves before it is settled, which takes as long as some
+ * answers (flow.h).
  */
 #include "postgres.h"
 
@@ -34,6 +39,9 @@
 #define START_OVER_WAIT_US (60 * USECS_PER_SEC)
 #define START_OVER_DOUBLINGS 6
 
+/* Pages behind a full one that are asked for before it is known whether there are so many. */
+#define LOAD_AHEAD 4
+
 typedef struct LoadFlow LoadFlow;
 
 /* One entity of the load, as in its cursor row. */
@@ -42,9 +50,13 @@ typedef struct LoadEntity
 	const CatalogueEntity *entity;
 	bool		wanted;			/* still to be loaded */
 	bool		reread;			/* it was loaded before: rows may be gone */
-	bool		absent;			/* this company has no such thing */
-	int64		total;			/* what QuickBooks counted, -1 unknown */
+	bool		count_asked;	/* since a page was full */
+	bool		counted;		/* total is what QuickBooks counts */
+	int64		total;			/* how many there are, -1 unknown */
+	int64		limit;			/* while that is unknown, pages before this position may be asked for */
 	int64		next;			/* position of the next page to ask for */
+	int64		position;		/* behind the last one that is settled */
+	bool		waits;			/* for its first page that is asked for: only while one to settle is chosen */
 } LoadEntity;
 
 /* A page between being asked for and being settled. */
@@ -57,8 +69,9 @@ typedef struct LoadPage
 	int			count;
 	bool		arrived;
 	bool		passed_over;	/* it cannot be had */
-	char	   *body;			/* malloc'd by the page's context */
-	size_t		body_len;
+	bool		absent;			/* this company has no such thing */
+	const Record *records;		/* in a body that is the page's own */
+	int			nrecords;
 	TimestampTz started;
 	MemoryContext context;
 } LoadPage;
@@ -69,11 +82,13 @@ struct LoadFlow
 	Company    *company;
 	LoadEntity *entities;		/* one per catalogue entity, same order */
 	int			nentities;
-	int			current;		/* the entity whose pages are being asked for */
 	int			counting;		/* counts still awaited */
-	TimestampTz changed_since;	/* SELECT_NO_TIME until the first answer */
-	dlist_head	pages;			/* asked for or arrived, in order */
+	TimestampTz changed_since;	/* the earliest time of an answer, SELECT_NO_TIME until the first one */
+	TimestampTz known_since;	/* what the cursor says about that */
+	dlist_head	pages;			/* asked for or arrived, those of an entity in order */
 	int			npages;
+	bool		ending;			/* nothing is left to be asked for but the singletons */
+	bool		singletons;		/* they are here */
 };
 
 static void load_go_on(LoadFlow *load);
@@ -111,48 +126,59 @@ read_cursors(void *arg)
 		if (of == NULL)
 		{
 			value = sql_datum(0, 5, &isnull);
-			load->changed_since = isnull ? SELECT_NO_TIME : DatumGetTimestampTz(value);
+			load->changed_since = load->known_since = isnull ? SELECT_NO_TIME : DatumGetTimestampTz(value);
 			continue;
 		}
 		of->wanted = DatumGetBool(sql_datum(0, 1, NULL));
 		of->reread = DatumGetBool(sql_datum(0, 2, NULL));
 		value = sql_datum(0, 3, &isnull);
 		of->total = isnull ? -1 : DatumGetInt64(value);
-		of->next = DatumGetInt64(sql_datum(0, 4, NULL));
+		of->next = of->position = DatumGetInt64(sql_datum(0, 4, NULL));
+		of->limit = of->next + SELECT_MAX_ROWS;
 	}
 }
 
-/* Unit: the counts, and the clock from before the load; of what change data capture does not carry each has its own. */
+/*
+ * In a unit: how far the entity is, and the clock from before the load; of what change data capture does not carry each has
+ * its own.
+ */
 static void
-write_counts(void *arg)
+write_progress(LoadFlow *load, const LoadEntity *of)
 {
-	static SqlStatement count = {
-		"UPDATE qbsync.cursor SET total = $3, phase = CASE WHEN $6 THEN 'absent' ELSE 'loading' END, started_at = now(),"
-		" changed_since = CASE WHEN $4 THEN $5 END, checked_at = CASE WHEN $4 THEN now() END"
+	static SqlStatement progress = {
+		"UPDATE qbsync.cursor SET position = $3, total = $4, phase = 'loading',"
+		" started_at = CASE WHEN phase = 'waiting' THEN now() ELSE started_at END,"
+		" changed_since = CASE WHEN phase <> 'waiting' THEN changed_since WHEN $5 THEN $6 END,"
+		" checked_at = CASE WHEN phase <> 'waiting' THEN checked_at WHEN $5 THEN now() END"
 		" WHERE connection_id = $1 AND entity = $2",
-		6, {INT4OID, TEXTOID, INT8OID, BOOLOID, TIMESTAMPTZOID, BOOLOID}
+		6, {INT4OID, TEXTOID, INT8OID, INT8OID, BOOLOID, TIMESTAMPTZOID}
 	};
 	static SqlStatement clock = {
 		"UPDATE qbsync.cursor SET changed_since = $2 WHERE connection_id = $1 AND entity = '*'",
 		2, {INT4OID, TIMESTAMPTZOID}
 	};
-	LoadFlow   *load = arg;
+	Datum		values[6] = {
+		Int32GetDatum(load->company->id), CStringGetTextDatum(of->entity->name), Int64GetDatum(of->position),
+		Int64GetDatum(of->total), BoolGetDatum(catalogue_is_polled(of->entity)), TimestampTzGetDatum(load->changed_since)
+	};
 	Datum		when[2] = {Int32GetDatum(load->company->id), TimestampTzGetDatum(load->changed_since)};
 
-	cursor_count_reads(load->company);
-	sql_execute(&clock, when, NULL);
-	for (int i = 0; i < load->nentities; i++)
-	{
-		LoadEntity *of = &load->entities[i];
-		Datum		values[6] = {
-			Int32GetDatum(load->company->id), CStringGetTextDatum(of->entity->name), Int64GetDatum(of->total),
-			BoolGetDatum(catalogue_is_polled(of->entity)), TimestampTzGetDatum(load->changed_since), BoolGetDatum(of->absent)
-		};
+	sql_execute(&progress, values, of->total < 0 ? "   n  " : NULL);
+	if (load->changed_since != load->known_since)
+		sql_execute(&clock, when, NULL);
+}
 
-		if (of->wanted && of->total >= 0)
-			sql_execute(&count, values, NULL);
-		of->wanted &= !of->absent;
-	}
+/* A page tells the time: what changes from then on is for the poll that follows.  False: it does not. */
+static bool
+note_time(LoadFlow *load, const Envelope *envelope)
+{
+	TimestampTz time = answer_time(envelope);
+
+	if (TIMESTAMP_NOT_FINITE(time))
+		return false;
+	if (TIMESTAMP_NOT_FINITE(load->changed_since) || time < load->changed_since)
+		load->changed_since = time;
+	return true;
 }
 
 /* --- counting --------------------------------------------------------------------------------------------------- */
@@ -169,52 +195,33 @@ count_arrived(Company *company, const CallAnswer *answer, void *arg)
 	LoadFlow   *load = ((CountArg *) arg)->load;
 	LoadEntity *of = ((CountArg *) arg)->of;
 	Envelope	envelope;
-	TimestampTz time;
 
-	of->absent = answer_absent(of->entity, answer->fault);
-	if (of->absent)
-		of->total = 0;
-	else
+	if (!answer_scan(company, answer, &envelope))
+		return;
+	if (envelope.total_count < 0)
 	{
-		if (!answer_scan(company, answer, &envelope))
-			return;
-		time = answer_time(&envelope);
-		if (envelope.total_count < 0 || TIMESTAMP_NOT_FINITE(time))
-		{
-			flow_fail(company, "not_understood", "an answer to COUNT(*) holds no count or no time");
-			return;
-		}
-		of->total = envelope.total_count;
-		if (TIMESTAMP_NOT_FINITE(load->changed_since) || time < load->changed_since)
-			load->changed_since = time;
+		flow_fail(company, "not_understood", "an answer to COUNT(*) holds no count");
+		return;
 	}
-	if (--load->counting > 0)
-		return;
-	if (!settle(company, "qbsync: beginning a load", write_counts, load))
-		return;
+	of->total = envelope.total_count;
+	of->counted = true;
+	load->counting--;
 	load_go_on(load);
 }
 
-/* Ask for the count of every entity that has none. */
+/* Ask how many there are of an entity. */
 static void
-ask_counts(LoadFlow *load)
+ask_count(LoadFlow *load, LoadEntity *of)
 {
-	for (int i = 0; i < load->nentities; i++)
-	{
-		LoadEntity *of = &load->entities[i];
-		CountArg   *arg;
-		char	   *statement;
+	CountArg   *arg = MemoryContextAlloc(load->flow.context, sizeof(CountArg));
+	char	   *statement = select_count(of->entity, SELECT_NO_TIME, DT_NOEND);
 
-		if (!of->wanted || of->total >= 0 || !catalogue_has_pages(of->entity))
-			continue;
-		arg = MemoryContextAlloc(load->flow.context, sizeof(CountArg));
-		arg->load = load;
-		arg->of = of;
-		statement = select_count(of->entity, SELECT_NO_TIME, DT_NOEND);
-		call_query(load->company, of->entity, statement, count_arrived, arg);
-		pfree(statement);
-		load->counting++;
-	}
+	arg->load = load;
+	arg->of = of;
+	call_query(load->company, of->entity, statement, count_arrived, arg);
+	pfree(statement);
+	of->count_asked = true;
+	load->counting++;
 }
 
 /* --- pages ------------------------------------------------------------------------------------------------------ */
@@ -251,104 +258,68 @@ free_page(LoadPage *page)
 	MemoryContextDelete(page->context);
 }
 
+/*
+ * The entity whose next page is asked for next: one that is known to be many, so that there is always something to settle;
+ * then one of which nothing is known.  NULL: none has a page to ask for.
+ */
+static LoadEntity *
+next_entity(LoadFlow *load)
+{
+	LoadEntity *found = NULL;
+
+	/* from the end of the catalogue: what is many stands there */
+	for (int i = load->nentities - 1; i >= 0; i--)
+	{
+		LoadEntity *of = &load->entities[i];
+
+		if (!of->wanted || !catalogue_has_pages(of->entity) || of->next >= (of->total >= 0 ? of->total : of->limit))
+			continue;
+		if (of->total >= 0 || of->count_asked)
+			return of;
+		if (found == NULL)
+			found = of;
+	}
+	return found;
+}
+
 /* Ask for pages until as many are on their way as the company may have requests. */
 static void
 ask_pages(LoadFlow *load)
 {
-	while (load->npages < load->company->settings.concurrency && load->current < load->nentities)
+	while (load->npages < load->company->settings.concurrency)
 	{
-		LoadEntity *of = &load->entities[load->current];
+		LoadEntity *of = next_entity(load);
 
-		if (!of->wanted || !catalogue_has_pages(of->entity) || of->next >= of->total)
-		{
-			load->current++;
-			continue;
-		}
+		if (of == NULL)
+			break;
 		ask_page(load, of, of->next, SELECT_MAX_ROWS, NULL);
 		of->next += SELECT_MAX_ROWS;
 	}
 }
 
-/* What settling a page hands to its unit. */
-typedef struct PageUnit
-{
-	LoadPage   *page;
-	const Record *records;
-	int			nrecords;
-	int64		position;		/* behind the page */
-	MirrorCounts counts;
-} PageUnit;
-
-/* Unit: rows and position commit together. */
+/* What a page that has arrived tells about how many there are, as long as nobody else does. */
 static void
-settle_page(void *arg)
+learn(LoadFlow *load, LoadEntity *of, const LoadPage *page)
 {
-	static SqlStatement advance = {
-		"UPDATE qbsync.cursor SET position = $3, total = greatest(total, $3)"
-		" WHERE connection_id = $1 AND entity = $2",
-		3, {INT4OID, TEXTOID, INT8OID}
-	};
-	PageUnit   *unit = arg;
-	LoadPage   *page = unit->page;
-	Company    *company = page->flow->company;
-	Datum		values[3] = {
-		Int32GetDatum(company->id), CStringGetTextDatum(page->of->entity->name), Int64GetDatum(unit->position)
-	};
+	int64		end = page->position + page->nrecords;
 
-	mirror_apply(company->id, company->name, page->of->entity, unit->records, unit->nrecords, page->started,
-				 page->of->reread, &unit->counts);
-	if (page->of->reread)
-		lookup_note_missing(company, page->of->entity, unit->records, unit->nrecords, NULL, page->started);
-	sql_execute(&advance, values, NULL);
-	cursor_count_reads(company);
-}
-
-/* Find the records of a page; false: the flow is gone. */
-static bool
-scan_page(LoadPage *page, PageUnit *unit)
-{
-	Envelope	envelope;
-	MemoryContext old = MemoryContextSwitchTo(page->context);
-	bool		scanned = page->passed_over || envelope_scan(page->body, page->body_len, &envelope);
-
-	MemoryContextSwitchTo(old);
-	if (!scanned)
+	if (of->counted)
+		return;
+	if (page->absent)
+		of->total = 0;
+	else if (page->nrecords < page->count && !page->passed_over)
+		of->total = of->total < 0 ? end : Min(of->total, end);
+	else
 	{
-		flow_fail(page->flow->company, "not_understood", envelope.error);
-		return false;
+		of->limit = Max(of->limit, page->position + page->count + LOAD_AHEAD * SELECT_MAX_ROWS);
+		if (!of->count_asked)
+			ask_count(load, of);
 	}
-	if (!page->passed_over)
-		unit->nrecords = answer_records(&envelope, page->of->entity, &unit->records);
-	unit->position = page->position + (page->passed_over ? 1 : unit->nrecords);
-	return true;
-}
-
-/*
- * Settle the page at the head of the queue.  A full page at the end means that there is more than was counted.  False:
- * the flow is gone.
- */
-static bool
-settle_head(LoadFlow *load, LoadPage *page)
-{
-	Company    *company = load->company;
-	PageUnit	unit = {.page = page};
-
-	if (!scan_page(page, &unit))
-		return false;
-	if (!settle(company, "qbsync: loading", settle_page, &unit))
-		return false;
-	if (unit.position >= page->position + page->count && page->position + page->count >= page->of->next)
-	{
-		page->of->next = page->position + page->count + SELECT_MAX_ROWS;
-		ask_page(load, page->of, page->position + page->count, SELECT_MAX_ROWS, page);
-	}
-	free_page(page);
-	return true;
 }
 
 /*
  * A page that is too big is asked for in halves; a single record that is too big cannot be had and is passed over, as an
- * empty page.
+ * empty page.  The count is asked for at once: where that is too big, too, it is not the records.
  */
 static void
 halve_page(LoadFlow *load, LoadPage *page, TimestampTz started)
@@ -356,6 +327,8 @@ halve_page(LoadFlow *load, LoadPage *page, TimestampTz started)
 	int			half = page->count;
 	bool		failed;
 
+	if (!page->of->counted && !page->of->count_asked)
+		ask_count(load, page->of);
 	if (answer_halve(load->company, page->of->entity, &half, &failed))
 	{
 		ask_page(load, page->of, page->position + half, page->count - half, page);
@@ -367,7 +340,34 @@ halve_page(LoadFlow *load, LoadPage *page, TimestampTz started)
 		return;
 	page->arrived = page->passed_over = true;
 	page->started = started;
+	learn(load, page->of, page);
 	load_go_on(load);
+}
+
+/* Take over an answer; false: the flow is gone. */
+static bool
+take_page(LoadPage *page, const CallAnswer *answer)
+{
+	Company    *company = page->flow->company;
+	MemoryContext old = MemoryContextSwitchTo(page->context);
+	CallAnswer	own = *answer;
+	char	   *body = MemoryContextAllocHuge(page->context, answer->body_len + 1);
+	Envelope	envelope;
+	bool		scanned;
+
+	memcpy(body, answer->body, answer->body_len + 1);
+	own.body = body;
+	scanned = answer_scan(company, &own, &envelope);
+	MemoryContextSwitchTo(old);
+	if (!scanned)
+		return false;
+	if (!note_time(page->flow, &envelope))
+	{
+		flow_fail(company, "not_understood", "an answer to a query holds no time");
+		return false;
+	}
+	page->nrecords = answer_records(&envelope, page->of->entity, &page->records);
+	return true;
 }
 
 static void
@@ -381,17 +381,88 @@ page_arrived(Company *company, const CallAnswer *answer, void *arg)
 		halve_page(load, page, answer->started);
 		return;
 	}
-	if (answer->fault)
-	{
-		flow_fail_with(company, answer->fault);
+	page->absent = answer_absent(page->of->entity, answer->fault);
+	if (!page->absent && !take_page(page, answer))
 		return;
-	}
 	page->arrived = true;
 	page->started = answer->started;
-	page->body = MemoryContextAllocHuge(page->context, answer->body_len + 1);
-	memcpy(page->body, answer->body, answer->body_len + 1);
-	page->body_len = answer->body_len;
+	learn(load, page->of, page);
 	load_go_on(load);
+}
+
+/* --- settling ----------------------------------------------------------------------------------------------------- */
+
+/* Unit: the company has no such thing. */
+static void
+settle_absent(void *arg)
+{
+	LoadPage   *page = arg;
+	Company    *company = page->flow->company;
+
+	write_progress(page->flow, page->of);
+	cursor_set_phase(company, page->of->entity, "absent");
+	cursor_count_reads(company);
+}
+
+/* Unit: rows and position commit together. */
+static void
+settle_page(void *arg)
+{
+	LoadPage   *page = arg;
+	Company    *company = page->flow->company;
+	MirrorCounts counts = {0};
+
+	mirror_apply(company->id, company->name, page->of->entity, page->records, page->nrecords, page->started,
+				 page->of->reread, &counts);
+	if (page->of->reread)
+		lookup_note_missing(company, page->of->entity, page->records, page->nrecords, NULL, page->started);
+	write_progress(page->flow, page->of);
+	cursor_count_reads(company);
+}
+
+/* The first page that has arrived and has none of its entity before it; NULL: none. */
+static LoadPage *
+page_to_settle(LoadFlow *load)
+{
+	dlist_iter	iter;
+
+	for (int i = 0; i < load->nentities; i++)
+		load->entities[i].waits = false;
+	dlist_foreach(iter, &load->pages)
+	{
+		LoadPage   *page = dlist_container(LoadPage, node, iter.cur);
+
+		if (page->of->waits)
+			continue;
+		if (page->arrived)
+			return page;
+		page->of->waits = true;
+	}
+	return NULL;
+}
+
+/* Settle a page; true: there may be another one. */
+static bool
+settle_next(Company *company)
+{
+	LoadFlow   *load = (LoadFlow *) company->flow;
+	LoadPage   *page = page_to_settle(load);
+	LoadEntity *of;
+
+	if (page == NULL)
+		return false;
+	of = page->of;
+	if (page->passed_over || page->nrecords > 0)
+		of->position = page->position + (page->passed_over ? 1 : page->nrecords);
+	if (of->total >= 0)
+		of->total = Max(of->total, of->position);
+	if (!settle(company, "qbsync: loading", page->absent ? settle_absent : settle_page, page))
+		return false;
+	load->known_since = load->changed_since;
+	of->wanted &= !page->absent;
+	free_page(page);
+	load_go_on(load);
+	return true;
 }
 
 /* --- the end of the load ------------------------------------------------------------------------------------------ */
@@ -408,7 +479,8 @@ static void
 finish_load(void *arg)
 {
 	static SqlStatement finish = {
-		"UPDATE qbsync.cursor SET phase = CASE WHEN entity = ANY (string_to_array($2, ',')) THEN 'loaded' ELSE 'verifying' END"
+		"UPDATE qbsync.cursor SET phase = CASE WHEN entity = ANY (string_to_array($2, ',')) THEN 'loaded' ELSE 'verifying' END,"
+		" total = coalesce(total, position)"
 		" WHERE connection_id = $1 AND entity <> '*' AND phase IN ('waiting', 'loading')",
 		2, {INT4OID, TEXTOID}
 	};
@@ -434,29 +506,32 @@ lookups_done(Company *company, void *arg)
 	flow_end(company);
 }
 
-/* The singletons are here: what remains are rows of ours that were not on their page. */
 static void
 singletons_done(Company *company, void *arg)
 {
-	lookup_run(company, lookups_done, arg);
+	LoadFlow   *load = arg;
+
+	load->singletons = true;
+	load_go_on(load);
 }
 
-/* Settle what can be settled, ask for more, or end. */
+/*
+ * Ask for more, or end.  The singletons are read beside the last pages; then what remains are rows of ours that were not on
+ * their page.
+ */
 static void
 load_go_on(LoadFlow *load)
 {
-	while (!dlist_is_empty(&load->pages))
-	{
-		LoadPage   *head = dlist_container(LoadPage, node, dlist_head_node(&load->pages));
-
-		if (!head->arrived)
-			break;
-		if (!settle_head(load, head))
-			return;
-	}
 	ask_pages(load);
-	if (dlist_is_empty(&load->pages))
+	if (load->counting > 0 || next_entity(load))
+		return;
+	if (!load->ending)
+	{
+		load->ending = true;
 		singleton_read_all(load->company, singletons_done, load);
+	}
+	else if (load->singletons && dlist_is_empty(&load->pages))
+		lookup_run(load->company, lookups_done, load);
 }
 
 void
@@ -465,16 +540,14 @@ load_start(Company *company)
 	LoadFlow   *load = flow_begin(company, sizeof(LoadFlow));
 
 	load->company = company;
+	load->flow.settle_next = settle_next;
 	dlist_init(&load->pages);
 	load->nentities = catalogue_count();
 	load->entities = MemoryContextAllocZero(load->flow.context, sizeof(LoadEntity) * load->nentities);
 	for (int i = 0; i < load->nentities; i++)
 		load->entities[i].entity = &catalogue[i];
 
-	if (!settle(company, "qbsync: reading cursors", read_cursors, load))
-		return;
-	ask_counts(load);
-	if (load->counting == 0)
+	if (settle(company, "qbsync: reading cursors", read_cursors, load))
 		load_go_on(load);
 }
 

@@ -20,7 +20,7 @@ typedef struct Reading
 {
 	Company    *company;
 	const CatalogueEntity *entity;
-	bool		all;			/* go on with the next singleton */
+	int		   *awaited;		/* readings of this round that are still awaited */
 	SingletonDone done;
 	void	   *arg;
 	Record		record;
@@ -86,8 +86,6 @@ settle_reading(void *arg)
 	cursor_count_reads(company);
 }
 
-static void read_next(Reading *reading, const CatalogueEntity *from);
-
 static void
 reading_arrived(Company *company, const CallAnswer *answer, void *arg)
 {
@@ -109,55 +107,42 @@ reading_arrived(Company *company, const CallAnswer *answer, void *arg)
 	reading->started = answer->started;
 	if (!settle(company, "qbsync: storing company facts", settle_reading, reading))
 		return;
-	if (reading->all)
-		read_next(reading, reading->entity + 1);
-	else
+	if (--*reading->awaited == 0)
 		reading->done(company, reading->arg);
 }
 
-/* Ask for the next singleton of the catalogue, or end. */
+/* Ask for a singleton. */
 static void
-read_next(Reading *reading, const CatalogueEntity *from)
-{
-	char	   *path;
-
-	while (from->name && !(from->flags & ENTITY_SINGLETON))
-		from++;
-	if (from->name == NULL)
-	{
-		reading->done(reading->company, reading->arg);
-		return;
-	}
-	reading->entity = from;
-	/* CompanyInfo is read by the company's id, Preferences has no id (§9.15) */
-	path = strcmp(from->name, "company_info") == 0
-		? psprintf("%s/%s", from->resource, reading->company->realm_id) : pstrdup(from->resource);
-	call_get(reading->company, path, reading_arrived, reading);
-	pfree(path);
-}
-
-static Reading *
-make_reading(Company *company, SingletonDone done, void *arg)
+ask(Company *company, const CatalogueEntity *entity, int *awaited, SingletonDone done, void *arg)
 {
 	Reading    *reading = MemoryContextAllocZero(company->flow->context, sizeof(Reading));
+	char	   *path;
 
 	reading->company = company;
+	reading->entity = entity;
+	reading->awaited = awaited;
 	reading->done = done;
 	reading->arg = arg;
-	return reading;
+	(*awaited)++;
+	/* CompanyInfo is read by the company's id, Preferences has no id (§9.15) */
+	path = strcmp(entity->name, "company_info") == 0
+		? psprintf("%s/%s", entity->resource, company->realm_id) : pstrdup(entity->resource);
+	call_get(company, path, reading_arrived, reading);
+	pfree(path);
 }
 
 void
 singleton_read(Company *company, const CatalogueEntity *entity, SingletonDone done, void *arg)
 {
-	read_next(make_reading(company, done, arg), entity);
+	ask(company, entity, MemoryContextAllocZero(company->flow->context, sizeof(int)), done, arg);
 }
 
 void
 singleton_read_all(Company *company, SingletonDone done, void *arg)
 {
-	Reading    *reading = make_reading(company, done, arg);
+	int		   *awaited = MemoryContextAllocZero(company->flow->context, sizeof(int));
 
-	reading->all = true;
-	read_next(reading, catalogue);
+	for (const CatalogueEntity *entity = catalogue; entity->name; entity++)
+		if (entity->flags & ENTITY_SINGLETON)
+			ask(company, entity, awaited, done, arg);
 }

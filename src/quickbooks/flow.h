@@ -17,6 +17,12 @@ typedef struct Flow
 {
 	MemoryContext context;
 	int64		job_id;			/* the job this flow serves, 0 if none */
+
+	/*
+	 * Settles one of the answers that were only taken over when they arrived; true: there may be another one.  NULL: each is
+	 * settled when it arrives.  It is called when all calls that may be sent are on their way.
+	 */
+	bool		(*settle_next) (Company *company);
 } Flow;
 
 /* Begin a flow: zeroed memory of that size (a struct that begins with a Flow) in a context of its own. */

@@ -323,6 +323,29 @@ settle_all(void)
 	return again;
 }
 
+/* What flows have taken over is settled, an answer each, while QuickBooks works on what they ask next; when to come back. */
+static TimestampTz
+settle_flows(void)
+{
+	TimestampTz again = 0;
+	bool		pushed = false;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &roster)
+	{
+		Company    *company = dlist_container(Company, node, iter.cur);
+
+		if (company->flow == NULL || company->flow->settle_next == NULL)
+			continue;
+		if (!pushed)
+			http_push();
+		pushed = true;
+		if (company->flow->settle_next(company))
+			again = GetCurrentTimestamp();
+	}
+	return again;
+}
+
 /* Everything apply workers are needed for; when to come back. */
 static TimestampTz
 serve_mappings(void)
@@ -380,6 +403,7 @@ run_loop(void)
 		go_on_all();
 		unsettled = settle_all();
 		again = appointment_earlier(unsettled, serve_all());
+		again = appointment_earlier(again, settle_flows());
 		again = appointment_earlier(again, serve_mappings());
 		check_extension();
 		if (shared_gateway_take_wake())

@@ -29,6 +29,8 @@ sub polls { return stats()->{requests}{cdc} // 0 }
 # --- the first load --------------------------------------------------------------------------------------------------------------
 
 is(polls(), 1, 'promise 11: a first load is followed by one poll');
+is(stats()->{requests}{query}, 2 * crm("SELECT count(*) FROM qbsync.cursor WHERE entity NOT IN ('*', 'company_info', 'preferences', 'exchange_rate')"),
+	'what is few is read by one query, and counted by another');
 
 # A poll that is due by itself: its interval is shorter than people may set it.
 sub set_interval
