@@ -353,7 +353,8 @@ FROM (
 		'changed', NULL, NULL, NOT EXISTS (
 			SELECT FROM qbsync.activity a
 			WHERE a.mapping_id = l.mapping_id AND a.crm_key = l.crm_key AND a.kind = 'sent' AND a.id = l.id
-				AND a.detail ->> 'sync_token' = (qbsync.next_version(c)).sync_token), c
+				-- of which no hash is made, so that the next version is looked for only of what was sent to QuickBooks
+				AND a.detail @> jsonb_build_object('sync_token', (qbsync.next_version(c)).sync_token)), c
 	FROM qbsync.link l
 	JOIN qbsync.record_version c ON c.connection_id = l.connection_id AND c.entity = l.entity AND c.id = l.id
 		AND c.entity = ANY (ARRAY(SELECT qbsync.readable_entities()))
