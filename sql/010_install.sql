@@ -13,12 +13,12 @@ SELECT p.proname, p.prokind, pg_get_function_identity_arguments(p.oid) AS argume
 FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace AND p.proname LIKE 'qbsync%'
 ORDER BY 1;
 
--- every function pins its search_path, unless it is C, was parsed when it was made, or is a procedure that commits
+-- every function pins its search_path, unless it is C or an aggregate of such, was parsed when it was made, or is a procedure that commits
 SELECT p.oid::regprocedure
 FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid JOIN pg_language l ON l.oid = p.prolang
 WHERE d.refclassid = 'pg_extension'::regclass AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
   AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'qbsync')
-  AND l.lanname <> 'c' AND p.prosqlbody IS NULL
+  AND l.lanname NOT IN ('c', 'internal') AND p.prosqlbody IS NULL
   AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)
 ORDER BY 1;
 

@@ -26,11 +26,13 @@ COMMENT ON COLUMN qbsync.fault_text.remedy IS 'also {free_name}: a name that no 
  */
 CREATE FUNCTION qbsync.language(policies jsonb, settings jsonb)
 RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	SELECT coalesce(language.policies ->> 'language', language.settings ->> 'language',
+BEGIN
+	RETURN coalesce(language.policies ->> 'language', language.settings ->> 'language',
 					CASE WHEN lower(current_setting('lc_messages')) LIKE 'fr%' THEN 'fr' ELSE 'en' END);
+END
 $fn$;
 COMMENT ON FUNCTION qbsync.language(jsonb, jsonb) IS 'Policy language of a mapping (its policies), else of its connection (its settings), else that of lc_messages: fr or en';
 

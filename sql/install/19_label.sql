@@ -51,24 +51,28 @@ FROM (VALUES
 ) AS t(kind, value, en, fr)
 CROSS JOIN LATERAL (VALUES ('en', t.en), ('fr', t.fr)) AS w(language, label);
 
-/* Not inlined, but planned once a session; views call it in their select lists, for the rows that are shown. */
+/* In PL/pgSQL, which keeps its plan for the session; views call it in their select lists, for the rows that are shown. */
 CREATE FUNCTION qbsync.label(kind text, value text, language text)
 RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	SELECT coalesce(
+BEGIN
+	RETURN coalesce(
 		(SELECT l.label FROM qbsync.label l WHERE l.kind = label.kind AND l.value = lower(label.value) AND l.language = label.language),
 		(SELECT l.label FROM qbsync.label l WHERE l.kind = label.kind AND l.value = lower(label.value) AND l.language = 'en'),
 		label.value);
+END
 $fn$;
 COMMENT ON FUNCTION qbsync.label(text, text, text) IS 'Word for a value in a language, see the table qbsync.label; without one the English word, else the value itself. The case of letters of value does not matter';
 
 CREATE FUNCTION qbsync.label_with(kind text, value text, language text, particulars text[])
 RETURNS text
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-	SELECT format(qbsync.label(label_with.kind, label_with.value, label_with.language), VARIADIC label_with.particulars);
+BEGIN
+	RETURN format(qbsync.label(label_with.kind, label_with.value, label_with.language), VARIADIC label_with.particulars);
+END
 $fn$;
 COMMENT ON FUNCTION qbsync.label_with(text, text, text, text[]) IS 'Sentence of the table qbsync.label in a language with its places filled';

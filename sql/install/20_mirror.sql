@@ -40,6 +40,12 @@ LANGUAGE C STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'qbsync_may_see';
 COMMENT ON FUNCTION qbsync.may_see(text) IS 'May the current user see what belongs to records of an entity? What is bought, members of qbsync_vendor_reader only';
 
+CREATE FUNCTION qbsync.page_path(entity text)
+RETURNS text
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'qbsync_page_path';
+COMMENT ON FUNCTION qbsync.page_path(text) IS 'Page of an entity in QuickBooks'' web application, relative to app_url of qbsync.visible_connection; the id follows. Null: it has none';
+
 CREATE VIEW qbsync.catalogue AS SELECT * FROM qbsync.catalogue_entities();
 COMMENT ON VIEW qbsync.catalogue IS 'QuickBooks entities that qbsync mirrors, in the order they are loaded';
 COMMENT ON COLUMN qbsync.catalogue.entity IS 'name of the entity and of its mirror table';

@@ -8,18 +8,41 @@
  */
 
 /*
+ * What the views say of a company and is not in its row.  Most of what one customer's row costs is planning, and these would be three
+ * more relations of every view: functions in PL/pgSQL keep their plans.
+ */
+CREATE FUNCTION qbsync.app_url(app text)
+RETURNS text
+LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+BEGIN
+	RETURN (SELECT rtrim(e.app_url, '/') || '/app/' FROM qbsync.app a JOIN qbsync.environment e ON e.name = a.environment WHERE a.name = app_url.app);
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.app_url(text) IS 'Base of links to QuickBooks'' pages, from the environment of an app (its name). SECURITY DEFINER: qbsync.visible_connection calls it for readers, who may not read qbsync.app and environment';
+
+CREATE FUNCTION qbsync.time_zone(connection_id integer)
+RETURNS text
+LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+BEGIN
+	RETURN (SELECT i.default_time_zone FROM qbsync.company_info i WHERE i.connection_id = time_zone.connection_id AND i.id = '1');
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.time_zone(integer) IS 'Time zone of a company, as QuickBooks calls it; null: not known. SECURITY DEFINER: qbsync.visible_connection calls it for those who may read views alone';
+
+/*
  * Companies whose data may be shown, with what the other views need of each.  The mark of disconnection also covers a
  * disconnected company in the middle of a new sign-in.
  */
 CREATE VIEW qbsync.visible_connection AS
-SELECT c.connection_id, c.name AS connection, rtrim(e.app_url, '/') || '/app/' AS app_url, i.default_time_zone AS time_zone,
-	qbsync.today(i.default_time_zone) AS today, qbsync.language('{}', c.settings) AS language
+SELECT c.connection_id, c.name AS connection, qbsync.app_url(c.app) AS app_url, qbsync.time_zone(c.connection_id) AS time_zone,
+	qbsync.today(qbsync.time_zone(c.connection_id)) AS today, qbsync.language('{}', c.settings) AS language
 FROM qbsync.connection c
-JOIN qbsync.app a ON a.name = c.app
-JOIN qbsync.environment e ON e.name = a.environment
-LEFT JOIN qbsync.company_info i ON i.connection_id = c.connection_id AND i.id = '1'
 WHERE c.state NOT IN ('disconnected', 'authorizing') OR c.settings -> 'keep_visible' = 'true'::jsonb
-OFFSET 0;			-- few rows, worked out once; and one relation to the planner, which orders join_collapse_limit (8) of them freely
+OFFSET 0;			-- few rows, worked out once
 COMMENT ON VIEW qbsync.visible_connection IS 'Companies whose data the views show: all but disconnected ones without the setting keep_visible';
 COMMENT ON COLUMN qbsync.visible_connection.app_url IS 'base of links to QuickBooks'' pages';
 COMMENT ON COLUMN qbsync.visible_connection.time_zone IS 'the company''s own; decides what "today" is';
@@ -55,7 +78,7 @@ SELECT s.connection, s.connection_id, s.id, s.doc_number,
 	qbsync.label('invoice', CASE WHEN s.overdue THEN 'overdue' ELSE s.state END, s.language) AS label,
 	CASE WHEN s.overdue THEN s.today - s.due_date ELSE 0 END AS days_overdue,
 	s.email_status, s.print_status, s.bill_email,
-	CASE WHEN s.state <> 'deleted' THEN s.app_url || (SELECT g.page_path FROM qbsync.catalogue g WHERE g.entity = 'invoice') || s.id END AS url,
+	CASE WHEN s.state <> 'deleted' THEN s.app_url || qbsync.page_path('invoice') || s.id END AS url,
 	s.deleted_at, s.last_updated_time
 FROM (
 	SELECT v.connection, v.app_url, v.today, v.language, x.state,
@@ -101,7 +124,7 @@ SELECT v.connection, v.connection_id, l.txn_id AS invoice_id,
 	p.customer_id,
 	(SELECT k.display_name FROM qbsync.customer k WHERE k.connection_id = p.connection_id AND k.id = p.customer_id) AS customer,
 	p.txn_date AS payment_date, l.amount, p.total_amt AS payment_total, p.unapplied_amt AS unapplied, p.currency,
-	p.payment_ref_num, v.app_url || (SELECT g.page_path FROM qbsync.catalogue g WHERE g.entity = 'payment') || p.id AS url
+	p.payment_ref_num, v.app_url || qbsync.page_path('payment') || p.id AS url
 FROM qbsync.visible_connection v
 JOIN qbsync.payment_line l ON l.connection_id = v.connection_id AND l.txn_type = 'Invoice'
 JOIN qbsync.payment p ON p.connection_id = l.connection_id AND p.id = l.payment_id AND p.deleted_at IS NULL
@@ -134,7 +157,7 @@ SELECT s.connection, s.connection_id, s.id, s.doc_number,
 	ARRAY(SELECT l ->> 'TxnId' FROM jsonb_array_elements(CASE jsonb_typeof(s.linked_txn) WHEN 'array' THEN s.linked_txn END) WITH ORDINALITY AS k(l, n)
 		  WHERE l ->> 'TxnType' = 'Invoice' ORDER BY n) AS invoice_ids,
 	s.email_status, s.print_status, s.bill_email,
-	CASE WHEN s.state <> 'deleted' THEN s.app_url || (SELECT g.page_path FROM qbsync.catalogue g WHERE g.entity = 'estimate') || s.id END AS url,
+	CASE WHEN s.state <> 'deleted' THEN s.app_url || qbsync.page_path('estimate') || s.id END AS url,
 	s.deleted_at, s.last_updated_time
 FROM (
 	SELECT v.connection, v.app_url, v.language, x.state,
@@ -172,7 +195,7 @@ COMMENT ON COLUMN qbsync.estimate_status.deleted_at IS 'when it was deleted; the
  * that are not asked for fall away.  A list of everybody takes three to four times as long as with aggregates over whole tables.
  * (No plan can be both: PostgreSQL hands the key of a join down into a lateral aggregate only, never into a grouped one, and
  * has no parallel plan for it.)  Half of that is paid_total, which therefore asks for the few payments that are deleted,
- * through payment_deleted_idx, and not for the many that are not.
+ * through payment_deleted_idx, and not for the many that are not; of each invoice, as the aggregate comes by it.
  *
  * What merely decorates (names) is a sub-select: each join less leaves room for those of the application, which the planner
  * then orders freely with ours, so that it gets from the application's row to the customer by index.
@@ -190,11 +213,7 @@ SELECT v.connection, v.connection_id, c.id, c.display_name,
 	coalesce(i.overdue_count, 0) AS overdue_count,
 	i.oldest_overdue_date, i.next_due_date,
 	coalesce(i.invoice_count, 0) AS invoice_count,
-	(SELECT coalesce(sum(l.amount), 0)
-	 FROM qbsync.invoice n
-	 JOIN qbsync.payment_line l ON l.connection_id = n.connection_id AND l.txn_id = n.id AND l.txn_type = 'Invoice'
-	 WHERE n.connection_id = c.connection_id AND n.customer_id = c.id AND n.deleted_at IS NULL
-		 AND NOT EXISTS (SELECT FROM qbsync.payment d WHERE d.connection_id = l.connection_id AND d.id = l.payment_id AND d.deleted_at IS NOT NULL)) AS paid_total,
+	coalesce(i.paid_total, 0) AS paid_total,
 	coalesce(p.received_total, 0) AS received_total,
 	coalesce(p.unapplied_total, 0) AS unapplied_total,
 	p.last_payment_date, p.last_payment_amount,
@@ -202,7 +221,7 @@ SELECT v.connection, v.connection_id, c.id, c.display_name,
 	coalesce(e.estimate_total, 0) AS estimate_total,
 	coalesce(e.open_estimate_count, 0) AS open_estimate_count,
 	coalesce(e.open_estimate_total, 0) AS open_estimate_total,
-	v.app_url || (SELECT g.page_path FROM qbsync.catalogue g WHERE g.entity = 'customer') || c.id AS url,
+	v.app_url || qbsync.page_path('customer') || c.id AS url,
 	c.last_updated_time
 FROM qbsync.visible_connection v
 JOIN qbsync.customer c ON c.connection_id = v.connection_id AND c.deleted_at IS NULL
@@ -214,7 +233,10 @@ LEFT JOIN LATERAL (
 		sum(n.balance) FILTER (WHERE n.due_date < v.today) AS overdue_balance,
 		count(*) FILTER (WHERE n.balance > 0 AND n.due_date < v.today) AS overdue_count,
 		min(n.due_date) FILTER (WHERE n.balance > 0 AND n.due_date < v.today) AS oldest_overdue_date,
-		min(n.due_date) FILTER (WHERE n.balance > 0 AND n.due_date >= v.today) AS next_due_date
+		min(n.due_date) FILTER (WHERE n.balance > 0 AND n.due_date >= v.today) AS next_due_date,
+		sum((SELECT sum(l.amount) FROM qbsync.payment_line l
+			 WHERE l.connection_id = n.connection_id AND l.txn_id = n.id AND l.txn_type = 'Invoice'
+				AND NOT EXISTS (SELECT FROM qbsync.payment d WHERE d.connection_id = l.connection_id AND d.id = l.payment_id AND d.deleted_at IS NOT NULL))) AS paid_total
 	FROM qbsync.invoice n
 	WHERE n.connection_id = c.connection_id AND n.customer_id = c.id AND n.deleted_at IS NULL
 ) i ON true

@@ -2,9 +2,10 @@
  * Who owes what for how long: one row per customer and currency, never a sum across currencies (EXT-20).
  *
  * Grouped, because people sort and sum the whole list, company by company in the order of partial indexes that hold everything it
- * needs: of half a million invoices those that are open are a few thousand, and nothing has to be sorted or hashed.  What only
- * decorates is a sub-select, worked out for the rows that are shown; asking by crm_key therefore costs as much as the list,
- * asking by customer_id, also of what a sub-select finds in customer_link, next to nothing.
+ * needs: of half a million invoices those that are open are a few thousand, and nothing has to be sorted or hashed (the ORDER BYs
+ * say so to the planner, who takes the groups for few).  What only decorates is a sub-select, worked out for the rows that are shown;
+ * asking by crm_key therefore costs as much as the list, asking by customer_id, also of what a sub-select finds in customer_link,
+ * next to nothing.
  */
 CREATE INDEX invoice_open_idx ON qbsync.invoice (connection_id, customer_id, currency) INCLUDE (due_date, txn_date, balance)
 	WHERE balance <> 0 AND deleted_at IS NULL;
@@ -17,6 +18,13 @@ CREATE INDEX credit_memo_open_idx ON qbsync.credit_memo (connection_id, customer
 	WHERE balance <> 0 AND deleted_at IS NULL;
 COMMENT ON INDEX qbsync.credit_memo_open_idx IS 'Credit memos not used up, for qbsync.aging';
 
+/*
+ * sum() sets up a state of some hundred bytes for each group and each sum, which is most of the work where nearly every group is of
+ * one row.
+ */
+CREATE AGGREGATE qbsync.sum_of_few(numeric) (SFUNC = numeric_add, STYPE = numeric, PARALLEL = SAFE);
+COMMENT ON AGGREGATE qbsync.sum_of_few(numeric) IS 'As sum(), faster for many groups of a few rows each, slower for large ones';
+
 CREATE VIEW qbsync.aging AS
 SELECT a.connection, a.connection_id, a.customer_id,
 	(SELECT k.display_name FROM qbsync.customer k WHERE k.connection_id = a.connection_id AND k.id = a.customer_id) AS customer,
@@ -27,29 +35,30 @@ SELECT a.connection, a.connection_id, a.customer_id,
 	a.currency,
 	coalesce(a.not_due, 0) AS not_due, coalesce(a.days_1_30, 0) AS days_1_30, coalesce(a.days_31_60, 0) AS days_31_60,
 	coalesce(a.days_61_90, 0) AS days_61_90, coalesce(a.days_over_90, 0) AS days_over_90,
-	coalesce(a.open_balance, 0) AS open_balance, a.credit, coalesce(a.open_balance, 0) - a.credit AS net_balance,
+	coalesce(a.open_balance, 0) AS open_balance, coalesce(a.credit, 0) AS credit, coalesce(a.open_balance, 0) - coalesce(a.credit, 0) AS net_balance,
 	a.invoice_count, a.oldest_due_date
 FROM (
 	SELECT v.connection, v.connection_id, g.*
 	FROM qbsync.visible_connection v
 	CROSS JOIN LATERAL (
 		SELECT o.customer_id, o.currency,
-			sum(o.balance) FILTER (WHERE v.today <= o.due) AS not_due,
-			sum(o.balance) FILTER (WHERE v.today - o.due BETWEEN 1 AND 30) AS days_1_30,
-			sum(o.balance) FILTER (WHERE v.today - o.due BETWEEN 31 AND 60) AS days_31_60,
-			sum(o.balance) FILTER (WHERE v.today - o.due BETWEEN 61 AND 90) AS days_61_90,
-			sum(o.balance) FILTER (WHERE v.today - o.due > 90) AS days_over_90,
-			sum(o.balance) AS open_balance, coalesce(sum(o.credit), 0) AS credit,
-			count(o.balance) AS invoice_count, min(o.due) FILTER (WHERE o.balance > 0) AS oldest_due_date
+			qbsync.sum_of_few(o.balance) FILTER (WHERE o.days <= 0) AS not_due,
+			qbsync.sum_of_few(o.balance) FILTER (WHERE o.days BETWEEN 1 AND 30) AS days_1_30,
+			qbsync.sum_of_few(o.balance) FILTER (WHERE o.days BETWEEN 31 AND 60) AS days_31_60,
+			qbsync.sum_of_few(o.balance) FILTER (WHERE o.days BETWEEN 61 AND 90) AS days_61_90,
+			qbsync.sum_of_few(o.balance) FILTER (WHERE o.days > 90) AS days_over_90,
+			qbsync.sum_of_few(o.balance) AS open_balance, qbsync.sum_of_few(o.credit) AS credit,
+			count(o.balance) AS invoice_count, v.today - max(o.days) FILTER (WHERE o.balance > 0) AS oldest_due_date
 		FROM (
-			SELECT i.customer_id, i.currency, i.balance, NULL::numeric AS credit, coalesce(i.due_date, i.txn_date) AS due
-			FROM qbsync.invoice i WHERE i.connection_id = v.connection_id AND i.balance <> 0 AND i.deleted_at IS NULL
+			(SELECT i.customer_id, i.currency, i.balance, NULL::numeric AS credit, v.today - coalesce(i.due_date, i.txn_date) AS days
+			 FROM qbsync.invoice i WHERE i.connection_id = v.connection_id AND i.balance <> 0 AND i.deleted_at IS NULL ORDER BY 1, 2)
 			UNION ALL
-			SELECT p.customer_id, p.currency, NULL, p.unapplied_amt, NULL
-			FROM qbsync.payment p WHERE p.connection_id = v.connection_id AND p.unapplied_amt <> 0 AND p.deleted_at IS NULL
+			(SELECT p.customer_id, p.currency, NULL, p.unapplied_amt, NULL
+			 FROM qbsync.payment p WHERE p.connection_id = v.connection_id AND p.unapplied_amt <> 0 AND p.deleted_at IS NULL ORDER BY 1, 2)
 			UNION ALL
-			SELECT c.customer_id, c.currency, NULL, c.balance, NULL
-			FROM qbsync.credit_memo c WHERE c.connection_id = v.connection_id AND c.balance <> 0 AND c.deleted_at IS NULL
+			(SELECT c.customer_id, c.currency, NULL, c.balance, NULL
+			 FROM qbsync.credit_memo c WHERE c.connection_id = v.connection_id AND c.balance <> 0 AND c.deleted_at IS NULL ORDER BY 1, 2)
+			ORDER BY 1, 2
 		) o
 		GROUP BY o.customer_id, o.currency
 	) g

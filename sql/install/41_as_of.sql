@@ -25,7 +25,7 @@ BEGIN ATOMIC
 		qbsync.label('invoice', CASE WHEN o.overdue THEN 'overdue' ELSE s.state END, v.language),
 		CASE WHEN o.overdue THEN v.today - i.due_date ELSE 0 END,
 		i.email_status, i.print_status, i.bill_email,
-		CASE WHEN s.state <> 'deleted' THEN v.app_url || (SELECT g.page_path FROM qbsync.catalogue g WHERE g.entity = 'invoice') || i.id END,
+		CASE WHEN s.state <> 'deleted' THEN v.app_url || qbsync.page_path('invoice') || i.id END,
 		i.deleted_at, i.last_updated_time
 	FROM (
 		SELECT k.connection, k.connection_id, k.app_url, k.language, qbsync.today(k.time_zone, $1) AS today
@@ -64,7 +64,7 @@ BEGIN ATOMIC
 		coalesce(i.invoice_count, 0), coalesce(a.paid_total, 0), coalesce(p.received_total, 0), coalesce(p.unapplied_total, 0),
 		p.last_payment_date, p.last_payment_amount,
 		coalesce(e.estimate_count, 0), coalesce(e.estimate_total, 0), coalesce(e.open_estimate_count, 0), coalesce(e.open_estimate_total, 0),
-		v.app_url || (SELECT g.page_path FROM qbsync.catalogue g WHERE g.entity = 'customer') || c.id,
+		v.app_url || qbsync.page_path('customer') || c.id,
 		c.last_updated_time
 	FROM qbsync.visible_connection v
 	JOIN qbsync.customer_as_of($1, $2) c ON c.connection_id = v.connection_id AND c.deleted_at IS NULL

@@ -155,6 +155,24 @@ qbsync_may_see(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(has_privs_of_role(GetUserId(), get_role_oid("qbsync_vendor_reader", false)));
 }
 
+PG_FUNCTION_INFO_V1(qbsync_page_path);
+
+/*
+ * qbsync.page_path(entity): its page in QuickBooks' web application, null if it has none.
+ */
+Datum
+qbsync_page_path(PG_FUNCTION_ARGS)
+{
+	char		buffer[NAMEDATALEN];
+	const CatalogueEntity *entity;
+
+	text_to_cstring_buffer(PG_GETARG_TEXT_PP(0), buffer, sizeof(buffer));
+	entity = catalogue_find(buffer);
+	if (entity == NULL || entity->page_path == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(entity->page_path));
+}
+
 PG_FUNCTION_INFO_V1(qbsync_catalogue_lines);
 
 /*
