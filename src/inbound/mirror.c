@@ -67,6 +67,7 @@ typedef struct Batch
 	MemoryContext context;		/* of the page */
 	Outcome    *outcomes;		/* by record */
 	const char **details;		/* by record: bad fields, or why it is bad; mostly NULL */
+	bool		any_problems;	/* the entity has some from before */
 	MirrorMoves moves;			/* traces of merges */
 } Batch;
 
@@ -218,6 +219,22 @@ apply_deletion(Attempt *attempt, const Record *record, bool found)
 	return OUTCOME_DELETED;
 }
 
+/*
+ * Do the lines of the row found stay as they are?  Where there are problems they are made again: only that tells what is bad in them.
+ */
+static bool
+lines_stay(Attempt *attempt)
+{
+	Batch	   *batch = attempt->batch;
+	bool		isnull;
+	Datum		raw;
+
+	if (batch->plan->nlines == 0 || batch->any_problems)
+		return false;
+	raw = mirror_table_found(attempt->table, ROW_RAW, &isnull);
+	return !isnull && mirror_lines_same(batch->plan, DatumGetJsonbP(raw));
+}
+
 /* Write a version that is new to us. */
 static void
 write_version(Attempt *attempt, const Record *record, Jsonb *json, bool found)
@@ -225,11 +242,13 @@ write_version(Attempt *attempt, const Record *record, Jsonb *json, bool found)
 	Batch	   *batch = attempt->batch;
 	TimestampTz seen_at = found ? Max(batch->started, found_seen_at(attempt->table)) : batch->started;
 	TupleTableSlot *slot;
+	bool		stay;
 
 	if (found)
 		keep_version(attempt, seen_at);
 	slot = found ? mirror_table_new_version(attempt->table, false) : mirror_table_new_row(attempt->table);
 	mirror_row_fill(batch->plan, attempt->table, slot, batch->connection_id, record, json, seen_at, &attempt->bad);
+	stay = found && lines_stay(attempt);
 	if (found)
 	{
 		mirror_moved_compare(&batch->moves, batch->plan, attempt->table, slot, record->id, batch->context);
@@ -237,7 +256,7 @@ write_version(Attempt *attempt, const Record *record, Jsonb *json, bool found)
 	}
 	else
 		mirror_table_insert(attempt->table, slot);
-	for (int i = 0; i < batch->plan->nlines; i++)
+	for (int i = 0; i < batch->plan->nlines && !stay; i++)
 	{
 		if (found)
 			mirror_table_delete(attempt->lines[i], batch->connection_id, record->id);
@@ -428,12 +447,9 @@ static void
 settle_problems(Batch *batch)
 {
 	const char *entity = batch->plan->entity->name;
-	bool		any = mirror_problems_exist(batch->connection_id, entity);
 	MirrorProblems now = {0};
 	MirrorProblems gone = {0};
 
-	/* SPI leaves us in a context of its own, which lives longer */
-	MemoryContextSwitchTo(batch->context);
 	for (int i = 0; i < batch->nrecords; i++)
 	{
 		const Record *record = &batch->records[i];
@@ -449,7 +465,7 @@ settle_problems(Batch *batch)
 		if (altered)
 			mirror_problem_add(&now, record->id, MIRROR_ALTERED_TEXT, NULL, NULL, 0);
 
-		if (!any || outcome == OUTCOME_BAD || outcome == OUTCOME_STALE)
+		if (!batch->any_problems || outcome == OUTCOME_BAD || outcome == OUTCOME_STALE)
 			continue;
 		mirror_problem_add(&gone, record->id, MIRROR_BAD_RECORD, NULL, NULL, 0);
 		if (outcome == OUTCOME_UNCHANGED)
@@ -555,6 +571,7 @@ apply(int connection_id, const char *connection_name, const CatalogueEntity *ent
 	batch.outcomes = palloc0(sizeof(Outcome) * nrecords);
 	batch.details = palloc0(sizeof(char *) * nrecords);
 	settle_beforehand(&batch);
+	batch.any_problems = mirror_problems_exist(connection_id, entity->name);
 	if (wanted)
 	{
 		int			nids;

@@ -37,6 +37,7 @@ static const MirrorColumn row_columns[ROW_FIXED_COLUMNS] = {
 MirrorPlan *
 mirror_plan(const CatalogueEntity *entity)
 {
+	static const CatalogueColumn no_columns[] = {{0}};
 	static MirrorPlan *plans = NULL;
 	MirrorPlan *plan;
 	MemoryContext caller;
@@ -61,6 +62,8 @@ mirror_plan(const CatalogueEntity *entity)
 		lines->paths = column_paths_compile(lines->of->columns, NULL);
 		lines->found = palloc0(sizeof(FoundValue) * lines->paths->nplaces);
 	}
+	plan->line_paths = column_paths_compile(no_columns, entity->lines);
+	plan->earlier_lines = palloc0(sizeof(FoundValue) * (plan->nlines + 1));
 	plan->next = plans;
 	plans = plan;
 	MemoryContextSwitchTo(caller);
@@ -244,6 +247,25 @@ mirror_row_fill_deleted(MirrorTable *table, TupleTableSlot *slot, int connection
 	mirror_row_set(&row, ROW_ID, CStringGetTextDatum(record->id));
 	mirror_row_set(&row, ROW_DELETED_AT, TimestampTzGetDatum(deleted_at));
 	mirror_row_set(&row, ROW_SEEN_AT, TimestampTzGetDatum(started));
+}
+
+bool
+mirror_lines_same(MirrorPlan *plan, Jsonb *earlier)
+{
+	column_paths_find(plan->line_paths, &earlier->root, plan->earlier_lines);
+	for (int i = 0; i < plan->nlines; i++)
+	{
+		const FoundValue *now = &plan->found[plan->paths->ncolumns + i];
+		const FoundValue *then = &plan->earlier_lines[i];
+
+		if (now->rank == 0 && then->rank == 0)
+			continue;
+		if (now->rank == 0 || then->rank == 0 || now->value.type != jbvBinary || then->value.type != jbvBinary ||
+			now->value.val.binary.len != then->value.val.binary.len ||
+			memcmp(now->value.val.binary.data, then->value.val.binary.data, now->value.val.binary.len) != 0)
+			return false;
+	}
+	return true;
 }
 
 /* Insert one line. */

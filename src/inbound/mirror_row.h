@@ -67,6 +67,8 @@ typedef struct MirrorPlan
 	FoundValue *found;			/* room for the values of one record */
 	LinePlan   *lines;			/* one for each of its tables of lines */
 	int			nlines;
+	ColumnPaths *line_paths;	/* where they all are, and nothing else */
+	FoundValue *earlier_lines;	/* room for those of one more record */
 	struct MirrorPlan *next;
 } MirrorPlan;
 
@@ -93,6 +95,12 @@ extern void mirror_row_fill(MirrorPlan *plan, MirrorTable *table, TupleTableSlot
 /* A row of which nothing is known but that the record was deleted. */
 extern void mirror_row_fill_deleted(MirrorTable *table, TupleTableSlot *slot, int connection_id, const Record *record,
 									TimestampTz deleted_at, TimestampTz started);
+
+/*
+ * Are the lines of the record that mirror_row_fill() was last called for, in all its tables, byte by byte those of an earlier version,
+ * so that the rows are there?
+ */
+extern bool mirror_lines_same(MirrorPlan *plan, Jsonb *earlier);
 
 /* Insert the lines, for one of its tables of lines, of the record that mirror_row_fill() was last called for. */
 extern void mirror_lines_insert(MirrorPlan *plan, int table, MirrorTable *lines, int connection_id, const Record *record,

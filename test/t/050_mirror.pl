@@ -282,8 +282,20 @@ my $many = '[' . join(',', map { line($_) } 1 .. 10000) . ']';
 my $many_lines = "SELECT count(*), max(position), sum(line_num) FROM qbsync.invoice_line WHERE invoice_id = '2'";
 applies('10,000 lines', '1 inserted', 'invoice', [ invoice(2, lines => $many) ], 2);
 shows('are here', '10000|10000|50005000', $many_lines);
+my $placed = sql("SELECT min(ctid), max(ctid), min(xmin::text) FROM qbsync.invoice_line WHERE invoice_id = '2'");
 applies('10,000 lines again', '1 updated', 'invoice', [ invoice(2, token => 1, lines => $many, updated => $later) ], 3);
 shows('are here once', '10000|10000|50005000', $many_lines);
+shows('and are not written again, as none is another', $placed, "SELECT min(ctid), max(ctid), min(xmin::text) FROM qbsync.invoice_line WHERE invoice_id = '2'");
+
+my $bad_line = '[' . line(1) . ',{"Amount":"much","DetailType":"SalesItemLineDetail"}]';
+my $noted = "SELECT problem, detail FROM qbsync.error WHERE id = '4'";
+applies('promise 9: a bad value in a line', '1 inserted', 'invoice', [ invoice(4, lines => $bad_line) ], 2);
+shows('promise 9: is noted', 'bad_value|amount of line 2', $noted);
+applies('promise 9: the same lines in a later version', '1 updated', 'invoice', [ invoice(4, token => 1, lines => $bad_line, updated => $later) ], 3);
+shows('promise 9: it is still noted', 'bad_value|amount of line 2', $noted);
+applies('promise 9: other lines', '1 updated', 'invoice', [ invoice(4, token => 2, lines => '[' . line(1) . ']', updated => '2026-11-22T11:11:12-08:00') ], 4);
+shows('promise 9: and is no longer, when it is gone', '', $noted);
+sql("DELETE FROM qbsync.invoice WHERE id = '4'; DELETE FROM qbsync.invoice_line WHERE invoice_id = '4'");
 
 applies('EXT-20: an invoice in another currency', '1 inserted', 'invoice',
 	[ invoice(3, lines => '[{"Amount":0.10,"DetailType":"SalesItemLineDetail","SalesItemLineDetail":{"Qty":0.3333333,"UnitPrice":1E+2}}]')
