@@ -156,33 +156,44 @@ set_jsonb(Value *value, Jsonb *json)
 	return true;
 }
 
+/* The entry of the index-th key, value or element, which ends at that offset. */
+static inline JEntry
+make_entry(int index, JEntry kind, int len, int end)
+{
+	return index % JB_OFFSET_STRIDE == 0 ? kind | end | JENTRY_HAS_OFF : kind | len;
+}
+
 /* A text[] becomes a list, without its empty elements as in canonical_clean(); false if that is empty. */
 static bool
 set_list(Value *value, ArrayType *array)
 {
 	Datum	   *elements;
 	bool	   *nulls;
-	int			n;
-	JsonbParseState *state = NULL;
-	Jsonb	   *list;
+	int			all;
+	int			n = 0;
+	JsonbContainer *list;
+	char	   *begin;
+	int			at = 0;
 
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &all);
+	for (int i = 0; i < all; i++)
+		if (!nulls[i] && VARSIZE_ANY_EXHDR(DatumGetPointer(elements[i])) > 0)
+			elements[n++] = elements[i];
+	if (n == 0)
+		return false;
+	/* the strings take no more than the array, which has them with their headers */
+	list = palloc(offsetof(JsonbContainer, children) + sizeof(JEntry) * n + VARSIZE(array));
+	list->header = n | JB_FARRAY;
+	begin = (char *) &list->children[n];
 	for (int i = 0; i < n; i++)
 	{
-		JsonbValue	element = {.type = jbvString};
+		int			len = VARSIZE_ANY_EXHDR(DatumGetPointer(elements[i]));
 
-		if (nulls[i] || VARSIZE_ANY_EXHDR(DatumGetPointer(elements[i])) == 0)
-			continue;
-		element.val.string.val = VARDATA_ANY(DatumGetPointer(elements[i]));
-		element.val.string.len = VARSIZE_ANY_EXHDR(DatumGetPointer(elements[i]));
-		if (state == NULL)
-			pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
-		pushJsonbValue(&state, WJB_ELEM, &element);
+		memcpy(begin + at, VARDATA_ANY(DatumGetPointer(elements[i])), len);
+		at += len;
+		list->children[i] = make_entry(i, JENTRY_ISSTRING, len, at);
 	}
-	if (state == NULL)
-		return false;
-	list = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
-	set_value(value, JENTRY_ISCONTAINER, VARDATA(list), VARSIZE(list) - VARHDRSZ);
+	set_value(value, JENTRY_ISCONTAINER, (char *) list, begin + at - (char *) list);
 	return true;
 }
 
@@ -228,13 +239,6 @@ get_value(FunctionCallInfo fcinfo, const Member *member, Value *value)
 			elog(ERROR, "\"%s\" has type %u, which no mirror column has", member->name, member->type);
 	}
 	return false;
-}
-
-/* The entry of the index-th key or value, which ends at that offset. */
-static inline JEntry
-make_entry(int index, JEntry kind, int len, int end)
-{
-	return index % JB_OFFSET_STRIDE == 0 ? kind | end | JENTRY_HAS_OFF : kind | len;
 }
 
 /* Write an object of values, which take size bytes with their names and padding. */
