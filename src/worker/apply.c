@@ -14,6 +14,10 @@
  */
 #include "postgres.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -36,6 +40,9 @@
 
 /* A worker without work ends after this time. */
 #define IDLE_EXIT_US	(30 * USECS_PER_SEC)
+
+/* So much memory that a turn has used is kept for the next one. */
+#define KEEP_BYTES		(32 * 1024 * 1024)
 
 /*
  * Settings of this session, whatever ALTER DATABASE or ALTER ROLE say, and whatever user code of the last turn has SET: RESET
@@ -71,6 +78,19 @@ pin_settings(void)
 		if (GetConfigOption(settings[i][0], true, false) != NULL)
 			SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
 	}
+}
+
+/*
+ * Keep the memory of a turn for the next one: to give it back to the kernel and to take it anew, page by page, costs more than what is
+ * done with it.  A worker without work ends soon.
+ */
+static void
+keep_memory(void)
+{
+#ifdef __GLIBC__
+	(void) mallopt(M_MMAP_THRESHOLD, KEEP_BYTES / 2);
+	(void) mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
+#endif
 }
 
 /* End as the gateway expects it. */
@@ -198,6 +218,7 @@ qbsync_apply_main(Datum main_arg)
 	BackgroundWorkerUnblockSignals();
 	apply_shared_attach(DatumGetInt32(main_arg), task.database, task.mapping_id, task.gateway);
 	BackgroundWorkerInitializeConnectionByOid(task.database, InvalidOid, 0);
+	keep_memory();
 	ereport(DEBUG1, (errmsg_internal("qbsync apply worker of mapping \"%s\" started", task.mapping_name)));
 	run_loop(&task);
 }
