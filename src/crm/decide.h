@@ -90,6 +90,12 @@ extern Decisions *decide_run(const Mapping *mapping, Datum ids);
  */
 extern UnitResult decide_begin_sweep(int32 mapping_id, UnitError *error);
 extern bool decide_in_sweep(int32 mapping_id);
+
+/*
+ * These records are decided about by themselves while a sweep of the mapping is under way, which may have been matched before they
+ * arrived: it matches them anew.
+ */
+extern void decide_pass(int32 mapping_id, char **ids, int n);
 extern Decisions *decide_run_swept(const Mapping *mapping, char **ids, int n, bool apart);
 extern void decide_end_sweep(void);
 

@@ -13,6 +13,7 @@
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -40,7 +41,14 @@ static struct
 	int32		mapping_id;
 	Rows	   *pairs;			/* in order of id */
 	char	   *last_id;		/* pairs up to this id were read; NULL: none */
+	HTAB	   *passed;			/* ids that were decided about beside it; NULL: none */
 }			sweep;
+
+/* An id; a longer one stands for all that begin like it, which does no harm. */
+typedef struct PassedId
+{
+	char		id[NAMEDATALEN];
+} PassedId;
 
 /* The pairs of the sweep that are about those ids, in order.  Ids ascend from call to call, so the pairs are read once. */
 static Rows *
@@ -272,21 +280,39 @@ merge_decisions(const Decisions *a, const Decisions *b)
 	return all;
 }
 
-Decisions *
-decide_run_swept(const Mapping *mapping, char **ids, int n, bool apart)
+void
+decide_pass(int32 mapping_id, char **ids, int n)
 {
-	Batch		paired = {0};
+	if (!decide_in_sweep(mapping_id))
+		return;
+	if (sweep.passed == NULL)
+	{
+		HASHCTL		control = {.keysize = sizeof(PassedId), .entrysize = sizeof(PassedId), .hcxt = sweep.context};
+
+		sweep.passed = hash_create("qbsync sweep", 256, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	}
+	for (int i = 0; i < n; i++)
+		(void) hash_search(sweep.passed, ids[i], HASH_ENTER, NULL);
+}
+
+/* Are the sweep's pairs perhaps too old for a record? */
+static bool
+is_passed(const char *id)
+{
+	return sweep.passed && hash_search(sweep.passed, id, HASH_FIND, NULL) != NULL;
+}
+
+/* What the sweep's pairs are good for. */
+static Decisions *
+run_paired(const Mapping *mapping, char **ids, int n, bool apart, Rows *pairs, const Batch *left_out)
+{
 	Batch		others = {0};
-	Rows	   *pairs;
 	Decisions  *created;
 	int			next = 0;
 
-	if (n == 0 || !decide_in_sweep(mapping->mapping_id))
-		return decide_run(mapping, batch_of_texts(ids, n));
-	pairs = swept_pairs(ids, n, &paired);
 	if (mapping_statements(mapping)->create_rows == NULL || apart)
 		return decide_run_with(mapping, batch_of_texts(ids, n), pairs);
-	created = short_way(mapping, ids, n, batch_array(&paired, TEXTOID));
+	created = short_way(mapping, ids, n, batch_array(left_out, TEXTOID));
 	for (int i = 0; i < n; i++)
 	{
 		if (next < created->n && strcmp(created->decisions[next].id, ids[i]) == 0)
@@ -299,6 +325,34 @@ decide_run_swept(const Mapping *mapping, char **ids, int n, bool apart)
 	if (others.n == 0)
 		return created;
 	return merge_decisions(created, decide_run_with(mapping, batch_array(&others, TEXTOID), pairs));
+}
+
+Decisions *
+decide_run_swept(const Mapping *mapping, char **ids, int n, bool apart)
+{
+	Batch		left_out = {0}; /* of the short way */
+	Batch		passed = {0};
+	char	  **rest;
+	int			nrest = 0;
+	Rows	   *pairs;
+	Decisions  *decisions;
+
+	if (n == 0 || !decide_in_sweep(mapping->mapping_id))
+		return decide_run(mapping, batch_of_texts(ids, n));
+	pairs = swept_pairs(ids, n, &left_out);
+	rest = palloc(sizeof(char *) * n);
+	for (int i = 0; i < n; i++)
+	{
+		if (is_passed(ids[i]))
+		{
+			batch_add(&passed, CStringGetTextDatum(ids[i]));
+			batch_add(&left_out, CStringGetTextDatum(ids[i]));
+		}
+		else
+			rest[nrest++] = ids[i];
+	}
+	decisions = nrest > 0 ? run_paired(mapping, rest, nrest, apart, pairs, &left_out) : palloc0(sizeof(Decisions));
+	return passed.n > 0 ? merge_decisions(decisions, decide_run(mapping, batch_array(&passed, TEXTOID))) : decisions;
 }
 
 bool

@@ -223,8 +223,13 @@ work_claim(Attempt *attempt)
 	attempt->apart = attempt->survey || (turn_memory.apart && claim->n > 1);
 	if (attempt->apart)
 		attempt->last = MemoryContextStrdup(attempt->context, claim->ids[claim->n - 1]);
-	decisions = claim->swept ? decide_run_swept(mapping, claim->ids, claim->n, attempt->apart)
-		: decide_run(mapping, batch_of_texts(claim->ids, claim->n));
+	if (claim->swept)
+		decisions = decide_run_swept(mapping, claim->ids, claim->n, attempt->apart);
+	else
+	{
+		decisions = decide_run(mapping, batch_of_texts(claim->ids, claim->n));
+		decide_pass(mapping->mapping_id, claim->ids, claim->n);
+	}
 	deeds = write_prepare(decisions);
 	n = decisions->n;
 	event_apply(mapping, deeds, decisions->n, held ? &turn_memory.held : NULL);
