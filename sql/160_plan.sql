@@ -59,6 +59,7 @@ INSERT INTO qbsync.customer (connection_id, id, seen_at, sync_token, last_update
 	(-1, '13', now(), '0', '2024-05-02 00:00+00', '2024-01-01 00:00+00', true, 'Not mapped', NULL, NULL, 'Pigeon', NULL, NULL, NULL, NULL),
 	(-1, '14', now(), '0', '2024-05-02 00:00+00', '2024-01-01 00:00+00', true, 'Second namesake', NULL, '7', NULL, NULL, NULL, NULL, NULL),
 	(-1, '15', now(), '0', '2024-05-02 00:00+00', '2024-01-01 00:00+00', true, 'Address here', NULL, NULL, NULL, NULL, '15 rue O', 'Lévis', NULL);
+UPDATE qbsync.customer SET raw = jsonb_build_object('Id', id) WHERE connection_id = -1;
 INSERT INTO qbsync.mapping (mapping_id, name, connection_id, entity, view, view_name, crm_table, key_columns, columns, extra_columns, role, defaults) VALUES
 	(-1, 'contacts', -1, 'customer', 'regress_plan.contact_quickbooks', 'regress_plan.contact_quickbooks', 'regress_plan.contact', '{id}',
 	 '{display_name,emails,primary_phone,preferred_delivery_method,term_key,bill_line1,bill_city,last_updated_time}', '{type}', 'regress_plan_crm', '{"type": "client"}');

@@ -420,6 +420,8 @@ look_in_quickbooks 'Émilie Tremblay'
 true_there 'the number is in QuickBooks' '(450) 555-0188'
 say 'What QuickBooks does not have goes when somebody asks for it (policy push_new has other ways):'
 sql "SELECT action, crm_key, name, reason FROM qbsync_plan('organisation') WHERE action = 'crm_only' AND count IS NULL"
+say 'What a policy would create there is seen before it counts:'
+sql "BEGIN; SELECT qbsync_set(mapping => 'organisation', setting => 'push_new', value => 'scope'); SELECT action, crm_key, after, detail FROM qbsync_plan('organisation') WHERE action = 'push' AND count IS NULL; ROLLBACK"
 sql "SELECT qbsync_push('organisation', '5')"
 sql "CALL qbsync_wait('acme', 'idle')"
 look_in_quickbooks 'Pépinière Beauchamp'

@@ -129,9 +129,20 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.only_a_person_knows(text) IS 'Is it a problem of a creation that QuickBooks may have carried out, so that it is not sent again unless a person asks for this one?';
 
+CREATE FUNCTION qbsync.refusal_stays(m qbsync.mapping)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT format($sql$((o.sent_values, o.sync_token, o.id) IS NOT DISTINCT FROM (k.columns, k.sync_token, k.id)
+					-- what may be there already is not made under another name because it was edited
+					OR k.id IS NULL AND EXISTS (SELECT FROM qbsync.send_error h WHERE h.mapping_id = %s AND h.crm_key = k.crm_key AND qbsync.only_a_person_knows(h.problem)))$sql$, (m).mapping_id);
+$fn$;
+COMMENT ON FUNCTION qbsync.refusal_stays(qbsync.mapping) IS 'Condition that a request o which was refused is not asked again for what was composed now (k): nothing has changed; only qbsync.retry_sends() asks then';
+
 /*
- * The end of both statements.  composed has: crm_key, id, name, ours, columns, sync_token, lane, waits_for, unmapped, and what
- * qbsync.compose() says.  Requests on their way are not touched; the record is looked at again when they are answered.
+ * The end of both statements, behind what was composed.  Requests on their way are not touched; the record is looked at again when
+ * they are answered.
  */
 CREATE FUNCTION qbsync.request_statement_end(m qbsync.mapping)
 RETURNS text
@@ -155,10 +166,7 @@ AS $fn$
 			WHERE k.body IS NOT NULL AND (o.state IS NULL
 				OR o.state = 'ready' AND (o.body, o.sync_token, o.id, o.crm_values, o.generation, o.lane) IS DISTINCT FROM (k.body, k.sync_token, k.id, k.ours, g.generation, k.lane)
 				OR o.state = 'stale' AND (o.sync_token IS NULL OR (o.sync_token, o.id) IS DISTINCT FROM (k.sync_token, k.id))
-				-- what was refused is not asked again before something has changed, or qbsync.retry_sends() says so
-				OR o.state = 'refused' AND (o.sent_values, o.sync_token, o.id) IS DISTINCT FROM (k.columns, k.sync_token, k.id)
-					-- what may be there already is not made under another name because it was edited
-					AND NOT (k.id IS NULL AND EXISTS (SELECT FROM qbsync.send_error h WHERE h.mapping_id = %2$s AND h.crm_key = k.crm_key AND qbsync.only_a_person_knows(h.problem))))
+				OR o.state = 'refused' AND NOT %4$s)
 			ON CONFLICT (mapping_id, crm_key) DO UPDATE SET id = excluded.id, operation = excluded.operation, state = 'ready', lane = excluded.lane,
 				generation = excluded.generation, requestid = excluded.requestid, body = excluded.body, sync_token = excluded.sync_token,
 				sent_values = excluded.sent_values, crm_values = excluded.crm_values, batch_requestid = NULL, bid = NULL,
@@ -170,11 +178,7 @@ AS $fn$
 		), failed AS (
 			INSERT INTO qbsync.send_error AS e (mapping_id, connection_id, entity, id, crm_key, record_name, problem, column_name, detail, waits_for, next_attempt_at)
 			SELECT %2$s, %1$s, %3$L, k.id, k.crm_key, k.name,
-				CASE WHEN cardinality(k.waits_for) > 0 THEN 'send_waiting' WHEN cardinality(k.unmapped) > 0 THEN 'send_bad_value' ELSE k.problem END,
-				CASE WHEN cardinality(k.waits_for) > 0 THEN NULL WHEN cardinality(k.unmapped) > 0 THEN split_part(k.unmapped[1], '=', 1) ELSE k.column_name END,
-				CASE WHEN cardinality(k.waits_for) > 0 THEN format(%4$L, array_to_string(k.waits_for, ', '))
-					WHEN cardinality(k.unmapped) > 0 THEN format(%5$L, array_to_string(k.unmapped, ', ')) ELSE k.detail END,
-				nullif(k.waits_for, '{}'), qbsync.look_at_waiting(k.waits_for, 0)
+				k.problem, k.column_name, k.detail, nullif(k.waits_for, '{}'), qbsync.look_at_waiting(k.waits_for, 0)
 			FROM composed k WHERE k.body IS NULL
 			ON CONFLICT (mapping_id, crm_key) DO UPDATE SET id = excluded.id, record_name = excluded.record_name, problem = excluded.problem, code = NULL,
 				column_name = excluded.column_name, message = NULL, detail = excluded.detail, intuit_tid = NULL, waits_for = excluded.waits_for,
@@ -199,7 +203,7 @@ AS $fn$
 			-- QuickBooks' own words stay until it has answered anew
 			UPDATE qbsync.send_error e SET next_attempt_at = 'infinity' FROM entered t
 			WHERE e.mapping_id = %2$s AND e.crm_key = t.crm_key AND (e.code IS NOT NULL OR e.problem = 'send_refused')
-		)$sql$, (m).connection_id, (m).mapping_id, (m).entity, qbsync.mapping_sentence(m, 'waits_for'), qbsync.mapping_sentence(m, 'not_mapped'));
+		)$sql$, (m).connection_id, (m).mapping_id, (m).entity, qbsync.refusal_stays(m));
 $fn$;
 COMMENT ON FUNCTION qbsync.request_statement_end(qbsync.mapping) IS 'The part of a statement that makes requests and errors of what was composed';
 
@@ -251,14 +255,111 @@ END
 $fn$;
 COMMENT ON FUNCTION qbsync.gone_statements(qbsync.mapping) IS 'Statements about records that are gone from the view: gone (as the owner, $1 ids, $2 whether a change was captured): id, crm_key and what is sent of those to be made inactive unless (still_there, as the role, $1 crm_keys) they are in their table yet; null when nothing is';
 
+/*
+ * What is composed, and what keeps it from being sent, of linked records and of those that QuickBooks does not have: the beginning of
+ * statements that end in CTE composed (crm_key, id, name, ours, send, columns, sync_token, lane, waits_for, body, problem, column_name,
+ * detail).  The plan shows it, apply workers make requests of it.
+ */
+CREATE FUNCTION qbsync.why_not_composed(m qbsync.mapping)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT format($sql$CASE WHEN cardinality(g.waits_for) > 0 THEN 'send_waiting' WHEN cardinality(g.unmapped) > 0 THEN 'send_bad_value' ELSE b.problem END AS problem,
+				CASE WHEN cardinality(g.waits_for) > 0 THEN NULL WHEN cardinality(g.unmapped) > 0 THEN split_part(g.unmapped[1], '=', 1) ELSE b.column_name END AS column_name,
+				CASE WHEN cardinality(g.waits_for) > 0 THEN format(%L, array_to_string(g.waits_for, ', '))
+					WHEN cardinality(g.unmapped) > 0 THEN format(%L, array_to_string(g.unmapped, ', '))
+					ELSE qbsync.label_with('compose', b.sentence, %L, b.particulars) END AS detail$sql$,
+		qbsync.mapping_sentence(m, 'waits_for'), qbsync.mapping_sentence(m, 'not_mapped'), qbsync.mapping_language(m));
+$fn$;
+COMMENT ON FUNCTION qbsync.why_not_composed(qbsync.mapping) IS 'Columns problem, column_name and detail, from what is to be composed (g) and what qbsync.compose() said (b)';
+
+CREATE FUNCTION qbsync.send_composed(m qbsync.mapping, given text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+	SELECT format($sql$
+		WITH given AS (
+			SELECT u.*, %1$s AS columns, %2$s AS waits_for, %3$s AS unmapped, c.raw, c.sync_token
+			FROM %8$s
+			CROSS JOIN LATERAL (SELECT u.send) s
+			CROSS JOIN LATERAL (SELECT k.* FROM qbsync.%4$I k WHERE k.connection_id = %5$s AND k.id = u.id LIMIT 1) c
+		), composed AS MATERIALIZED (
+			SELECT g.crm_key, g.id, g.name, g.ours, g.send, g.columns, g.waits_for, g.sync_token,
+				CASE WHEN g.send = qbsync.deactivation() THEN 'rule' ELSE 'interactive' END AS lane, b.body, %7$s
+			FROM given g LEFT JOIN LATERAL qbsync.compose(%4$L, g.columns, g.raw, g.id, g.sync_token,
+				EXISTS (SELECT FROM qbsync.request o WHERE o.mapping_id = %6$s AND o.crm_key = g.crm_key AND o.leave_out)) b ON g.waits_for = '{}' AND g.unmapped = '{}'
+		)$sql$, them.columns, them.waits_for, them.unmapped, (m).entity, (m).connection_id, (m).mapping_id, qbsync.why_not_composed(m), send_composed.given)
+	FROM qbsync.send_columns((m).mapping_id) them;
+$fn$;
+COMMENT ON FUNCTION qbsync.send_composed(qbsync.mapping, text) IS 'Beginning of a statement: what linked records send. given: what stands in FROM, as u: id, crm_key, send (canonical columns to be sent), ours (canonical row), name';
+
+CREATE FUNCTION qbsync.push_composed(m qbsync.mapping, wanted text)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+DECLARE
+	them record;
+	closed text[];
+BEGIN
+	them := qbsync.send_columns((m).mapping_id);
+	-- columns of the view that do not go out
+	SELECT array_agg(c.name) INTO closed
+	FROM qbsync.mapping_columns((m).mapping_id) c
+	WHERE c.role NOT IN ('canonical', 'reference') OR NOT c.sendable
+	   OR qbsync.unit_rules((m).mapping_id) -> 'units' -> c.unit -> 'out' IS DISTINCT FROM 'true';
+	RETURN format($sql$
+		WITH wanted AS (
+			SELECT o.crm_key, o.asked, o.lane, l.id AS linked_id, r.crm_key AS row_key, qbsync.strip(r.ours) AS ours, coalesce(p.pairs, u.pairs) AS pairs, coalesce(p.auto, false) AS auto,
+				-- who asked for a record that is not shown is told so, for a day
+				o.asked AND o.lane = 'interactive' AND o.asked_at > clock_timestamp() - interval '1 day' AND q.crm_key IS NULL AS recent,
+				q.crm_key IS NOT NULL AS under_way,
+				CASE WHEN l.id IS NOT NULL THEN 'linked' WHEN r.crm_key IS NULL THEN 'gone' WHEN coalesce(p.pairs, u.pairs) IS NOT NULL THEN 'match'
+					WHEN o.asked AND (o.asked_at < u.merged_at) IS NOT TRUE OR %7$L AND u.merged_at IS NULL THEN 'push' ELSE 'none' END AS verdict
+			FROM %4$s
+			LEFT JOIN crm_row r ON r.crm_key = o.crm_key
+			LEFT JOIN LATERAL (SELECT k.id FROM qbsync.link k WHERE k.mapping_id = %8$s AND k.crm_key = o.crm_key AND k.state <> 'alias' LIMIT 1) l ON true
+			LEFT JOIN (SELECT x.crm_key, array_agg(x.id) AS pairs, bool_or(x.outcome = 'auto') AS auto FROM match_pair x GROUP BY 1) p ON p.crm_key = o.crm_key
+			-- it was there, and lives on in another record: people are asked about that, or have said so
+			LEFT JOIN LATERAL (
+				SELECT array_agg(DISTINCT d.arguments ->> 'kept_id') FILTER (WHERE d.arguments -> 'ask' = 'true') AS pairs, max(d.decided_at) FILTER (WHERE NOT d.arguments ? 'by') AS merged_at
+				FROM qbsync.decision d
+				WHERE d.mapping_id = %8$s AND d.crm_key = o.crm_key AND d.kind = 'merge' AND d.undone_at IS NULL AND NOT EXISTS (
+					SELECT FROM qbsync.decision k
+					WHERE k.mapping_id = d.mapping_id AND k.crm_key = d.crm_key AND k.decision_id > d.decision_id AND k.undone_at IS NULL AND NOT k.arguments ? 'by')) u ON true
+			LEFT JOIN qbsync.request q ON q.mapping_id = %8$s AND q.crm_key = o.crm_key AND q.state IN ('sent', 'check')
+		), given AS (
+			SELECT w.crm_key, NULL::text AS id, CASE WHEN w.asked THEN w.lane ELSE 'rule' END AS lane, w.asked, coalesce(w.ours ->> 'display_name', w.ours ->> 'company_name', w.crm_key) AS name, w.ours, s.send,
+				%1$s AS columns, %2$s AS waits_for, %3$s AS unmapped, NULL::text AS sync_token
+			FROM wanted w
+			CROSS JOIN LATERAL (SELECT %9$s AS send) s
+			LEFT JOIN qbsync.%5$I c ON false
+			WHERE w.verdict = 'push'
+		), composed AS MATERIALIZED (
+			SELECT g.crm_key, g.id, g.name, g.ours, g.send, g.columns, g.waits_for, g.sync_token, g.lane, b.body, %6$s
+			FROM given g LEFT JOIN LATERAL qbsync.compose(%5$L, g.columns) b ON g.waits_for = '{}' AND g.unmapped = '{}'
+			UNION ALL
+			-- QuickBooks may have it already: a person decides in qbsync.duplicate
+			SELECT w.crm_key, NULL, coalesce(w.ours ->> 'display_name', w.ours ->> 'company_name', w.crm_key), w.ours, NULL, NULL, '{}', NULL, w.lane, NULL, 'send_may_exist', NULL, format(%10$L, array_to_string(w.pairs, ', '))
+			FROM wanted w WHERE w.verdict = 'match' AND w.asked AND NOT w.auto
+			UNION ALL
+			SELECT w.crm_key, NULL, w.crm_key, NULL, NULL, NULL, '{}', NULL, w.lane, NULL, 'send_not_shown', NULL, NULL
+			FROM wanted w WHERE w.verdict = 'gone' AND w.recent
+		)$sql$, them.columns, them.waits_for, them.unmapped, push_composed.wanted, (m).entity, qbsync.why_not_composed(m),
+		qbsync.creates_by_rule((m).mapping_id), (m).mapping_id,
+		CASE WHEN closed IS NULL THEN 'w.ours' ELSE format('(w.ours - %L::text[])', closed) END, qbsync.mapping_sentence(m, 'may_be'));
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.push_composed(qbsync.mapping, text) IS 'Beginning of a statement: what records send that QuickBooks does not have, from the tuplestores crm_row and match_pair; CTE wanted says of all what becomes of them. wanted: what stands in FROM, as o: crm_key, asked, lane, asked_at';
+
 CREATE FUNCTION qbsync.send_statements(mapping_id integer, OUT send text, OUT push text, OUT gone text, OUT still_there text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 DECLARE
 	m qbsync.mapping;
-	them record;
-	closed text[];
 	finish text;
 BEGIN
 	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = send_statements.mapping_id;
@@ -266,98 +367,38 @@ BEGIN
 		RETURN;
 	END IF;
 	SELECT g.gone, g.still_there INTO send_statements.gone, send_statements.still_there FROM qbsync.gone_statements(m) g;
-	them := qbsync.send_columns(m.mapping_id);
 	finish := qbsync.request_statement_end(m);
-	-- columns of the view that do not go out
-	SELECT array_agg(c.name) INTO closed
-	FROM qbsync.mapping_columns(m.mapping_id) c
-	WHERE c.role NOT IN ('canonical', 'reference') OR NOT c.sendable
-	   OR qbsync.unit_rules(m.mapping_id) -> 'units' -> c.unit -> 'out' IS DISTINCT FROM 'true';
-
-	send_statements.send := format($sql$
-		WITH given AS (
-			SELECT u.*, %1$s AS columns, %2$s AS waits_for, %3$s AS unmapped, c.raw, c.sync_token
-			FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::jsonb[], $5::text[]) AS u(id, crm_key, send, ours, name)
-			CROSS JOIN LATERAL (SELECT u.send) s
-			CROSS JOIN LATERAL (SELECT k.* FROM qbsync.%4$I k WHERE k.connection_id = %5$s AND k.id = u.id LIMIT 1) c
-		), composed AS MATERIALIZED (
-			SELECT g.crm_key, g.id, g.name, g.ours, g.columns, g.waits_for, g.unmapped, g.sync_token,
-				CASE WHEN g.send = qbsync.deactivation() THEN 'rule' ELSE 'interactive' END AS lane, b.body, b.problem, b.column_name, qbsync.label_with('compose', b.sentence, %9$L, b.particulars) AS detail
-			FROM given g LEFT JOIN LATERAL qbsync.compose(%6$L, g.columns, g.raw, g.id, g.sync_token,
-				EXISTS (SELECT FROM qbsync.request o WHERE o.mapping_id = %8$s AND o.crm_key = g.crm_key AND o.leave_out)) b ON g.waits_for = '{}' AND g.unmapped = '{}'
-		)%7$s
-		SELECT count(*) FROM entered
-		$sql$, them.columns, them.waits_for, them.unmapped, m.entity, m.connection_id, m.entity, finish, m.mapping_id, qbsync.mapping_language(m));
+	send_statements.send := qbsync.send_composed(m, 'unnest($1::text[], $2::text[], $3::jsonb[], $4::jsonb[], $5::text[]) AS u(id, crm_key, send, ours, name)')
+		|| finish || ' SELECT count(*) FROM entered';
 
 	IF NOT qbsync.may_create(m.mapping_id) THEN
 		RETURN;
 	END IF;
-	send_statements.push := format($sql$
-		WITH wanted AS (
-			SELECT o.crm_key, o.asked, o.lane, l.id AS linked_id, r.crm_key AS row_key, qbsync.strip(r.ours) AS ours, coalesce(p.pairs, u.pairs) AS pairs, coalesce(p.auto, false) AS auto,
-				-- who asked for a record that is not shown is told so, for a day
-				o.asked AND o.lane = 'interactive' AND o.asked_at > clock_timestamp() - interval '1 day' AND q.crm_key IS NULL AS recent,
-				q.crm_key IS NOT NULL AS under_way,
-				CASE WHEN l.id IS NOT NULL THEN 'linked' WHEN r.crm_key IS NULL THEN 'gone' WHEN coalesce(p.pairs, u.pairs) IS NOT NULL THEN 'match'
-					WHEN o.asked AND (o.asked_at < u.merged_at) IS NOT TRUE OR %8$L AND u.merged_at IS NULL THEN 'push' ELSE 'none' END AS verdict
-			FROM qbsync.outgoing o
-			LEFT JOIN crm_row r ON r.crm_key = o.crm_key
-			LEFT JOIN LATERAL (SELECT k.id FROM qbsync.link k WHERE k.mapping_id = %9$s AND k.crm_key = o.crm_key AND k.state <> 'alias' LIMIT 1) l ON true
-			LEFT JOIN (SELECT x.crm_key, array_agg(x.id) AS pairs, bool_or(x.outcome = 'auto') AS auto FROM match_pair x GROUP BY 1) p ON p.crm_key = o.crm_key
-			-- it was there, and lives on in another record: people are asked about that, or have said so
-			LEFT JOIN LATERAL (
-				SELECT array_agg(DISTINCT d.arguments ->> 'kept_id') FILTER (WHERE d.arguments -> 'ask' = 'true') AS pairs, max(d.decided_at) FILTER (WHERE NOT d.arguments ? 'by') AS merged_at
-				FROM qbsync.decision d
-				WHERE d.mapping_id = %9$s AND d.crm_key = o.crm_key AND d.kind = 'merge' AND d.undone_at IS NULL AND NOT EXISTS (
-					SELECT FROM qbsync.decision k
-					WHERE k.mapping_id = d.mapping_id AND k.crm_key = d.crm_key AND k.decision_id > d.decision_id AND k.undone_at IS NULL AND NOT k.arguments ? 'by')) u ON true
-			LEFT JOIN qbsync.request q ON q.mapping_id = o.mapping_id AND q.crm_key = o.crm_key AND q.state IN ('sent', 'check')
-			WHERE o.mapping_id = %9$s AND o.crm_key = ANY ($1)
-		), given AS (
-			SELECT w.crm_key, NULL::text AS id, CASE WHEN w.asked THEN w.lane ELSE 'rule' END AS lane, w.asked, coalesce(w.ours ->> 'display_name', w.ours ->> 'company_name', w.crm_key) AS name, w.ours,
-				%1$s AS columns, %2$s AS waits_for, %3$s AS unmapped, NULL::text AS sync_token
-			FROM wanted w
-			CROSS JOIN LATERAL (SELECT %10$s AS send) s
-			LEFT JOIN qbsync.%4$I c ON false
-			WHERE w.verdict = 'push'
-		), composed AS MATERIALIZED (
-			SELECT g.*, b.body, b.problem, b.column_name, qbsync.label_with('compose', b.sentence, %12$L, b.particulars) AS detail
-			FROM given g LEFT JOIN LATERAL qbsync.compose(%6$L, g.columns) b ON g.waits_for = '{}' AND g.unmapped = '{}'
-			UNION ALL
-			-- QuickBooks may have it already: a person decides in qbsync.duplicate
-			SELECT w.crm_key, NULL, w.lane, w.asked, coalesce(w.ours ->> 'display_name', w.ours ->> 'company_name', w.crm_key), w.ours, NULL, '{}', '{}', NULL,
-				NULL, 'send_may_exist', NULL, format(%11$L, array_to_string(w.pairs, ', '))
-			FROM wanted w WHERE w.verdict = 'match' AND w.asked AND NOT w.auto
-			UNION ALL
-			SELECT w.crm_key, NULL, w.lane, w.asked, w.crm_key, NULL, NULL, '{}', '{}', NULL,
-				NULL, 'send_not_shown', NULL, NULL
-			FROM wanted w WHERE w.verdict = 'gone' AND w.recent
-		)%7$s, looked AS (
+	send_statements.push := qbsync.push_composed(m, format('(SELECT k.* FROM qbsync.outgoing k WHERE k.mapping_id = %s AND k.crm_key = ANY ($1)) o', m.mapping_id))
+		|| format($sql$%1$s, looked AS (
 			INSERT INTO qbsync.arrival (mapping_id, id)
-			SELECT DISTINCT %9$s, x.id FROM wanted w CROSS JOIN LATERAL unnest(coalesce(w.pairs, ARRAY[w.linked_id])) x(id) WHERE w.verdict IN ('linked', 'match')
+			SELECT DISTINCT %2$s, x.id FROM wanted w CROSS JOIN LATERAL unnest(coalesce(w.pairs, ARRAY[w.linked_id])) x(id) WHERE w.verdict IN ('linked', 'match')
 			RETURNING 1
 		), done AS (
 			DELETE FROM qbsync.outgoing o USING wanted w
-			WHERE o.mapping_id = %9$s AND o.crm_key = w.crm_key AND (w.verdict = 'none' OR w.verdict = 'linked' AND w.row_key IS NOT NULL OR w.verdict = 'gone' AND NOT w.recent AND NOT w.under_way OR w.verdict = 'match' AND (w.auto OR NOT w.asked))
+			WHERE o.mapping_id = %2$s AND o.crm_key = w.crm_key AND (w.verdict = 'none' OR w.verdict = 'linked' AND w.row_key IS NOT NULL OR w.verdict = 'gone' AND NOT w.recent AND NOT w.under_way OR w.verdict = 'match' AND (w.auto OR NOT w.asked))
 		), noted AS (
 			-- its creation cannot be called back: when that has been answered, or it just was, the deletion counts
 			UPDATE qbsync.outgoing o SET gone = true, next_attempt_at = 'infinity'
-			FROM wanted w WHERE (w.verdict = 'gone' AND w.under_way OR w.verdict = 'linked' AND w.row_key IS NULL) AND o.mapping_id = %9$s AND o.crm_key = w.crm_key
+			FROM wanted w WHERE (w.verdict = 'gone' AND w.under_way OR w.verdict = 'linked' AND w.row_key IS NULL) AND o.mapping_id = %2$s AND o.crm_key = w.crm_key
 		), kept AS (
 			UPDATE qbsync.outgoing o SET gone = false, next_attempt_at = CASE k.problem WHEN 'send_not_shown' THEN clock_timestamp() + interval '1 day' ELSE 'infinity' END
-			FROM composed k WHERE o.mapping_id = %9$s AND o.crm_key = k.crm_key
+			FROM composed k WHERE o.mapping_id = %2$s AND o.crm_key = k.crm_key
 		), forgotten AS (
 			DELETE FROM qbsync.send_error e USING wanted w
-			WHERE e.mapping_id = %9$s AND e.crm_key = w.crm_key AND (w.verdict = 'none' OR w.verdict = 'gone' AND NOT w.recent OR w.verdict = 'linked' AND e.id IS NULL OR w.verdict = 'match' AND NOT (w.asked AND NOT w.auto))
+			WHERE e.mapping_id = %2$s AND e.crm_key = w.crm_key AND (w.verdict = 'none' OR w.verdict = 'gone' AND NOT w.recent OR w.verdict = 'linked' AND e.id IS NULL OR w.verdict = 'match' AND NOT (w.asked AND NOT w.auto))
 		), dropped AS (
 			DELETE FROM qbsync.request r USING wanted w
-			WHERE r.mapping_id = %9$s AND r.crm_key = w.crm_key AND r.state IN ('ready', 'stale', 'refused') AND r.operation = 'create'
+			WHERE r.mapping_id = %2$s AND r.crm_key = w.crm_key AND r.state IN ('ready', 'stale', 'refused') AND r.operation = 'create'
 			  AND (w.verdict IN ('linked', 'gone', 'none') OR w.verdict = 'match' AND (w.auto OR NOT w.asked))
 		)
 		SELECT count(*) FROM entered
-		$sql$, them.columns, them.waits_for, them.unmapped, m.entity, m.connection_id, m.entity, finish,
-		qbsync.creates_by_rule(m.mapping_id), m.mapping_id,
-		CASE WHEN closed IS NULL THEN 'w.ours' ELSE format('(w.ours - %L::text[])', closed) END, qbsync.mapping_sentence(m, 'may_be'), qbsync.mapping_language(m));
+		$sql$, finish, m.mapping_id);
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.send_statements(integer) IS 'Statements that make requests: send: of linked records ($1 ids, $2 crm_keys, $3 canonical columns to be sent, $4 canonical rows, $5 names); push: of records that QuickBooks does not have ($1 crm_keys; tuplestores crm_row, match_pair); gone, still_there: see qbsync.gone_statements. Null when nothing of the mapping goes out; push and gone also where only single columns do';

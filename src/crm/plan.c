@@ -33,32 +33,12 @@
 #include "crm/guard.h"
 #include "crm/mapping.h"
 #include "crm/plan_json.h"
+#include "crm/plan_parts.h"
 #include "crm/role.h"
 #include "crm/statement.h"
 
-/* What a row of the plan is about, in the order of the counts. */
-typedef enum PlanAction
-{
-	PLAN_CREATE,
-	PLAN_LINK,
-	PLAN_UPDATE,
-	PLAN_SEND,
-	PLAN_CONFLICT,
-	PLAN_ADDRESS_DIFFERENCE,
-	PLAN_CANDIDATE,
-	PLAN_REVIEW,
-	PLAN_WAIT,
-	PLAN_ERROR,
-	PLAN_DELETE,
-	PLAN_DETACH,
-	PLAN_MISSING,
-	PLAN_IGNORE,
-	PLAN_CRM_ONLY,
-	PLAN_NONE
-} PlanAction;
-
-static const char *const action_names[] = {
-	"create", "link", "update", "send", "conflict", "address_difference", "candidate", "review", "wait", "error", "delete",
+const char *const plan_action_names[PLAN_ACTIONS] = {
+	"create", "link", "update", "push", "send", "kept", "conflict", "address_difference", "candidate", "review", "wait", "error", "delete",
 	"detach", "missing", "ignore", "crm_only", "none"
 };
 
@@ -95,33 +75,6 @@ enum
 	NCOLUMNS
 };
 
-/* One row of the result; what is NULL or 0 is null. */
-typedef struct PlanRow
-{
-	const char *id;
-	const char *crm_key;
-	const char *name;
-	const char *reason;
-	Jsonb	   *before;
-	Jsonb	   *after;
-	Jsonb	   *to_quickbooks;
-	Jsonb	   *conflict;
-	const char *detail;
-} PlanRow;
-
-/* A plan being made. */
-typedef struct PlanRun
-{
-	const Mapping *mapping;
-	TupleDesc	tupdesc;
-	Tuplestorestate *rows;
-	int64		counts[lengthof(action_names)];
-	Jsonb	   *addresses;		/* {unit: [column, …]} of the units that are addresses */
-	Rows	   *decided;		/* crm_keys that a row speaks of */
-	MemoryContext context;
-	List	   *eventful;		/* of Decision: those with events, which are looked at in the end */
-} PlanRun;
-
 /* Columns of PlanRun.decided. */
 static const char *const decided_names[] = {"crm_key"};
 static const Oid decided_types[] = {TEXTOID};
@@ -146,15 +99,14 @@ put_json(Datum *values, bool *nulls, int column, Jsonb *value)
 		values[column] = JsonbPGetDatum(value);
 }
 
-/* Add a row, and count it. */
-static void
-add_row(PlanRun *plan, PlanAction action, const PlanRow *row)
+void
+plan_add_row(PlanRun *plan, PlanAction action, const PlanRow *row)
 {
 	Datum		values[NCOLUMNS];
 	bool		nulls[NCOLUMNS];
 
 	memset(nulls, true, sizeof(nulls));
-	put_text(values, nulls, COLUMN_ACTION, action_names[action]);
+	put_text(values, nulls, COLUMN_ACTION, plan_action_names[action]);
 	put_text(values, nulls, COLUMN_ID, row->id);
 	put_text(values, nulls, COLUMN_CRM_KEY, row->crm_key);
 	put_text(values, nulls, COLUMN_NAME, row->name);
@@ -168,9 +120,8 @@ add_row(PlanRun *plan, PlanAction action, const PlanRow *row)
 	plan->counts[action]++;
 }
 
-/* Note that a row of the CRM is spoken of. */
-static void
-add_decided(PlanRun *plan, const char *crm_key)
+void
+plan_add_decided(PlanRun *plan, const char *crm_key)
 {
 	Datum		value = CStringGetTextDatum(crm_key);
 	bool		isnull = false;
@@ -226,7 +177,7 @@ add_conflicts(PlanRun *plan, const Decision *decision)
 			row.reason = "the addresses agree in part only";
 		else
 			row.reason = "the two sides differ";
-		add_row(plan, PLAN_CONFLICT, &row);
+		plan_add_row(plan, PLAN_CONFLICT, &row);
 	}
 }
 
@@ -257,7 +208,7 @@ add_address_differences(PlanRun *plan, const Decision *decision)
 			row.reason = "the addresses differ; the CRM's is to go to QuickBooks";
 		else
 			continue;
-		add_row(plan, PLAN_ADDRESS_DIFFERENCE, &row);
+		plan_add_row(plan, PLAN_ADDRESS_DIFFERENCE, &row);
 	}
 }
 
@@ -277,8 +228,8 @@ add_candidates(PlanRun *plan, const Decision *decision)
 		row.after = json_of(decision->theirs);
 		row.detail = psprintf("score %s: %s", plan_json_text(candidate, "score"), plan_json_texts(candidate, "reasons"));
 		if (row.crm_key)
-			add_decided(plan, row.crm_key);
-		add_row(plan, PLAN_CANDIDATE, &row);
+			plan_add_decided(plan, row.crm_key);
+		plan_add_row(plan, PLAN_CANDIDATE, &row);
 	}
 }
 
@@ -287,6 +238,23 @@ static bool
 compares(const Decision *decision)
 {
 	return decision->action == DECISION_LINK || decision->action == DECISION_UPDATE || decision->action == DECISION_NONE;
+}
+
+/* What the CRM has otherwise than QuickBooks: it goes there, or stays where nothing of the mapping goes out. */
+static void
+add_sent(PlanRun *plan, const Decision *decision)
+{
+	PlanRow		row = row_of(decision);
+
+	if (plan->send)
+	{
+		plan_note_sent(plan, decision);
+		return;
+	}
+	row.reason = "changed in the CRM";
+	row.to_quickbooks = json_of(decision->send);
+	row.detail = "Nothing of this mapping goes to QuickBooks.";
+	plan_add_row(plan, PLAN_KEPT, &row);
 }
 
 /* Everything that a decision means, its events applied. */
@@ -302,16 +270,8 @@ show_decision(PlanRun *plan, const Decision *decision)
 		return;
 	}
 	row.detail = decision->detail;
-	row.to_quickbooks = json_of(decision->send);
 	switch (action)
 	{
-		case PLAN_NONE:
-			if (decision->send)
-			{
-				action = PLAN_SEND;
-				row.reason = "changed in the CRM";
-			}
-			break;
 		case PLAN_CREATE:
 			row.after = json_of(decision->write);
 			break;
@@ -332,12 +292,14 @@ show_decision(PlanRun *plan, const Decision *decision)
 		default:
 			break;
 	}
-	if (action == PLAN_NONE)
+	if (action != PLAN_NONE)
+		plan_add_row(plan, action, &row);
+	else if (decision->send == (Datum) 0)
 		plan->counts[PLAN_NONE]++;
-	else
-		add_row(plan, action, &row);
+	if (compares(decision) && decision->send)
+		add_sent(plan, decision);
 	if (action == PLAN_LINK && decision->crm_key)
-		add_decided(plan, decision->crm_key);
+		plan_add_decided(plan, decision->crm_key);
 	if (compares(decision))
 	{
 		add_conflicts(plan, decision);
@@ -417,7 +379,7 @@ add_eventful(PlanRun *plan)
 
 			row.reason = deeds[i].refusal->problem;
 			row.detail = deeds[i].refusal->detail;
-			add_row(plan, PLAN_ERROR, &row);
+			plan_add_row(plan, PLAN_ERROR, &row);
 		}
 	}
 }
@@ -443,7 +405,7 @@ add_crm_only(PlanRun *plan, const char *statement, const char *detail)
 		value = slot_getattr(slot, 2, &isnull);
 		if (!isnull)
 			row.name = TextDatumGetCString(value);
-		add_row(plan, PLAN_CRM_ONLY, &row);
+		plan_add_row(plan, PLAN_CRM_ONLY, &row);
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	rows_free(rows);
@@ -454,12 +416,13 @@ static void
 make_plan(PlanRun *plan)
 {
 	static SqlStatement select = {
-		"SELECT s.addresses, s.crm_only, s.push_new FROM qbsync.plan_statements($1) s", 1, {INT4OID}
+		"SELECT s.addresses, s.crm_only, s.push_new, s.send, s.push FROM qbsync.plan_statements($1) s", 1, {INT4OID}
 	};
 	MemoryContext context = CurrentMemoryContext;
 	Datum		values[] = {Int32GetDatum(plan->mapping->mapping_id)};
 	char	   *crm_only;
 	char	   *push_new;
+	char	   *push;
 	DecideRun  *run;
 
 	if (sql_execute(&select, values, NULL) != 1)
@@ -467,16 +430,22 @@ make_plan(PlanRun *plan)
 	plan->addresses = DatumGetJsonbPCopy(sql_datum(0, 1, NULL));
 	crm_only = sql_text(0, 2, context);
 	push_new = sql_text(0, 3, context);
+	plan->send = sql_text(0, 4, context);
+	push = sql_text(0, 5, context);
 	SPI_freetuptable(SPI_tuptable);
 
 	plan->decided = rows_empty(lengthof(decided_names), decided_names, decided_types);
+	plan->sent = plan_nothing_sent();
 	plan->context = context;
 	run = decide_begin(plan->mapping, 0);
 	decide_each(run, add_decision, plan);
 	add_eventful(plan);
+	plan_add_sent(plan);
+	plan_add_pushed(plan, push);
 	add_crm_only(plan, crm_only, psprintf("push_new is %s", push_new));
 	decide_end(run);
 	rows_free(plan->decided);
+	rows_free(plan->sent);
 }
 
 /* Names of the mappings that the caller may plan, for error details. */
@@ -565,7 +534,7 @@ give_result(PlanRun *plan, ReturnSetInfo *result)
 {
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(plan->tupdesc, &TTSOpsMinimalTuple);
 
-	for (int i = 0; i < lengthof(action_names); i++)
+	for (int i = 0; i < PLAN_ACTIONS; i++)
 	{
 		Datum		values[NCOLUMNS];
 		bool		nulls[NCOLUMNS];
@@ -573,7 +542,7 @@ give_result(PlanRun *plan, ReturnSetInfo *result)
 		if (plan->counts[i] == 0)
 			continue;
 		memset(nulls, true, sizeof(nulls));
-		put_text(values, nulls, COLUMN_ACTION, action_names[i]);
+		put_text(values, nulls, COLUMN_ACTION, plan_action_names[i]);
 		values[COLUMN_COUNT] = Int64GetDatum(plan->counts[i]);
 		nulls[COLUMN_COUNT] = false;
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
@@ -608,6 +577,7 @@ qbsync_plan(PG_FUNCTION_ARGS)
 	SPI_connect();
 	plan.tupdesc = result->setDesc;
 	plan.rows = tuplestore_begin_heap(false, false, work_mem);
+	plan.sees_bought = has_privs_of_role(caller, get_role_oid("qbsync_vendor_reader", false));
 	role_enter_owner(&frame);
 	plan.mapping = mapping_load(find_mapping(name, caller));
 	if (plan.mapping == NULL)

@@ -60,18 +60,22 @@ sub quickbooks_customer
 	return \%object;
 }
 
+# What QuickBooks would not take is among what the CRM has.
+sub crm_email { return chance(0.1) ? one_of('nobody', 'a b@example.com') : email() }
+sub crm_phone { return chance(0.05) ? '5' x 31 : phone() }
+
 sub crm_person
 {
 	my ($given, $family) = (one_of(@given), one_of(@family));
 	return 'INSERT INTO crm.person (name, given, family, email, phone, street, town, notes) VALUES (' . join(', ', map { literal($_) } one_of(@spelling)->("$given $family"),
-		$given, $family, email(), phone(), chance(0.5) ? street() : undef, town(), 'note ' . ++$serial) . ')';
+		$given, $family, crm_email(), crm_phone(), chance(0.5) ? street() : undef, town(), 'note ' . ++$serial) . ')';
 }
 
 sub crm_firm
 {
 	my $name = one_of(@firms);
 	return 'INSERT INTO crm.firm (name, company, email, phone, street, town, notes) VALUES (' . join(', ', map { literal($_) } one_of(@spelling)->($name),
-		$name, email(), phone(), chance(0.5) ? street() : undef, town(), 'note ' . ++$serial) . ')';
+		$name, crm_email(), crm_phone(), chance(0.5) ? street() : undef, town(), 'note ' . ++$serial) . ')';
 }
 
 $crm->try_qb(act => 'create', entity => 'Customer', object => quickbooks_customer()) for 1 .. 24;
@@ -88,6 +92,9 @@ SQL
 $crm->app(join ';', (map { crm_person() } 1 .. 12), (map { crm_firm() } 1 .. 10));
 $crm->sync;
 $crm->sql(<<'SQL');
+-- requests are noted before they are held
+CREATE TABLE public.made (id text, crm_key text, sent_values jsonb);
+CREATE OR REPLACE FUNCTION public.hold_request() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.made VALUES (NEW.id, NEW.crm_key, NEW.sent_values); RETURN NULL; END';
 -- some persons and firms know the id, some invoices are there already
 ALTER TABLE crm.person ADD COLUMN qb text;
 UPDATE crm.person SET qb = (SELECT min(c.id) FROM qbsync.customer c WHERE c.company_name IS NULL AND c.active) WHERE id = 1;
@@ -151,9 +158,15 @@ sub plan_and_compare
 {
 	my ($mapping) = @_;
 	my $id = take_picture($mapping, 'before');
+	$crm->sql('TRUNCATE public.made; DELETE FROM qbsync.outgoing; DELETE FROM qbsync.send_error');
 	take_plan($mapping, 'plan');
 	same('a plan writes nothing', 'SELECT * FROM link_before', "SELECT * FROM qbsync.link WHERE mapping_id = $id");
 	$crm->sql("SELECT qbsync_enable('$mapping')");
+	$crm->applied;
+	await('what QuickBooks does not have was looked at', sub { $crm->sql(<<'SQL') eq 't' });
+SELECT NOT EXISTS (SELECT FROM qbsync.outgoing o JOIN qbsync.mapping m USING (mapping_id) WHERE m.state = 'enabled' AND o.next_attempt_at <= clock_timestamp())
+	AND NOT EXISTS (SELECT FROM qbsync.mapping m WHERE m.state = 'enabled' AND (m.backfill_asked_by IS NOT NULL OR m.scan_at <= clock_timestamp()))
+SQL
 	$crm->applied;
 	take_picture($mapping, 'after');
 	take_plan($mapping, 'plan_after');
@@ -198,10 +211,20 @@ SQL
 		WHERE c.mapping_id = $id AND p.action = 'candidate' AND NOT crm.flat(p.before) @> crm.flat(c.crm_row)");
 	same('conflict: these are asked', "SELECT id, crm_key, conflict ->> 'unit', conflict ->> 'kind', conflict -> 'ours', conflict -> 'theirs' FROM plan WHERE action = 'conflict' AND count IS NULL",
 		"SELECT id, crm_key, unit, kind, ours, theirs FROM qbsync.conflict WHERE mapping_id = $id");
-	same('wait, error: these wait', "SELECT id FROM plan WHERE action IN ('wait', 'error') AND count IS NULL", "SELECT id FROM qbsync.crm_error WHERE mapping_id = $id");
+	same('wait, error: these wait', "SELECT id FROM plan WHERE action IN ('wait', 'error') AND reason NOT LIKE 'send\\_%' AND count IS NULL", "SELECT id FROM qbsync.crm_error WHERE mapping_id = $id");
 	none('review: these are shown to people', "SELECT p.id, p.reason, u.reason FROM (SELECT * FROM plan WHERE action = 'review' AND count IS NULL) p
 		FULL JOIN (SELECT * FROM qbsync.unlinked WHERE mapping = '$mapping' AND reason IN ('review', 'hold')) u USING (id) WHERE p.id IS NULL OR u.id IS NULL");
-	same('crm_only: QuickBooks does not have these', "SELECT crm_key FROM plan WHERE (action = 'crm_only' OR action = 'detach' AND crm_key IN (SELECT key FROM row_after)) AND count IS NULL",
+	# a name that is taken QuickBooks refuses: the request is made
+	same('send: these customers get these values', "SELECT id, crm_key, after FROM plan WHERE id IS NOT NULL AND (action = 'send' OR action = 'error' AND reason = 'send_name_taken')",
+		'SELECT DISTINCT ON (crm_key) id, crm_key, sent_values FROM public.made WHERE id IS NOT NULL');
+	none('send: before is what QuickBooks shows', <<'SQL');
+SELECT p.id, k.key, k.value FROM plan p JOIN qbsync.customer c ON c.id = p.id CROSS JOIN LATERAL jsonb_each(p.before) k WHERE p.action = 'send' AND to_jsonb(c) -> k.key IS DISTINCT FROM k.value
+SQL
+	same('push: these records are created, so', "SELECT crm_key, after FROM plan WHERE count IS NULL AND id IS NULL AND (action = 'push' OR action = 'error' AND reason = 'send_name_taken')",
+		'SELECT DISTINCT ON (crm_key) crm_key, sent_values FROM public.made WHERE id IS NULL');
+	same('what would not be taken is not sent, and why', "SELECT id, crm_key, reason, detail FROM plan WHERE count IS NULL AND action IN ('wait', 'error') AND reason LIKE 'send\\_%' AND reason <> 'send_name_taken'",
+		"SELECT id, crm_key, problem, detail FROM qbsync.send_error WHERE mapping_id = $id AND (problem <> 'send_may_exist' OR crm_key NOT IN (SELECT crm_key FROM plan WHERE action = 'candidate' AND count IS NULL))");
+	same('crm_only: QuickBooks does not have these', "SELECT crm_key FROM plan WHERE (action IN ('crm_only', 'push') OR action IN ('wait', 'error') AND id IS NULL OR action = 'detach' AND crm_key IN (SELECT key FROM row_after)) AND count IS NULL",
 		"SELECT key FROM row_after WHERE key NOT IN (SELECT crm_key FROM link_after UNION ALL SELECT crm_key FROM qbsync.match_candidate WHERE mapping_id = $id)");
 
 	# A tie that is over because a rival was linked is no question any more: what is left of it links the next time.
@@ -217,11 +240,11 @@ SQL
 	none('X-1: a default that a new row shows is no edit, and no side of a conflict', "SELECT c.id, c.ours FROM qbsync.conflict c JOIN qbsync.link l USING (mapping_id, id)
 		WHERE c.mapping_id = $id AND c.unit = 'mobile' AND l.origin = 'created_in_crm'");
 	none('afterwards nothing is left to be done', "SELECT action, id, crm_key, reason, after FROM plan_after WHERE count IS NULL AND action IN ('create', 'link', 'update', 'delete', 'detach')");
-	same('what waits for QuickBooks waits still', 'SELECT id, to_quickbooks FROM plan WHERE to_quickbooks IS NOT NULL AND count IS NULL',
-		'SELECT id, to_quickbooks FROM plan_after WHERE to_quickbooks IS NOT NULL AND count IS NULL');
-	same('what is asked is asked still', "SELECT CASE action WHEN 'detach' THEN 'crm_only' ELSE action END, CASE WHEN action <> 'detach' THEN id END, crm_key, conflict
-		FROM plan WHERE (action IN ('candidate', 'conflict', 'review', 'wait', 'error', 'crm_only') OR action = 'detach' AND crm_key IN (SELECT key FROM row_after)) AND count IS NULL",
-		"SELECT action, id, crm_key, conflict FROM plan_after WHERE action IN ('candidate', 'conflict', 'review', 'wait', 'error', 'crm_only') AND count IS NULL");
+	same('what waits for QuickBooks waits still', 'SELECT id, to_quickbooks FROM plan WHERE to_quickbooks IS NOT NULL AND id IS NOT NULL',
+		'SELECT id, to_quickbooks FROM plan_after WHERE to_quickbooks IS NOT NULL AND id IS NOT NULL');
+	same('what is asked is asked still', "SELECT CASE WHEN action = 'detach' OR id IS NULL THEN 'crm_only' ELSE action END, CASE WHEN action <> 'detach' THEN id END, crm_key, conflict
+		FROM plan WHERE (action IN ('candidate', 'conflict', 'review', 'wait', 'error', 'crm_only', 'push') OR action = 'detach' AND crm_key IN (SELECT key FROM row_after)) AND count IS NULL",
+		"SELECT CASE WHEN id IS NULL THEN 'crm_only' ELSE action END, id, crm_key, conflict FROM plan_after WHERE action IN ('candidate', 'conflict', 'review', 'wait', 'error', 'crm_only', 'push') AND count IS NULL");
 	$crm->sql("SELECT qbsync_disable('$mapping')");
 }
 
@@ -271,7 +294,7 @@ sub edit_crm
 		elsif ($what < 0.2) { push @statements, $table eq 'crm.person' ? crm_person() : crm_firm() }
 		else
 		{
-			my %set = (email => email(), phone => phone(), street => street(), town => town(), name => 'Ours ' . ++$serial);
+			my %set = (email => crm_email(), phone => crm_phone(), street => street(), town => town(), name => 'Ours ' . ++$serial);
 			my @columns = grep { chance(0.4) } sort keys %set;
 			push @statements, "UPDATE $table SET " . join(', ', "notes = 'edited'", map { "$_ = " . literal($set{$_}) } @columns) . " $row";
 		}
@@ -282,10 +305,10 @@ sub edit_crm
 # --- three walks ------------------------------------------------------------------------------------------------------------
 
 my %policies = (
-	1 => { persons => { pull_new_first => 'review' }, firms => { pull_new_first => 'all' }, invoices => {} },
-	2 => { persons => { pull_new => 'all', authority => one_of('three_way', 'crm', 'qbo') }, firms => { pull_new => 'review', on_qbo_inactive => 'deactivate_crm', direction => one_of('two_way', 'pull') },
+	1 => { persons => { pull_new_first => 'review', initial_push => 'true' }, firms => { pull_new_first => 'all', initial_push => one_of('true', 'false') }, invoices => {} },
+	2 => { persons => { pull_new => 'all', push_new => 'scope', authority => one_of('three_way', 'crm', 'qbo') }, firms => { pull_new => 'review', on_qbo_inactive => 'deactivate_crm', direction => one_of('two_way', 'pull') },
 		invoices => { on_qbo_delete => 'detach' } },
-	3 => { persons => { pull_new => 'none', partial_match => 'auto_link', direction => one_of('two_way', 'pull', 'push') }, firms => { pull_new => 'all', authority => one_of('three_way', 'crm', 'qbo') },
+	3 => { persons => { pull_new => 'none', push_new => one_of('scope', 'on_demand'), partial_match => 'auto_link', direction => one_of('two_way', 'pull', 'push') }, firms => { pull_new => 'all', push_new => 'scope', direction => 'two_way', authority => one_of('three_way', 'crm', 'qbo') },
 		invoices => { on_qbo_delete => 'delete_crm' } });
 foreach my $walk (1 .. 3)
 {
@@ -376,6 +399,6 @@ is($crm->sql("SELECT count(*) FROM qbsync.link WHERE entity = 'invoice' AND crm_
 
 note('seen: ' . join(', ', sort keys %seen));
 my %actions = map { (split)[1] => 1 } keys %seen;
-is(join(' ', grep { !$actions{$_} } qw(create link update candidate review ignore wait missing delete detach crm_only)), '', 'the data had something of everything');
+is(join(' ', grep { !$actions{$_} } qw(create link update candidate review ignore wait missing delete detach crm_only push send error kept)), '', 'the data had something of everything');
 is_quiet($node, 'nothing unexpected in the server log');
 done_testing();
