@@ -38,6 +38,9 @@ typedef struct Report
 static void
 report_record(void *arg)
 {
+	static SqlStatement asked = {
+		"DELETE FROM qbsync.match_candidate c WHERE c.mapping_id = $1 AND c.id = $2", 2, {INT4OID, TEXTOID}
+	};
 	Report	   *report = arg;
 	const Attempt *attempt = report->attempt;
 	ErrorRows	rows = {0};
@@ -50,6 +53,13 @@ report_record(void *arg)
 	failure_add(&rows, attempt->claim->ids[0], NULL, report->problem, report->column, report->detail, report->sqlstate,
 				(Datum) 0, report->backoff);
 	failure_write(attempt->mapping_id, &rows);
+	/* what is to be written is no question any more: which CRM record it is, is known */
+	if (attempt->boxed_at != 0 && attempt->state->has_candidates)
+	{
+		Datum		values[] = {Int32GetDatum(attempt->mapping_id), CStringGetTextDatum(attempt->claim->ids[0])};
+
+		sql_execute(&asked, values, NULL);
+	}
 	settle_claim(attempt->mapping, attempt->state, attempt->claim);
 }
 

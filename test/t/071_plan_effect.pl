@@ -397,6 +397,19 @@ $crm->applied;
 await('the first one is asked about, too', sub { $crm->applied; $crm->sql("SELECT count(*) FROM qbsync.match_candidate WHERE crm_key = '$twins' AND mapping_id = (SELECT mapping_id FROM qbsync.mapping WHERE name = 'invoices')") eq '2' });
 is($crm->sql("SELECT count(*) FROM qbsync.link WHERE entity = 'invoice' AND crm_key = '$twins'"), '0', 'neither is linked');
 
+# --- a question that is over, and the CRM refuses the record ------------------------------------------------------------------
+
+$crm->app("INSERT INTO crm.firm (name, company, email) VALUES ('Asked firm', 'Asked firm', 'asked\@example.com'); ALTER TABLE crm.firm ADD CHECK (name <> 'Refused firm')");
+my $refused = $crm->customer(DisplayName => 'Asked firm', CompanyName => 'Asked firm', PrimaryEmailAddr => { Address => 'other@example.com' });
+$crm->sync;
+$crm->applied;
+is($crm->sql("SELECT reasons FROM qbsync.match_candidate WHERE id = '$refused'"), '{"same name"}', 'a customer with the name of a firm: a person is asked');
+$crm->edit($refused, DisplayName => 'Refused firm', CompanyName => 'Refused firm');
+$crm->sync;
+$crm->applied;
+is($crm->sql("SELECT problem FROM qbsync.crm_error WHERE id = '$refused'"), 'crm_refused', 'with another name it is new, and the CRM refuses it');
+is($crm->sql("SELECT count(*) FROM qbsync.match_candidate WHERE id = '$refused'"), '0', 'KAR-1: nobody is asked any more whether it is that firm');
+
 note('seen: ' . join(', ', sort keys %seen));
 my %actions = map { (split)[1] => 1 } keys %seen;
 is(join(' ', grep { !$actions{$_} } qw(create link update candidate review ignore wait missing delete detach crm_only push send error kept)), '', 'the data had something of everything');
