@@ -18,11 +18,10 @@ CREATE VIEW qbsync.standing_decision AS
 SELECT d.mapping_id, d.id, d.kind, d.decision_id, d.decided_at, d.decided_by
 FROM (SELECT DISTINCT ON (k.mapping_id, k.id) k.*
 	  FROM qbsync.decision k
-	  WHERE k.undone_at IS NULL AND k.kind IN ('create', 'hold', 'ignore')
+	  WHERE k.undone_at IS NULL AND k.kind IN ('create', 'hold', 'ignore') AND qbsync.may_see(k.entity)
 	  ORDER BY k.mapping_id, k.id, k.decision_id DESC) d
 JOIN qbsync.mapping m ON m.mapping_id = d.mapping_id
-WHERE qbsync.may_see(m.entity)
-  AND NOT EXISTS (SELECT FROM qbsync.mapping o
+WHERE NOT EXISTS (SELECT FROM qbsync.mapping o
 				  JOIN qbsync.decision n ON n.mapping_id = o.mapping_id
 				  WHERE o.connection_id = m.connection_id AND o.entity = m.entity AND o.family = m.family AND n.id = d.id
 					AND n.undone_at IS NULL AND n.kind IN ('link', 'unlink', 'merge') AND n.decision_id > d.decision_id);

@@ -9,7 +9,7 @@
 CREATE VIEW qbsync.customer_link AS
 SELECT r.connection_id, r.id, m.crm_table, r.crm_key
 FROM qbsync.visible_connection v
-JOIN qbsync.link r ON r.connection_id = v.connection_id AND r.entity = 'customer' AND r.family = 0
+JOIN qbsync.link r ON r.connection_id = v.connection_id AND r.entity = 'customer' AND r.family = 0 AND qbsync.may_see(r.entity)
 JOIN qbsync.mapping m ON m.mapping_id = r.mapping_id;
 COMMENT ON VIEW qbsync.customer_link IS 'Which CRM record each customer counts for, as all views of sales say it';
 COMMENT ON COLUMN qbsync.customer_link.id IS 'QuickBooks'' id of the customer';

@@ -10,8 +10,9 @@
  * is in it (upgrade scripts call the function again).  A query that gives entity and id reads one row of one table.
  *
  * Whether the caller may see what is bought is asked before its tables are read at all, so that no condition of a query gets to
- * see it first; views of what belongs to several entities are security barriers for the same reason, apart from matched, customer_link, timeline,
- * standing_decision and rejected_pair, which a barrier would keep from being joined with another table by its key.
+ * see it first; views of what belongs to several entities are security barriers for the same reason.  Not matched, customer_link, timeline,
+ * standing_decision and rejected_pair, which a barrier would keep from being joined with another table by its key: these ask may_see() of the
+ * rows of the tables that they read, where it comes first.
  */
 CREATE FUNCTION qbsync.create_record_view()
 RETURNS void
@@ -81,7 +82,7 @@ SELECT m.connection, m.connection_id, m.mapping, m.crm_table, l.crm_key, l.entit
 	l.linked_at, l.linked_by, l.agreed_at,
 	CASE WHEN r.deleted_at IS NULL THEN m.page_url || l.id END AS url
 FROM qbsync.visible_mapping m
-JOIN qbsync.link l ON l.mapping_id = m.mapping_id
+JOIN qbsync.link l ON l.mapping_id = m.mapping_id AND qbsync.may_see(l.entity)
 LEFT JOIN qbsync.record r ON r.connection_id = l.connection_id AND r.entity = l.entity AND r.id = l.id;
 COMMENT ON VIEW qbsync.matched IS 'What is linked: which CRM record is which QuickBooks record, how that came about, when and by whom';
 COMMENT ON COLUMN qbsync.matched.connection IS 'name of the connection';
