@@ -8,11 +8,14 @@
  * order of their creation, in the same way: rows with equal times come in any order, so that a position among them
  * would skip some.  Only when a whole page was created in one second too does the position move.
  * Queries hide deletions: those are found when counts are compared afterwards (verify.c).
+ *
+ * A page is taken over when it arrives; the next one is asked for before it is settled (flow.h).
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "common/unit.h"
@@ -37,7 +40,9 @@ typedef struct Window
 	int64		position;		/* and so many rows later */
 	int			count;			/* rows to ask for */
 	WindowResult result;
-	/* the answer */
+	/* a page that was taken over */
+	MemoryContext page;			/* NULL: it is settled */
+	bool		last;
 	const Record *records;
 	int			nrecords;
 	TimestampTz started;
@@ -122,19 +127,43 @@ ask_less(Window *window)
 	ask_window(window);
 }
 
-static void
-window_arrived(Company *company, const CallAnswer *answer, void *arg)
+/* Settle the page that was taken over; true: what comes next was asked for. */
+static bool
+settle_page(Company *company)
 {
-	Window	   *window = arg;
-	Envelope	envelope;
+	Window	   *window = company->flow->settle_arg;
 
-	if (answer->fault && answer->fault->reaction == REACT_SMALLER)
+	if (window->page == NULL || !settle(company, "qbsync: reading changes", settle_window, window))
+		return false;
+	MemoryContextDelete(window->page);
+	window->page = NULL;
+	if (!window->last)
+		return false;
+	company->flow->settle_next = NULL;
+	window->done(company, &window->result, window->arg);
+	return true;
+}
+
+/* Take a page over, in memory of its own; false: the flow is gone. */
+static bool
+take_page(Window *window, const CallAnswer *answer)
+{
+	Company    *company = window->company;
+	MemoryContext page = AllocSetContextCreate(company->flow->context, "qbsync window page", ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(page);
+	char	   *body = MemoryContextAllocHuge(page, answer->body_len + 1);
+	Envelope	envelope;
+	bool		scanned;
+
+	memcpy(body, answer->body, answer->body_len + 1);
+	scanned = envelope_scan(body, answer->body_len, &envelope);
+	MemoryContextSwitchTo(caller);
+	if (!scanned)
 	{
-		ask_less(window);
-		return;
+		flow_fail(company, "not_understood", envelope.error);
+		return false;
 	}
-	if (!answer_scan(company, answer, &envelope))
-		return;
+	window->page = page;
 	window->nrecords = answer_records(&envelope, window->entity, &window->records);
 	window->started = answer->started;
 	if (window->result.started == 0)
@@ -142,7 +171,26 @@ window_arrived(Company *company, const CallAnswer *answer, void *arg)
 		window->result.started = window->started;
 		window->result.time = answer_time(&envelope);
 	}
-	if (!settle(company, "qbsync: reading changes", settle_window, window))
+	return true;
+}
+
+static void
+window_arrived(Company *company, const CallAnswer *answer, void *arg)
+{
+	Window	   *window = arg;
+
+	Assert(window->page == NULL);
+	if (answer->fault && answer->fault->reaction == REACT_SMALLER)
+	{
+		ask_less(window);
+		return;
+	}
+	if (answer->fault)
+	{
+		flow_fail_with(company, answer->fault);
+		return;
+	}
+	if (!take_page(window, answer))
 		return;
 	if (window->nrecords >= window->count)
 		move_on(window);
@@ -154,7 +202,7 @@ window_arrived(Company *company, const CallAnswer *answer, void *arg)
 	}
 	else
 	{
-		window->done(company, &window->result, window->arg);
+		window->last = true;
 		return;
 	}
 	ask_window(window);
@@ -171,6 +219,8 @@ window_read(Company *company, const CatalogueEntity *entity, TimestampTz since, 
 	window->arg = arg;
 	window->since = since;
 	window->count = SELECT_MAX_ROWS;
+	company->flow->settle_next = settle_page;
+	company->flow->settle_arg = window;
 	ask_window(window);
 }
 

@@ -23,6 +23,7 @@ typedef struct Flow
 	 * settled when it arrives.  It is called when all calls that may be sent are on their way.
 	 */
 	bool		(*settle_next) (Company *company);
+	void	   *settle_arg;		/* what it works on, where that is a part of the flow */
 } Flow;
 
 /* Begin a flow: zeroed memory of that size (a struct that begins with a Flow) in a context of its own. */

@@ -340,7 +340,7 @@ settle_flows(void)
 		if (!pushed)
 			http_push();
 		pushed = true;
-		if (company->flow->settle_next(company))
+		if (company->flow->settle_next(company) || company->flow == NULL)
 			again = GetCurrentTimestamp();
 	}
 	return again;
