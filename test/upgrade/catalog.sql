@@ -31,6 +31,7 @@ WITH extension AS (
 	SELECT 'function ' || p.oid::regprocedure, concat_ws(' ',
 		CASE WHEN p.proname LIKE '%\_as\_of' AND p.prosqlbody IS NOT NULL
 			THEN (SELECT string_agg(w, ' ' ORDER BY w) FROM regexp_split_to_table(pg_get_functiondef(p.oid), '[\s,;()]+') w)
+			WHEN p.prokind = 'a' THEN (SELECT concat_ws(' ', g.aggtransfn, g.aggfinalfn, g.aggtranstype::regtype, g.agginitval, p.proparallel) FROM pg_aggregate g WHERE g.aggfnoid = p.oid)
 			ELSE pg_get_functiondef(p.oid) END,
 		p.proowner::regrole, (SELECT array_agg(x::text ORDER BY x::text) FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x), obj_description(p.oid, 'pg_proc'))
 	FROM pg_proc p JOIN member m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
