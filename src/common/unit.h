@@ -69,6 +69,12 @@ extern UnitResult unit_refusal(void);
 extern void unit_durable(void);
 
 /*
+ * In a unit: this commit need not be on disk before unit_run() returns.  For what is done again, all of it, should a crash take it
+ * away; whatever is committed durably afterwards takes it along.
+ */
+extern void unit_not_durable(void);
+
+/*
  * In a unit: plans made in it use indexes.  For statements whose tables are empty or small when they are planned, and grow by
  * thousands of rows before anybody analyzes them; such a plan is kept.
  */

@@ -249,6 +249,9 @@ work_claim(Attempt *attempt)
 	}
 	attempt->stage = STAGE_SETTLE;
 	(void) settle_turn(mapping, attempt->state, claim, deeds, n);
+	/* rows, links, history and the sweep's place are lost together or not at all, and made again; nobody was told of them */
+	if (attempt->state->first_sync && claim->sweep_to && !claim->sweep_ends)
+		unit_not_durable();
 	if (attempt->state->problem && (!attempt->apart || attempt->taken > 0))
 		failure_over(attempt->mapping_id, attempt->state->mapping_name);
 }
