@@ -56,7 +56,8 @@ COMMENT ON FUNCTION qbsync.normalize_name(text) IS
 CREATE FUNCTION qbsync.own_name(name text, active boolean)
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN active OR name NOT LIKE '% (deleted%' THEN name ELSE regexp_replace(name, ' \(deleted( \d+)?\)$', '') END;
+RETURN CASE WHEN active OR name NOT LIKE '% (deleted%' THEN name WHEN name LIKE '% (deleted)' THEN left(name, -10)
+	ELSE regexp_replace(name, ' \(deleted( \d+)?\)$', '') END;
 COMMENT ON FUNCTION qbsync.own_name(text, boolean) IS 'The name of a record without the " (deleted)" or " (deleted 2)" that QuickBooks puts behind it when it is made inactive';
 
 CREATE FUNCTION qbsync.normalize_email(email text)

@@ -177,7 +177,7 @@ BEGIN
 	RETURN format($sql$
 		WITH crm AS MATERIALIZED (
 			SELECT m.crm_key, m.ours, qbsync.normalize_name(%1$s) AS name, %2$s AS marks, m.ours ->> 'tax_identifier' AS tax, m.ours ->> 'quickbooks_id' AS quickbooks_id
-			FROM (SELECT r.crm_key, qbsync.strip(r.ours) AS ours FROM crm_match r) m
+			FROM (SELECT r.crm_key, qbsync.strip(r.ours) AS ours FROM crm_match r OFFSET 0) m	-- once a row, not once for each value
 			WHERE NOT EXISTS (SELECT FROM qbsync.link l WHERE l.mapping_id = %3$s AND l.crm_key = m.crm_key)
 		), record AS MATERIALIZED (
 			SELECT c.id, qbsync.normalize_name(%4$s) AS name, %5$s AS marks, %6$s AS tax, d.kind IS NOT NULL AS held
@@ -298,7 +298,7 @@ BEGIN
 			|| format(' WHEN coalesce(c.create_time >= (SELECT min(q.composed_at) - interval ''5 minutes'' FROM qbsync.request q WHERE q.connection_id = %1$s AND q.rests AND q.state = ''refused'' AND q.operation = ''create''), false)'
 			' AND EXISTS (SELECT FROM qbsync.request q JOIN qbsync.send_error e ON e.mapping_id = q.mapping_id AND e.crm_key = q.crm_key'
 			'  WHERE q.connection_id = %1$s AND q.rests AND q.state = ''refused'' AND q.operation = ''create'' AND q.entity = ''customer'''
-			'  AND qbsync.only_a_person_knows(e.problem) AND qbsync.may_be_renamed(q, to_jsonb(c), c.create_time))'
+			'  AND qbsync.only_a_person_knows(e.problem) AND qbsync.may_be_renamed(q, (SELECT to_jsonb(k) FROM qbsync.customer k WHERE k.connection_id = c.connection_id AND k.id = c.id), c.create_time))'
 			' THEN ''review:it may have been made from the CRM; a person decides''', m.connection_id);
 		-- asked once of all records: most often nothing at all is being made
 		being_made := format('CASE WHEN EXISTS (SELECT FROM qbsync.request q WHERE q.connection_id = %s AND q.entity = ''customer'' AND q.operation = ''create'')'
