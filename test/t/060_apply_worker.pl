@@ -339,6 +339,19 @@ await('the old rows are gone', sub { crm("SELECT count(*) FROM qbsync.history WH
 is(crm("SELECT count(*) FROM qbsync.history WHERE id = 'x'"), '7000', 'EXT-4: history goes when it is old, newer history stays');
 is(crm("SELECT count(*) FROM qbsync.activity WHERE at < now() - interval '10 min'"), '1', 'so does activity');
 
+# --- a crash in the middle of a first sync: its turns do not wait for the disk ----------------------------------------------------------
+
+pace(0.05);
+add_mapping('crashed', 'enabled');
+await('a part of it', sub { rows('crashed') > 1 });
+$node->stop('immediate');
+$node->start;
+pace(0);
+await('all of it', sub { crm("SELECT first_sync_done_at IS NOT NULL FROM qbsync.mapping WHERE name = 'crashed'") eq 't' });
+is(crm("SELECT count(*) || ' ' || count(DISTINCT qb) FROM crm.crashed"), customers() . ' ' . customers(), 'what a crash took away is made again, and nothing twice');
+is(crm("SELECT count(*) FROM qbsync.link l JOIN qbsync.mapping m USING (mapping_id) JOIN crm.crashed c ON c.id::text = l.crm_key AND c.qb = l.id WHERE m.name = 'crashed'"), customers(),
+	'each is linked with what was made of it');
+
 # --- DROP DATABASE ----------------------------------------------------------------------------------------------------------------------
 
 pace(3600);
