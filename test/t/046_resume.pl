@@ -29,6 +29,17 @@ wait_synced($node, sync => 1);
 cmp_ok(reads() - $before, '<', 60, 'EXT-9: after a long pause everything is read again, once');
 is_mirrored($node, $simulator, 'EXT-9: and the mirror is whole');
 
+# What was read and cannot be written: the flow begins again after its back-off, which nothing else wakes the gateway for.
+sql("SELECT qbsync_set('acme', 'poll_interval', '1 day')");
+wait_synced($node, sync => 1);
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('BEGIN; LOCK TABLE qbsync.customer IN SHARE MODE');
+sql("UPDATE qbsync.cursor SET phase = 'waiting', position = 0, total = NULL WHERE entity = 'customer'; SELECT qbsync_worker_restart()");
+$node->poll_query_until('postgres', "SELECT problem = 'internal' FROM qbsync.status") or die 'nothing failed';
+$holder->quit;
+await('the page to be written', sub { sql("SELECT phase = 'loaded' FROM qbsync.cursor WHERE entity = 'customer'") eq 't' }, 60);
+pass('a page that could not be written is read again after the back-off');
+
 # A poll that fails is repeated after its back-off, not at the next interval, and costs nothing meanwhile.
 sql("SELECT qbsync_set('acme', 'poll_interval', '1 day')");
 wait_synced($node, sync => 1);
