@@ -31,25 +31,28 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 	SELECT format($sql$, named AS (
-			SELECT k.*, CASE WHEN k.body IS NOT NULL THEN lower(btrim(k.columns ->> 'display_name')) END COLLATE pg_catalog."C" AS key, NULL::text AS holder FROM composed k
+			SELECT k.crm_key, k.id, lower(btrim(k.columns ->> 'display_name')) COLLATE pg_catalog."C" AS key, NULL::text AS holder FROM composed k
+			WHERE k.body IS NOT NULL AND k.columns ->> 'display_name' IS NOT NULL
 			UNION ALL
-			SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, lower(h.display_name COLLATE pg_catalog."default") COLLATE pg_catalog."C", h.holder
+			SELECT NULL, NULL, lower(h.display_name COLLATE pg_catalog."default") COLLATE pg_catalog."C", h.holder
 			FROM (SELECT 'customer ' || c.id AS holder, c.display_name FROM qbsync.customer c WHERE c.connection_id = %1$s AND c.deleted_at IS NULL
 				UNION ALL SELECT 'vendor ' || c.id, c.display_name FROM qbsync.vendor c WHERE $1 AND c.connection_id = %1$s AND c.deleted_at IS NULL
 				UNION ALL SELECT 'employee ' || c.id, c.display_name FROM qbsync.employee c WHERE $1 AND c.connection_id = %1$s AND c.deleted_at IS NULL) h
-			WHERE h.display_name IS NOT NULL AND EXISTS (SELECT FROM composed k WHERE k.body IS NOT NULL AND k.columns ->> 'display_name' IS NOT NULL)
-		), compared AS (
-			SELECT n.*, CASE WHEN n.key IS NOT NULL THEN (array_remove(array_agg(n.holder) FILTER (WHERE n.holder IS NOT NULL) OVER (PARTITION BY n.key), 'customer ' || n.id))[1] END AS taken_by,
-				CASE WHEN n.key IS NOT NULL THEN row_number() OVER (PARTITION BY n.key ORDER BY n.holder IS NOT NULL, n.crm_key) > 1 END AS twice
-			FROM named n
+			WHERE EXISTS (SELECT FROM composed k WHERE k.body IS NOT NULL AND k.columns ->> 'display_name' IS NOT NULL)
+		), taken AS (
+			SELECT jsonb_object_agg(n.crm_key, coalesce(n.taken_by, '')) AS names
+			FROM (SELECT x.crm_key, x.holder,
+					(array_remove(array_agg(x.holder) FILTER (WHERE x.holder IS NOT NULL) OVER (PARTITION BY x.key), 'customer ' || x.id))[1] AS taken_by,
+					row_number() OVER (PARTITION BY x.key ORDER BY x.holder IS NOT NULL, x.crm_key) > 1 AS twice
+				FROM named x) n
+			WHERE n.holder IS NULL AND (n.taken_by IS NOT NULL OR n.twice)
 		), judged AS (
-			SELECT k.*, coalesce(o.state IN ('sent', 'check'), false) AS under_way,
+			SELECT k.*, coalesce(o.state IN ('sent', 'check'), false) AS under_way, nullif(k.taken_by, '') AS holder,
 				CASE WHEN o.state IN ('sent', 'check') THEN NULL WHEN k.problem IS NOT NULL THEN k.problem
 					WHEN o.state = 'refused' AND %2$s THEN coalesce((SELECT e.problem FROM qbsync.send_error e WHERE e.mapping_id = %3$s AND e.crm_key = k.crm_key), 'send_refused')
-					WHEN k.taken_by IS NOT NULL OR k.twice THEN 'send_name_taken' END AS why_not
-			FROM compared k
+					WHEN k.taken_by IS NOT NULL THEN 'send_name_taken' END AS why_not
+			FROM (SELECT c.*, (SELECT t.names FROM taken t) ->> c.crm_key AS taken_by FROM composed c) k
 			LEFT JOIN LATERAL (SELECT q.* FROM qbsync.request q WHERE q.mapping_id = %3$s AND q.crm_key = k.crm_key LIMIT 1) o ON true
-			WHERE k.holder IS NULL
 		)
 		SELECT CASE WHEN k.under_way OR cardinality(k.waits_for) > 0 THEN 'wait' WHEN k.why_not IS NOT NULL THEN 'error' WHEN k.id IS NULL THEN 'push' ELSE 'send' END AS action,
 			k.id, k.crm_key, k.name,
@@ -57,13 +60,13 @@ AS $fn$
 				WHEN k.id IS NULL THEN CASE k.lane WHEN 'interactive' THEN 'somebody asked for it' WHEN 'backfill' THEN 'all that QuickBooks does not have are created there' ELSE 'push_new is scope' END
 				WHEN EXISTS (SELECT FROM qbsync.link l WHERE l.connection_id = %4$s AND l.entity = %5$L AND l.family = %6$s AND l.id = k.id AND l.base IS NOT NULL) THEN 'changed in the CRM'
 				ELSE 'compared for the first time' END AS reason,
-			CASE WHEN k.id IS NOT NULL THEN (SELECT jsonb_object_agg(x.x, (SELECT jsonb_build_object(%7$s) FROM qbsync.%5$I c WHERE c.connection_id = %4$s AND c.id = k.id) -> x.x) FROM jsonb_object_keys(k.columns) x(x)) END AS before,
+			CASE WHEN k.id IS NOT NULL THEN (SELECT jsonb_object_agg(x.x, b.b -> x.x) FROM (SELECT jsonb_build_object(%7$s) AS b FROM qbsync.%5$I c WHERE c.connection_id = %4$s AND c.id = k.id OFFSET 0) b, jsonb_object_keys(k.columns) x(x)) END AS before,
 			k.columns AS after, k.send AS to_quickbooks,
 			CASE WHEN k.under_way THEN %8$L WHEN k.problem IS NOT NULL THEN k.detail
-				WHEN k.why_not = 'send_name_taken' AND k.taken_by IS NOT NULL THEN format(%9$L, qbsync.label('entity', split_part(k.taken_by, ' ', 1), %13$L) || ' ' || split_part(k.taken_by, ' ', 2))
-				WHEN k.why_not = 'send_name_taken' AND k.twice THEN %10$L
+				WHEN k.why_not = 'send_name_taken' AND k.holder IS NOT NULL THEN format(%9$L, qbsync.label('entity', split_part(k.holder, ' ', 1), %13$L) || ' ' || split_part(k.holder, ' ', 2))
+				WHEN k.why_not = 'send_name_taken' AND k.taken_by IS NOT NULL THEN %10$L
 				WHEN k.why_not IS NOT NULL THEN (SELECT concat_ws(' ', e.message, e.detail) FROM qbsync.send_error e WHERE e.mapping_id = %3$s AND e.crm_key = k.crm_key)
-				WHEN k.lane = 'rule' AND count(*) FILTER (WHERE k.lane = 'rule' AND k.why_not IS NULL AND NOT k.under_way) OVER () > %11$s THEN %12$L END AS detail
+				WHEN k.lane = 'rule' AND (SELECT count(*) FROM composed c WHERE c.lane = 'rule') > %11$s THEN %12$L END AS detail
 		FROM judged k
 		ORDER BY k.crm_key$sql$, (m).connection_id, qbsync.refusal_stays(m), (m).mapping_id, (m).connection_id, (m).entity, (m).family,
 		(SELECT string_agg(DISTINCT format('%1$L, c.%1$I', coalesce(c.ref_column, c.name)), ', ') FROM qbsync.mapping_columns((m).mapping_id) c WHERE c.sendable AND c.role IN ('canonical', 'reference')),
