@@ -39,7 +39,7 @@ AS $fn$
 				UNION ALL SELECT 'vendor ' || c.id, c.display_name FROM qbsync.vendor c WHERE $1 AND c.connection_id = %1$s AND c.deleted_at IS NULL
 				UNION ALL SELECT 'employee ' || c.id, c.display_name FROM qbsync.employee c WHERE $1 AND c.connection_id = %1$s AND c.deleted_at IS NULL) h
 			WHERE EXISTS (SELECT FROM composed k WHERE k.body IS NOT NULL AND k.columns ->> 'display_name' IS NOT NULL)
-		), taken AS (
+		), taken AS MATERIALIZED (
 			SELECT jsonb_object_agg(n.crm_key, coalesce(n.taken_by, '')) AS names
 			FROM (SELECT x.crm_key, x.holder,
 					(array_remove(array_agg(x.holder) FILTER (WHERE x.holder IS NOT NULL) OVER (PARTITION BY x.key), 'customer ' || x.id))[1] AS taken_by,
