@@ -153,7 +153,8 @@ await('a refresh that hangs', sub { $simulator->control('GET', 'faults')->{rules
 $activity .= $node->safe_psql('postgres', 'SELECT a FROM pg_stat_activity a');
 my $gateway = gateway_pid($node);
 my $process = PostgreSQL::Test::Utils::slurp_file("/proc/$gateway/cmdline") . PostgreSQL::Test::Utils::slurp_file("/proc/$gateway/environ");
-$node->restart('fast');
+$node->stop('fast');
+$node->start;
 $simulator->control('DELETE', "faults?id=$hang");
 idle();
 
