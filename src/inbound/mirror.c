@@ -64,6 +64,7 @@ typedef struct Batch
 	const Record *records;
 	int			nrecords;
 	TimestampTz started;
+	const TimestampTz *times;	/* by record, of those that several requests brought; NULL: started */
 	MemoryContext context;		/* of the page */
 	Outcome    *outcomes;		/* by record */
 	const char **details;		/* by record: bad fields, or why it is bad; mostly NULL */
@@ -164,6 +165,13 @@ same_fingerprint(MirrorTable *table, const Record *record)
 	return !isnull && DatumGetInt64(fingerprint) == (int64) record->fingerprint;
 }
 
+/* When did the request begin that brought a record? */
+static TimestampTz
+asked_at(const Batch *batch, const Record *record)
+{
+	return batch->times ? batch->times[record - batch->records] : batch->started;
+}
+
 /* Is the content of the row found the same? */
 static bool
 same_content(MirrorTable *table, Jsonb *json)
@@ -206,9 +214,9 @@ apply_deletion(Attempt *attempt, const Record *record, bool found)
 	if (!mirror_parse_timestamp(record->last_updated, strlen(record->last_updated), &deleted_at))
 		deleted_at = GetCurrentTransactionStartTimestamp();
 	if (found)
-		keep_version(attempt, batch->started);
+		keep_version(attempt, asked_at(batch, record));
 	slot = found ? mirror_table_new_version(attempt->table, true) : mirror_table_new_row(attempt->table);
-	mirror_row_fill_deleted(attempt->table, slot, batch->connection_id, record, deleted_at, batch->started);
+	mirror_row_fill_deleted(attempt->table, slot, batch->connection_id, record, deleted_at, asked_at(batch, record));
 	if (found)
 	{
 		mirror_moved_compare(&batch->moves, batch->plan, attempt->table, NULL, record->id, batch->context);
@@ -240,7 +248,8 @@ static void
 write_version(Attempt *attempt, const Record *record, Jsonb *json, bool found)
 {
 	Batch	   *batch = attempt->batch;
-	TimestampTz seen_at = found ? Max(batch->started, found_seen_at(attempt->table)) : batch->started;
+	TimestampTz asked = asked_at(batch, record);
+	TimestampTz seen_at = found ? Max(asked, found_seen_at(attempt->table)) : asked;
 	TupleTableSlot *slot;
 	bool		stay;
 
@@ -274,7 +283,7 @@ apply_record(Attempt *attempt, const Record *record)
 	Age			age = found && !record->deleted && !is_deleted(table) ? compare_version(table, record) : AGE_UNKNOWN;
 	Jsonb	   *json;
 
-	if (found && found_seen_at(table) > batch->started && age != AGE_NEWER)
+	if (found && found_seen_at(table) > asked_at(batch, record) && age != AGE_NEWER)
 		return OUTCOME_STALE;
 	if (record->deleted)
 		return apply_deletion(attempt, record, found);
@@ -409,8 +418,8 @@ apply_range(Batch *batch, int first, int count)
 }
 
 /*
- * Settle what needs no look at the tables: records without an id are bad, and of several versions of one record in a
- * page the last one counts.
+ * Settle what needs no look at the tables: records without an id are bad, and of several versions of one record the one counts
+ * that was asked for last, in a page the last one.
  */
 static void
 settle_beforehand(Batch *batch)
@@ -436,7 +445,16 @@ settle_beforehand(Batch *batch)
 		while (places[place] != 0 && strcmp(batch->records[places[place] - 1].id, id) != 0)
 			place = (place + 1) & (room - 1);
 		if (places[place] != 0)
-			batch->outcomes[places[place] - 1] = OUTCOME_STALE;
+		{
+			int			other = places[place] - 1;
+
+			if (asked_at(batch, &batch->records[other]) > asked_at(batch, &batch->records[i]))
+			{
+				batch->outcomes[i] = OUTCOME_STALE;
+				continue;
+			}
+			batch->outcomes[other] = OUTCOME_STALE;
+		}
 		places[place] = i + 1;
 	}
 	pfree(places);
@@ -555,12 +573,12 @@ mirror_is_wanted(int connection_id, const CatalogueEntity *entity)
 	return wanted;
 }
 
-/* mirror_apply(); wanted: the records are handed to the mappings, too. */
+/* mirror_apply(), with a time for all records or one for each; wanted: they are handed to the mappings, too. */
 static void
 apply(int connection_id, const char *connection_name, const CatalogueEntity *entity, const Record *records, int nrecords,
-	  TimestampTz started, bool notify, bool wanted, MirrorCounts *counts)
+	  TimestampTz started, const TimestampTz *times, bool notify, bool wanted, MirrorCounts *counts)
 {
-	Batch		batch = {connection_id, mirror_plan(entity), records, nrecords, started};
+	Batch		batch = {connection_id, mirror_plan(entity), records, nrecords, started, times};
 	MirrorArrivals arrivals;
 	MemoryContext caller;
 
@@ -594,14 +612,14 @@ void
 mirror_apply(int connection_id, const char *connection_name, const CatalogueEntity *entity, const Record *records,
 			 int nrecords, TimestampTz started, bool notify, MirrorCounts *counts)
 {
-	apply(connection_id, connection_name, entity, records, nrecords, started, notify, mirror_arrival_wanted(entity), counts);
+	apply(connection_id, connection_name, entity, records, nrecords, started, NULL, notify, mirror_arrival_wanted(entity), counts);
 }
 
 void
 mirror_apply_answers(int connection_id, const char *connection_name, const CatalogueEntity *entity, const Record *records,
-					 int nrecords, TimestampTz started, bool notify, MirrorCounts *counts)
+					 const TimestampTz *times, int nrecords, bool notify, MirrorCounts *counts)
 {
-	apply(connection_id, connection_name, entity, records, nrecords, started, notify, false, counts);
+	apply(connection_id, connection_name, entity, records, nrecords, 0, times, notify, false, counts);
 }
 
 void

@@ -35,9 +35,12 @@ extern void mirror_apply(int connection_id, const char *connection_name, const C
 						 const Record *records, int nrecords, TimestampTz started, bool notify,
 						 MirrorCounts *counts);
 
-/* The same for records that we wrote ourselves; who calls hands them to the mappings (mirror_arrival_append_answers()). */
+/*
+ * The same for records that we wrote ourselves, each asked for at a time of its own; who calls hands them to the mappings
+ * (mirror_arrival_append_answers()).
+ */
 extern void mirror_apply_answers(int connection_id, const char *connection_name, const CatalogueEntity *entity,
-								 const Record *records, int nrecords, TimestampTz started, bool notify,
+								 const Record *records, const TimestampTz *times, int nrecords, bool notify,
 								 MirrorCounts *counts);
 
 /* Mark ids as deleted (they were looked for and are not there), under the same rule of time. */

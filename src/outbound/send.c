@@ -132,7 +132,7 @@ sender_serve(Company *company)
 	if (send_unsettled(sender, &again) >= SEND_MAX_UNSETTLED)
 		return again;
 	/* once some are recorded */
-	if (send_answered(sender) >= SEND_MAX_ANSWERED)
+	if (send_answered(sender) >= SEND_MAX_ANSWERED(company->settings.concurrency))
 		return 0;
 	if (!sender->resumed)
 	{

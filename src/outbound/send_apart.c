@@ -147,6 +147,18 @@ settle_each(Sender *sender, Unsettled *list, int n)
 	return true;
 }
 
+/* How many calls are in a list? */
+static int
+count_calls(const dlist_head *list)
+{
+	int			n = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, unconstify(dlist_head *, list))
+		n++;
+	return n;
+}
+
 /* What did not fail yet, together if that works: so much at a time, *left says whether there is more. */
 static bool
 settle_fresh(Sender *sender, Unsettled *list, int n, bool *left)
@@ -154,6 +166,7 @@ settle_fresh(Sender *sender, Unsettled *list, int n, bool *left)
 	SendCall  **calls = palloc(sizeof(SendCall *) * Max(n, 1));
 	int			ncalls = 0;
 	int			taken = 0;
+	int			most = count_calls(&sender->answered) >= count_calls(&sender->flying) ? SEND_SETTLE_LATE : SEND_SETTLE_TOGETHER;
 	UnitError	error;
 	UnitResult	result;
 
@@ -162,7 +175,7 @@ settle_fresh(Sender *sender, Unsettled *list, int n, bool *left)
 	{
 		if (ncalls > 0 && calls[ncalls - 1] == list[taken].call)
 			continue;
-		if (taken >= SEND_SETTLE_TOGETHER)
+		if (taken >= most)
 			break;
 		calls[ncalls++] = list[taken].call;
 	}

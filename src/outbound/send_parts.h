@@ -28,11 +28,18 @@
 /* When recording fails for so many answers, nothing more is sent. */
 #define SEND_MAX_UNSETTLED 30
 
-/* Requests recorded in one unit, but for the rest of a batch: meanwhile no answer is taken, and no place of one that came is filled. */
+/*
+ * Requests recorded in one unit, but for the rest of a batch: meanwhile no answer is taken, and no place of one that came is filled.
+ * More where QuickBooks answers sooner than we record: then it waits for us, and fewer units are less work.
+ */
 #define SEND_SETTLE_TOGETHER (4 * SEND_MAX_BATCH)
+#define SEND_SETTLE_LATE (10 * SEND_MAX_BATCH)
 
-/* When so many answers are not recorded yet, whatever the reason, nothing more is sent: they are in memory alone. */
-#define SEND_MAX_ANSWERED (2 * SEND_SETTLE_TOGETHER)
+/*
+ * When so many answers are not recorded yet, whatever the reason, nothing more is sent: they are in memory alone.  But what all places
+ * bring at a time is no reason: they are filled before it is recorded.
+ */
+#define SEND_MAX_ANSWERED(places) Max(2 * SEND_SETTLE_TOGETHER, ((places) + 1) * SEND_MAX_BATCH)
 
 /* What came of a request. */
 typedef enum SendOutcome

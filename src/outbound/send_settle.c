@@ -49,52 +49,79 @@ concerns(const Settlement *settlement, const SendItem *item)
  * same, since its link is new to them.
  */
 static void
-apply_read(Company *company, const CatalogueEntity *entity, const Record *records, int nrecords, TimestampTz started)
+apply_read(Company *company, const SendCall *call)
 {
+	const CatalogueEntity *entity = call->items[0].entity;
 	MirrorCounts counts = {0};
 
-	mirror_apply(company->id, company->name, entity, records, nrecords, started, company->loaded_once, &counts);
-	if (counts.inserted + counts.updated < nrecords && mirror_arrival_wanted(entity))
+	if (call->nrecords == 0)
+		return;
+	mirror_apply(company->id, company->name, entity, call->records, call->nrecords, call->started, company->loaded_once, &counts);
+	if (counts.inserted + counts.updated < call->nrecords && mirror_arrival_wanted(entity))
 	{
 		MirrorArrivals arrivals = {company->id, entity};
-		Datum	   *ids = palloc(sizeof(Datum) * nrecords);
+		Datum	   *ids = palloc(sizeof(Datum) * call->nrecords);
 
 		mirror_arrival_prepare(&arrivals, company->id, entity, ids, 0);
-		for (int i = 0; i < nrecords; i++)
-			ids[i] = CStringGetTextDatum(records[i].id);
-		mirror_arrival_append(&arrivals, ids, nrecords);
+		for (int i = 0; i < call->nrecords; i++)
+			ids[i] = CStringGetTextDatum(call->records[i].id);
+		mirror_arrival_append(&arrivals, ids, call->nrecords);
 	}
 }
 
-/*
- * The records of a call: of each entity at once.  An answer that repeats an earlier one is as old as that.  What follows from those
- * that were written is known when their links are (record_done()).
- */
+/* The requests of all calls that were carried out; *asked: when.  An answer that repeats an earlier one is as old as that. */
+static int
+items_done(const Settlement *settlement, SendItem ***items, TimestampTz **asked)
+{
+	int			n = 0;
+
+	for (int c = 0; c < settlement->ncalls; c++)
+		n += settlement->calls[c]->nitems;
+	*items = palloc(sizeof(SendItem *) * Max(n, 1));
+	*asked = palloc(sizeof(TimestampTz) * Max(n, 1));
+	n = 0;
+	for (int c = 0; c < settlement->ncalls; c++)
+		for (int i = 0; i < settlement->calls[c]->nitems; i++)
+		{
+			SendItem   *item = &settlement->calls[c]->items[i];
+
+			if (item->outcome != SEND_DONE || !concerns(settlement, item))
+				continue;
+			(*asked)[n] = item->first_sent != 0 ? item->first_sent : settlement->calls[c]->started;
+			(*items)[n++] = item;
+		}
+	return n;
+}
+
+/* Their records: of each entity at once.  What follows from them is known when their links are (record_done()). */
 static void
-apply_call(const Settlement *settlement, const SendCall *call)
+apply_written(const Settlement *settlement)
 {
 	Company    *company = settlement->sender->company;
-	Record	   *records = palloc(sizeof(Record) * call->nitems);
-	bool	   *applied = palloc0(sizeof(bool) * call->nitems);
+	SendItem  **items;
+	TimestampTz *asked;
+	int			n = items_done(settlement, &items, &asked);
+	Record	   *records = palloc(sizeof(Record) * Max(n, 1));
+	TimestampTz *times = palloc(sizeof(TimestampTz) * Max(n, 1));
+	bool	   *applied = palloc0(sizeof(bool) * Max(n, 1));
 	MirrorCounts counts = {0};
 
-	if (call->nrecords > 0)
-		apply_read(company, call->items[0].entity, call->records, call->nrecords, call->started);
-	for (int first = 0; first < call->nitems; first++)
+	for (int first = 0; first < n; first++)
 	{
-		const SendItem *leader = &call->items[first];
-		TimestampTz started = leader->first_sent != 0 ? leader->first_sent : call->started;
-		int			n = 0;
+		const CatalogueEntity *entity = items[first]->entity;
+		int			together = 0;
 
-		for (int i = first; i < call->nitems; i++)
-			if (!applied[i] && concerns(settlement, &call->items[i]) && call->items[i].outcome == SEND_DONE
-				&& call->items[i].entity == leader->entity && call->items[i].first_sent == leader->first_sent)
-			{
-				applied[i] = true;
-				records[n++] = call->items[i].record;
-			}
-		if (n > 0)
-			mirror_apply_answers(company->id, company->name, leader->entity, records, n, started, company->loaded_once, &counts);
+		if (applied[first])
+			continue;
+		for (int i = first; i < n; i++)
+		{
+			if (items[i]->entity != entity)
+				continue;
+			applied[i] = true;
+			records[together] = items[i]->record;
+			times[together++] = asked[i];
+		}
+		mirror_apply_answers(company->id, company->name, entity, records, times, together, company->loaded_once, &counts);
 	}
 }
 
@@ -173,32 +200,23 @@ record_done(Settlement *settlement)
 	static SqlStatement whole = {"SELECT qbsync.send_whole($1, $2)", 2, {INT8ARRAYOID, TEXTARRAYOID}};
 	static SqlStatement finish = {"SELECT qbsync.finish_requests($1, $2, $3)", 3, {INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID}};
 	SendItem  **items;
-	Datum	   *columns[3] = {NULL};
+	TimestampTz *asked;
+	int			n = items_done(settlement, &items, &asked);
+	Datum	   *columns[3];
 	Datum		values[3];
 	bool		emptied = false;
-	int			n = 0;
 
-	for (int c = 0; c < settlement->ncalls; c++)
-		n += settlement->calls[c]->nitems;
-	items = palloc(sizeof(SendItem *) * n);
-	for (int k = 0; k < 3; k++)
-		columns[k] = palloc(sizeof(Datum) * n);
-	n = 0;
-	for (int c = 0; c < settlement->ncalls; c++)
-		for (int i = 0; i < settlement->calls[c]->nitems; i++)
-		{
-			SendItem   *item = &settlement->calls[c]->items[i];
-
-			if (item->outcome != SEND_DONE || !concerns(settlement, item))
-				continue;
-			columns[0][n] = Int64GetDatum(item->request_id);
-			columns[1][n] = CStringGetTextDatum(item->record.id);
-			columns[2][n] = CStringGetTextDatum(item->record.sync_token);
-			emptied |= empties_text(item);
-			items[n++] = item;
-		}
 	if (n == 0)
 		return;
+	for (int k = 0; k < 3; k++)
+		columns[k] = palloc(sizeof(Datum) * n);
+	for (int i = 0; i < n; i++)
+	{
+		columns[0][i] = Int64GetDatum(items[i]->request_id);
+		columns[1][i] = CStringGetTextDatum(items[i]->record.id);
+		columns[2][i] = CStringGetTextDatum(items[i]->record.sync_token);
+		emptied |= empties_text(items[i]);
+	}
 	values[0] = PointerGetDatum(construct_array(columns[0], n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	values[1] = PointerGetDatum(construct_array(columns[1], n, TEXTOID, -1, false, TYPALIGN_INT));
 	values[2] = PointerGetDatum(construct_array(columns[2], n, TEXTOID, -1, false, TYPALIGN_INT));
@@ -345,10 +363,12 @@ settle_calls(void *arg)
 	unit_use_indexes();
 	settlement->again = settlement->stale = false;
 	for (int c = 0; c < settlement->ncalls; c++)
+		apply_read(settlement->sender->company, settlement->calls[c]);
+	apply_written(settlement);
+	for (int c = 0; c < settlement->ncalls; c++)
 	{
 		SendCall   *call = settlement->calls[c];
 
-		apply_call(settlement, call);
 		if (call->check && call->good && concerns(settlement, &call->items[0]))
 			judge_check(call);
 	}
