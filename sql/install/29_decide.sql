@@ -473,7 +473,9 @@ BEGIN
 			CASE WHEN cardinality(w.unmapped) > 0 THEN 'value_not_mapped' WHEN cardinality(w.waits_for) > 0 THEN 'reference_waiting' END AS problem,
 			CASE WHEN cardinality(w.unmapped) > 0 THEN format(%20$L, array_to_string(w.unmapped, ', '))
 				WHEN cardinality(w.waits_for) > 0 THEN format(%21$L, array_to_string(w.waits_for, ', ')) || %19$L END AS detail,
-			w.sync_token, w.last_updated_time AS theirs_at, w.crm_time AS ours_at
+			w.sync_token, w.last_updated_time AS theirs_at, w.crm_time AS ours_at,
+			w.wanted = 'update' AND (w.g).write IS NULL AND w.link_state = 'linked' AND w.base = (w.g).new_base AND w.crm_base IS NOT DISTINCT FROM (w.g).new_crm_base
+				AND w.unagreed IS NOT DISTINCT FROM (w.g).new_unagreed AND (w.facts IS NULL OR w.facts = w.old_facts) AND w.old_events IS NULL AS known
 		FROM weighed w
 		ORDER BY w.id
 		$sql$,

@@ -70,12 +70,14 @@ typedef enum DecisionColumn
 	COLUMN_DETAIL,
 	COLUMN_THEIRS_AT,
 	COLUMN_OURS_AT,
+	COLUMN_KNOWN,
 	NCOLUMNS
 } DecisionColumn;
 
 static const char *const decision_names[NCOLUMNS] = {
 	"id", "action", "crm_key", "origin", "reason", "name", "ours", "theirs", "write", "send", "conflict", "base", "crm_base",
-	"unagreed", "overwritten", "facts", "events", "candidates", "waits_for", "problem", "detail", "theirs_at", "ours_at"
+	"unagreed", "overwritten", "facts", "events", "candidates", "waits_for", "problem", "detail", "theirs_at", "ours_at",
+	"known"
 };
 
 /* Takes the rows of the decide statement and hands over decisions. */
@@ -186,6 +188,7 @@ receiver_receive(TupleTableSlot *slot, DestReceiver *self)
 	decision.theirs_at = time ? DatumGetTimestampTz(time) : 0;
 	time = row_datum(receiver, slot, COLUMN_OURS_AT);
 	decision.ours_at = time ? DatumGetTimestampTz(time) : 0;
+	decision.known = DatumGetBool(row_datum(receiver, slot, COLUMN_KNOWN));
 	check_unique(receiver, &decision);
 	receiver->sink(&decision, receiver->arg);
 	MemoryContextSwitchTo(caller);

@@ -60,6 +60,7 @@ typedef struct Decision
 	char	   *detail;
 	TimestampTz theirs_at;		/* 0: not known */
 	TimestampTz ours_at;		/* 0: not known */
+	bool		known;			/* the link says all of this already */
 	/*
 	 * A record that goes the short way: the rows for insert_created, and which of them (from 0) is this one; write and ours are
 	 * null then.  NULL: what is created is what write says.

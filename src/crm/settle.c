@@ -582,7 +582,11 @@ gather_present(Settlement *all, const Deed *deed)
 	if (decision->action == DECISION_CREATE || decision->action == DECISION_LINK)
 		all->fresh[all->nfresh++] = deed;
 	else if (decision->action == DECISION_NONE || decision->action == DECISION_UPDATE)
-		add_link(&all->known, deed);
+	{
+		/* an event may have written all the same */
+		if (!decision->known || deed->shown != (Datum) 0 || deed->events_left != (Datum) 0)
+			add_link(&all->known, deed);
+	}
 	else if (decision->action == DECISION_DETACH)
 		batch_add(&all->ended, CStringGetTextDatum(decision->id));
 	else if (decision->action == DECISION_DELETE)
