@@ -39,6 +39,12 @@ LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
 AS 'MODULE_PATHNAME', 'qbsync_strip';
 COMMENT ON FUNCTION qbsync.strip(jsonb) IS 'A canonical row: without members that are empty (null, empty text, empty list), and lists without nulls and empty texts';
 
+CREATE FUNCTION qbsync.column_names("row" jsonb)
+RETURNS jsonb
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+AS 'MODULE_PATHNAME', 'qbsync_column_names';
+COMMENT ON FUNCTION qbsync.column_names(jsonb) IS 'The names of a canonical row''s columns, a list in order of their bytes';
+
 CREATE FUNCTION qbsync.canonical(VARIADIC pairs "any")
 RETURNS jsonb
 LANGUAGE c STABLE PARALLEL SAFE COST 5

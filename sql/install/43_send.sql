@@ -220,8 +220,7 @@ BEGIN
 	)
 	INSERT INTO qbsync.activity (connection_id, mapping_id, entity, id, crm_key, kind, detail)
 	SELECT g.connection_id, g.mapping_id, g.entity, g.id, g.crm_key, 'sent',
-		jsonb_build_object('operation', g.operation, 'columns', (SELECT coalesce(jsonb_agg(k ORDER BY k), '[]') FROM jsonb_object_keys(g.sent_values) k),
-			'sync_token', g.sync_token)
+		jsonb_build_object('operation', g.operation, 'columns', qbsync.column_names(g.sent_values), 'sync_token', g.sync_token)
 	FROM gone g;
 END
 $fn$;

@@ -7,14 +7,13 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
+#include "common/result_row.h"
 #include "compat.h"
 #include "crm/canonical.h"
 
@@ -114,7 +113,6 @@ qbsync_agreed(PG_FUNCTION_ARGS)
 	int			n = 0;
 	CanonicalObject base = {0};
 	CanonicalObject crm_base = {0};
-	TupleDesc	desc;
 	Datum		values[OUT_COUNT];
 	bool		nulls[OUT_COUNT] = {false};
 
@@ -141,11 +139,9 @@ qbsync_agreed(PG_FUNCTION_ARGS)
 		if (shown.there)
 			put(&base, column[COLUMN_NAME], &shown);
 	}
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	values[OUT_NAMES] = PointerGetDatum(construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT));
 	values[OUT_UNITS] = PointerGetDatum(construct_array(units, n, TEXTOID, -1, false, TYPALIGN_INT));
 	values[OUT_BASE] = finish(&base);
 	values[OUT_CRM_BASE] = finish(&crm_base);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+	PG_RETURN_DATUM(result_row(fcinfo, values, nulls));
 }

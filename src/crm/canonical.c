@@ -21,6 +21,7 @@
 
 PG_FUNCTION_INFO_V1(qbsync_crm_shown);
 PG_FUNCTION_INFO_V1(qbsync_strip);
+PG_FUNCTION_INFO_V1(qbsync_column_names);
 
 static bool has_empty_element(const JsonbContainer *list);
 static bool find(Jsonb *row, const char *name, int len, JsonbValue *value);
@@ -282,6 +283,46 @@ qbsync_crm_shown(PG_FUNCTION_ARGS)
 	if (result == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_JSONB_P(result);
+}
+
+/* For qsort: by bytes. */
+static int
+compare_names(const void *a, const void *b)
+{
+	const JsonbValue *left = a;
+	const JsonbValue *right = b;
+	int			order = memcmp(left->val.string.val, right->val.string.val, Min(left->val.string.len, right->val.string.len));
+
+	return order != 0 ? order : left->val.string.len - right->val.string.len;
+}
+
+/* qbsync.column_names("row" jsonb) RETURNS jsonb */
+Datum
+qbsync_column_names(PG_FUNCTION_ARGS)
+{
+	CanonicalReader reader;
+	JsonbParseState *state = NULL;
+	JsonbValue *names;
+	JsonbValue *list;
+	JsonbValue	value;
+	const char *name;
+	int			len;
+	int			n = 0;
+
+	canonical_reader(&reader, canonical_argument(fcinfo, 0, "row"));
+	names = palloc(sizeof(JsonbValue) * Max(reader.count, 1));
+	while (canonical_next(&reader, &name, &len, &value))
+	{
+		names[n].type = jbvString;
+		names[n].val.string.val = unconstify(char *, name);
+		names[n++].val.string.len = len;
+	}
+	qsort(names, n, sizeof(JsonbValue), compare_names);
+	(void) pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	for (int i = 0; i < n; i++)
+		(void) pushJsonbValue(&state, WJB_ELEM, &names[i]);
+	list = pushJsonbValue(&state, WJB_END_ARRAY, NULL);
+	PG_RETURN_JSONB_P(JsonbValueToJsonb(list));
 }
 
 /* Is name in row, which may be NULL?  value becomes what is there, jbvNull when that is empty or not there. */

@@ -318,7 +318,7 @@ insert_activity(int32 mapping_id, const Columns *happened)
 		" SELECT m.connection_id, m.mapping_id, m.entity, u.id, u.crm_key, u.kind,"
 		" CASE WHEN u.written IS NULL THEN u.detail"
 		" ELSE coalesce(u.detail, '{}')"
-		" || jsonb_build_object('columns', (SELECT jsonb_agg(k ORDER BY k) FROM jsonb_object_keys(u.written) AS k)) END"
+		" || jsonb_build_object('columns', qbsync.column_names(u.written)) END"
 		" FROM qbsync.mapping m CROSS JOIN unnest($2::text[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[])"
 		" AS u(id, crm_key, kind, detail, written) WHERE m.mapping_id = $1",
 		6, {INT4OID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID, JSONBARRAYOID}
@@ -524,7 +524,7 @@ settle_undo(const Mapping *mapping, const Claim *claim, Deed *deeds, int ndeeds)
 	static SqlStatement say = {
 		"INSERT INTO qbsync.activity (connection_id, mapping_id, entity, id, crm_key, kind, detail)"
 		" SELECT m.connection_id, m.mapping_id, m.entity, $2, u.crm_key, 'undone', jsonb_strip_nulls(jsonb_build_object("
-		"'decision', $3 -> 'decision_id', 'columns', (SELECT jsonb_agg(k ORDER BY k) FROM jsonb_object_keys(u.written) AS k)))"
+		"'decision', $3 -> 'decision_id', 'columns', qbsync.column_names(u.written)))"
 		" FROM qbsync.mapping m CROSS JOIN unnest($4::text[], $5::jsonb[]) AS u(crm_key, written) WHERE m.mapping_id = $1",
 		5, {INT4OID, TEXTOID, JSONBOID, TEXTARRAYOID, JSONBARRAYOID}
 	};

@@ -55,14 +55,18 @@ qbsync_derive_requestid(PG_FUNCTION_ARGS)
 	char	   *list = list_of_parts(PG_GETARG_ARRAYTYPE_P(0));
 	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
 	uint8		digest[PG_SHA256_DIGEST_LENGTH];
-	StringInfoData id;
+	char		id[2 * ID_BYTES + 4];
+	char	   *end = id;
 
 	if (hash == NULL || pg_cryptohash_init(hash) < 0 || pg_cryptohash_update(hash, (const uint8 *) list, strlen(list)) < 0 ||
 		pg_cryptohash_final(hash, digest, sizeof(digest)) < 0)
 		elog(ERROR, "could not compute a SHA-256 hash");
 	pg_cryptohash_free(hash);
-	initStringInfo(&id);
 	for (int i = 0; i < ID_BYTES; i++)
-		appendStringInfo(&id, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", digest[i]);
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(id.data, id.len));
+	{
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*end++ = '-';
+		end += hex_encode((const char *) &digest[i], 1, end);
+	}
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(id, end - id));
 }

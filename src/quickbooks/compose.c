@@ -15,11 +15,11 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "common/result_row.h"
 #include "compat.h"
 #include "quickbooks/compose.h"
 
@@ -461,7 +461,6 @@ qbsync_compose(PG_FUNCTION_ARGS)
 {
 	Compose		compose = {0};
 	Jsonb	   *columns = object_argument(fcinfo, 1, "columns");
-	TupleDesc	desc;
 	Datum		values[5];
 	bool		nulls[5] = {true, true, true, true, true};
 	char	   *body = NULL;
@@ -479,8 +478,6 @@ qbsync_compose(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("an update needs columns, record, id and SyncToken, a creation columns alone")));
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 
 	read_columns(&compose, columns);
 	compose_check(&compose);
@@ -497,5 +494,5 @@ qbsync_compose(PG_FUNCTION_ARGS)
 		nulls[2] = compose.column_name == NULL;
 		values[2] = compose.column_name ? CStringGetTextDatum(compose.column_name) : (Datum) 0;
 	}
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+	PG_RETURN_DATUM(result_row(fcinfo, values, nulls));
 }
