@@ -269,6 +269,26 @@ on_transaction_end(XactEvent event, void *arg)
 }
 
 /*
+ * Is a gateway of the database at work that was asked already and has not begun to look?  It will see what has been committed: it
+ * looks after it has taken the flag.  Asked without the lock, as each commit does that captured something: an entry that is
+ * made anew at that moment is of a gateway that looks anyway when it starts.
+ */
+static bool
+wake_is_pending(Oid database)
+{
+	/* our commit comes first */
+	pg_memory_barrier();
+	for (int i = 0; i < SHARED_MAX_DATABASES; i++)
+	{
+		const volatile GatewayEntry *entry = &shared->entries[i];
+
+		if (entry->view.database == database)
+			return entry->asked && entry->view.state == GATEWAY_RUNNING;
+	}
+	return false;
+}
+
+/*
  * Wake the gateway of a database, or have the launcher look whether one is needed there.
  *
  * A poke that comes while a gateway is finding out whether the extension exists must not be lost: it stays on the entry
@@ -280,6 +300,8 @@ wake_database(Oid database)
 {
 	GatewayEntry *entry;
 
+	if (wake_is_pending(database))
+		return;
 	LWLockAcquire(shared_lock, LW_EXCLUSIVE);
 	entry = make_entry(database);
 	if (entry == NULL)
