@@ -67,7 +67,7 @@ is(sql("SELECT string_agg(concat_ws(' ', mapping, kind, role, state, ok), ', ' O
 dba("SELECT qbsync_set(mapping => m, setting => 'pull_new_first', value => 'all') FROM unnest('{organisation,person}'::text[]) m");
 
 my $plan = "SELECT concat_ws(' ', action, crm_key, CASE action WHEN 'conflict' THEN (conflict ->> 'unit') || ': ' || reason END) FROM qbsync_plan('%s') WHERE id = '%s' AND count IS NULL ORDER BY 1";
-is(dba(sprintf $plan, 'organisation', $paysages), "conflict 1 bill_addr: the addresses agree in part only\nconflict 1 display_name: the two sides differ\nconflict 1 emails: the two sides differ\nlink 1", 'KAR-1, CAP-13, CAP-38: the plan says what would be linked, and that addresses agree in part');
+is(dba(sprintf $plan, 'organisation', $paysages), "conflict 1 bill_addr: the addresses agree in part only\nconflict 1 display_name: the two sides differ\nconflict 1 emails: the two sides differ\nlink 1\nsend 1", 'KAR-1, CAP-13, CAP-38: the plan says what would be linked, that addresses agree in part, and that QuickBooks gets what it lacks');
 is(dba(sprintf $plan, 'organisation', $erabliere), 'candidate 3', 'KAR-1: and what a person will be asked');
 is(dba("SELECT action || ' ' || reason FROM qbsync_plan('person') WHERE id = '$employee' AND count IS NULL"), 'create matches nothing', 'KAR-18: and what would be made');
 is(sql("SELECT (SELECT count(*) FROM b2b.organisation) || ' ' || (SELECT count(*) FROM b2b.person) || ' ' || (SELECT count(*) FROM qbsync.matched)"), '3 6 0', 'ORD-4, CEN-8, KAR-7: nothing has moved');
