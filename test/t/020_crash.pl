@@ -87,9 +87,12 @@ sub strikes
 
 my (%position, @backwards, @watched, $again);
 
+# Commits of the gateway do not wait for the disk, in order and whole: a commit that does takes along what is seen here, so that
+# not even an immediate stop may take it back.
 sub look_at_positions
 {
 	my $rows = $node->safe_psql('postgres', "SELECT entity, position FROM qbsync.cursor WHERE entity <> '*'");
+	$node->safe_psql('postgres', "SELECT FROM pg_logical_emit_message(true, 'test', 'look')");
 	foreach my $row (split /\n/, $rows)
 	{
 		my ($entity, $position) = split /\|/, $row;
