@@ -24,10 +24,27 @@ answer_scan(Company *company, const CallAnswer *answer, Envelope *envelope)
 		flow_fail_with(company, answer->fault);
 		return false;
 	}
-	if (envelope_scan(answer->body, answer->body_len, envelope))
+	*envelope = *answer->envelope;
+	if (envelope->error[0] == '\0')
 		return true;
 	flow_fail(company, "not_understood", envelope->error);
 	return false;
+}
+
+bool
+answer_take(Company *company, const CallAnswer *answer, MemoryContext context, Envelope *envelope)
+{
+	MemoryContext caller;
+	char	   *body;
+
+	if (!answer_scan(company, answer, envelope))
+		return false;
+	caller = MemoryContextSwitchTo(context);
+	body = MemoryContextAllocHuge(context, answer->body_len + 1);
+	memcpy(body, answer->body, answer->body_len + 1);
+	envelope_copy(envelope, answer->body, body);
+	MemoryContextSwitchTo(caller);
+	return true;
 }
 
 /* What has no Id is known by other members; one that lacks any of them stays without. */

@@ -21,8 +21,14 @@
  */
 #define ANSWER_OVERLAP_US	(5 * 60 * USECS_PER_SEC)
 
-/* Scan an answer.  False: it was a refusal or cannot be read, and the company's flow has failed (the caller returns at once). */
+/*
+ * The records of an answer, gone after the callback.  False: it was a refusal or cannot be read, and the company's flow has failed (the
+ * caller returns at once).
+ */
 extern bool answer_scan(Company *company, const CallAnswer *answer, Envelope *envelope);
+
+/* The same, copied into a context with the bytes they point to. */
+extern bool answer_take(Company *company, const CallAnswer *answer, MemoryContext context, Envelope *envelope);
 
 /* The records of one entity in a query answer; *records may be NULL when there are none. */
 extern int	answer_records(const Envelope *envelope, const CatalogueEntity *entity, const Record **records);

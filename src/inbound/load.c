@@ -349,17 +349,9 @@ static bool
 take_page(LoadPage *page, const CallAnswer *answer)
 {
 	Company    *company = page->flow->company;
-	MemoryContext old = MemoryContextSwitchTo(page->context);
-	CallAnswer	own = *answer;
-	char	   *body = MemoryContextAllocHuge(page->context, answer->body_len + 1);
 	Envelope	envelope;
-	bool		scanned;
 
-	memcpy(body, answer->body, answer->body_len + 1);
-	own.body = body;
-	scanned = answer_scan(company, &own, &envelope);
-	MemoryContextSwitchTo(old);
-	if (!scanned)
+	if (!answer_take(company, answer, page->context, &envelope))
 		return false;
 	if (!note_time(page->flow, &envelope))
 	{

@@ -150,19 +150,10 @@ take_page(Window *window, const CallAnswer *answer)
 {
 	Company    *company = window->company;
 	MemoryContext page = AllocSetContextCreate(company->flow->context, "qbsync window page", ALLOCSET_SMALL_SIZES);
-	MemoryContext caller = MemoryContextSwitchTo(page);
-	char	   *body = MemoryContextAllocHuge(page, answer->body_len + 1);
 	Envelope	envelope;
-	bool		scanned;
 
-	memcpy(body, answer->body, answer->body_len + 1);
-	scanned = envelope_scan(body, answer->body_len, &envelope);
-	MemoryContextSwitchTo(caller);
-	if (!scanned)
-	{
-		flow_fail(company, "not_understood", envelope.error);
+	if (!answer_take(company, answer, page, &envelope))
 		return false;
-	}
 	window->page = page;
 	window->nrecords = answer_records(&envelope, window->entity, &window->records);
 	window->started = answer->started;

@@ -284,10 +284,10 @@ static const HttpResponse no_response = {.body = no_body};
 
 /* Tell the maker, who may drop the company's work: the call is off the list before. */
 static void
-deliver(Call *call, const Fault *fault, const HttpResponse *response)
+deliver(Call *call, const Fault *fault, const HttpResponse *response, const Envelope *envelope)
 {
-	CallAnswer	answer = {fault, response->body, response->body_len, call->started, call->attempts > 0, response == &no_response,
-	response->intuit_tid, response->elapsed_us};
+	CallAnswer	answer = {fault, response->body, response->body_len, envelope, call->started, call->attempts > 0,
+	response == &no_response, response->intuit_tid, response->elapsed_us};
 	CallDone	done = call->done;
 	void	   *arg = call->arg;
 	Company    *company = call->company;
@@ -389,7 +389,7 @@ react(Call *call, const Fault *fault, const HttpResponse *response)
 			if (may_repeat(call, fault))
 				retry_later(call, fault);
 			else
-				deliver(call, fault, response);
+				deliver(call, fault, response, NULL);
 			break;
 		case REACT_THROTTLED:
 			call_throttle(company, fault);
@@ -405,14 +405,17 @@ react(Call *call, const Fault *fault, const HttpResponse *response)
 			suspend(call, fault);
 			break;
 		default:
-			deliver(call, fault, response);
+			deliver(call, fault, response, NULL);
 			break;
 	}
 }
 
-/* Understand an answer.  True: a refusal. */
+/*
+ * Understand an answer.  True: a refusal.  The records of a read are looked for first: where they can be told apart there is no fault,
+ * and a megabyte is not scanned twice.
+ */
 static bool
-understand(const Call *call, const HttpResponse *response, Fault *fault)
+understand(const Call *call, const HttpResponse *response, Envelope *envelope, Fault *fault)
 {
 	if (response->outcome != HTTP_ANSWERED)
 	{
@@ -420,6 +423,8 @@ understand(const Call *call, const HttpResponse *response, Fault *fault)
 						   response->error, fault);
 		return true;
 	}
+	if (!call->write && response->status == 200 && envelope_scan(response->body, response->body_len, envelope))
+		return false;
 	if (!fault_parse(response->status, response->content_type, response->body, response->body_len,
 					 response->retry_after, fault))
 		return false;
@@ -452,17 +457,18 @@ call_answered(const HttpResponse *response, void *arg)
 {
 	Call	   *call = arg;
 	Company    *company = call->company;
+	Envelope	envelope = {0};
 	Fault		fault;
 
 	call->exchange = NULL;
 	company->in_flight--;
-	if (!understand(call, response, &fault))
+	if (!understand(call, response, &envelope, &fault))
 	{
 		if (!call->write)
 			company->unsettled_reads++;
 		if (!company->problem_of_flow)
 			company_report_well(company);
-		deliver(call, NULL, response);
+		deliver(call, NULL, response, &envelope);
 		return;
 	}
 	call_log(company, call->body ? "POST" : "GET", call->path, response->status, outcome_word(response),
@@ -554,7 +560,7 @@ call_pump(Company *company)
 			return appointment_earlier(again, allowed);
 		if (call->remembered_until != 0 && call->remembered_until <= now)
 		{
-			deliver(call, NULL, &no_response);
+			deliver(call, NULL, &no_response, NULL);
 			/* for the sender */
 			again = now;
 			continue;

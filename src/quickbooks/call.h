@@ -13,6 +13,7 @@
 
 #include "quickbooks/catalogue.h"
 #include "quickbooks/company.h"
+#include "quickbooks/envelope.h"
 #include "quickbooks/fault.h"
 
 typedef struct CallAnswer
@@ -20,6 +21,7 @@ typedef struct CallAnswer
 	const Fault *fault;			/* NULL for a good answer */
 	const char *body;			/* gone after the callback */
 	size_t		body_len;
+	const Envelope *envelope;	/* of a good answer to a read: its records, or why there are none; gone after the callback */
 	TimestampTz started;		/* when the request began, on the company's monotonic scale */
 	bool		repeated;		/* it was sent before, and what came of that is not known */
 	bool		forgotten;		/* it may not be repeated any more: no fault, no body */

@@ -64,6 +64,26 @@ envelope_scan(const char *body, size_t body_len, Envelope *envelope)
 	return false;
 }
 
+void
+envelope_copy(Envelope *envelope, const char *body, const char *copy)
+{
+	RecordGroup *groups = palloc(sizeof(RecordGroup) * (envelope->ngroups + 1));
+
+	for (int i = 0; i < envelope->ngroups; i++)
+	{
+		const RecordGroup *group = &envelope->groups[i];
+		Record	   *records = palloc(sizeof(Record) * (group->nrecords + 1));
+
+		for (int k = 0; k < group->nrecords; k++)
+		{
+			records[k] = group->records[k];
+			records[k].text = copy + (records[k].text - body);
+		}
+		groups[i] = (RecordGroup) {pstrdup(group->object), records, group->nrecords};
+	}
+	envelope->groups = groups;
+}
+
 /* A member of the outermost object; *known is set when it is one that makes this an envelope. */
 static bool
 scan_top_member(JsonScan *scan, const JsonSpan *key, Envelope *envelope, bool *known)

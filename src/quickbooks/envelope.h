@@ -63,6 +63,9 @@ typedef struct Envelope
  */
 extern bool envelope_scan(const char *body, size_t body_len, Envelope *envelope);
 
+/* Copy what an envelope points to into the current context, where a copy of its body lies. */
+extern void envelope_copy(Envelope *envelope, const char *body, const char *copy);
+
 /*
  * A top-level member of a record as text: a string without escapes, of printable ASCII only, or an integer.  False ("") if
  * it is absent, anything else, or does not fit.
