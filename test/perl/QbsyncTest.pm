@@ -10,6 +10,7 @@ use Exporter qw(import);
 use File::Basename qw(dirname);
 use HTTP::Tiny;
 use JSON::PP;
+use List::Util qw(min);
 use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -17,7 +18,7 @@ use Test::More;
 use Time::HiRes qw(time);
 
 our @EXPORT = qw(start_simulator new_node install_qbsync write_credentials connect_company wait_synced
-  mirror_differences is_mirrored is_quiet await gateway_pid);
+  mirror_differences is_mirrored is_quiet await gateway_pid seen_is_durable);
 
 my $root = abs_path(dirname(__FILE__) . '/../..');
 
@@ -33,17 +34,19 @@ sub start_simulator
 	return $self;
 }
 
-# Wait until a code block returns true; dies after a deadline that no healthy machine reaches.
+# Wait until a code block returns true; dies after a deadline that no healthy machine reaches.  It is asked the seldomer the longer
+# it takes, for asking costs more than what is waited for.
 sub await
 {
 	my ($what, $condition, $seconds) = @_;
-	my $deadline = time + ($seconds // $PostgreSQL::Test::Utils::timeout_default);
+	my $begin = time;
+	my $deadline = $begin + ($seconds // $PostgreSQL::Test::Utils::timeout_default);
 	while (1)
 	{
 		my $result = $condition->();
 		return $result if $result;
 		die "timed out waiting for $what" if time > $deadline;
-		select(undef, undef, undef, 0.05);
+		select(undef, undef, undef, min(0.2, 0.05 + (time - $begin) / 40));
 	}
 }
 
@@ -147,6 +150,14 @@ sub gateway_pid
 	$database //= 'postgres';
 	return $node->safe_psql('postgres',
 		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'qbsync gateway' AND datname = '$database'");
+}
+
+# Commits of the gateway, and turns of a first sync, do not wait for the disk, in order and whole: a commit that does takes along what
+# was seen of them, so that no crash takes it back.
+sub seen_is_durable
+{
+	my ($node) = @_;
+	$node->safe_psql('postgres', "SELECT FROM pg_logical_emit_message(true, 'test', 'seen')");
 }
 
 # --- comparison ---------------------------------------------------------------------------------------------------

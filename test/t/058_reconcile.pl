@@ -131,6 +131,7 @@ sql("DELETE FROM qbsync.customer WHERE id IN ('$lost', '$changed')");
 $simulator->control('POST', 'faults', { rules => [ { match => { kind => 'query' }, fault => 'hang', after => 3, times => 1 } ] });
 my $job = sql('SELECT qbsync_reconcile("full" => true)');
 $node->poll_query_until('postgres', "SELECT count(*) > 0 FROM qbsync.cursor WHERE phase = 'verifying'") or die;
+seen_is_durable($node);
 $node->stop('immediate');
 $simulator->control('DELETE', 'faults');
 $node->start;

@@ -127,6 +127,7 @@ foreach my $mode ('fast', 'immediate')
 	changes(20 + length $mode);
 	sql("SELECT qbsync_reconcile('acme', 'customer', \"full\" => true)");
 	await('reading', sub { sql("SELECT count(*) FROM qbsync.cursor WHERE phase <> 'loaded' AND entity = 'customer'") eq '1' });
+	seen_is_durable($node);
 	$node->stop($mode);
 	is(scalar(() = glob($node->data_dir . '/pg_dynshmem/*')), 0, "no shared memory is left behind after a stop $mode") if $mode eq 'fast';
 	$node->start;
