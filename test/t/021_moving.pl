@@ -12,12 +12,12 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
 
-my $seed = $ENV{QBSYNC_TEST_SEED} // $$;
-diag("seed of the changes: $seed (QBSYNC_TEST_SEED=$seed repeats it)");
+my $seed = $ENV{QBSYNC_SEED} || 1 + int(rand(1_000_000));
+diag("seed $seed");
 
 my $simulator = start_simulator(
 	customers => 2500, invoices => 3200, seed => 21,
-	options => [ '--no-limits', '--latency-ms', 120, '--company', 'Une', '--company', 'Deux', '--company', 'Trois' ]);
+	options => [ '--no-limits', '--company', 'Une', '--company', 'Deux', '--company', 'Trois' ]);
 $simulator->control('POST', 'settings', { shuffle_ties => JSON::PP::true });
 my $node = new_node('moving');
 install_qbsync($node, $simulator, environment => { concurrency => 2 });
@@ -28,11 +28,12 @@ sub realm
 	return $simulator->{companies}[$number]{realm_id};
 }
 
-# Start the load of a company; nothing is read but what the load itself reads.
+# Start the load of a company; nothing is read but what the load itself reads, slowly: what is done in the middle of it is not too late.
 sub begin
 {
 	my ($connection, $number) = @_;
 	$simulator->control('POST', 'stats', {});
+	$simulator->settings(latency_ms => 400);
 	connect_company($node, $simulator, connection => $connection, number => $number, no_wait => 1, poll_interval => '1 day');
 	return;
 }
@@ -90,6 +91,7 @@ sub random_changes
 sub finished
 {
 	my ($connection, $number, $name) = @_;
+	$simulator->settings(latency_ms => 0);
 	wait_synced($node, connection => $connection);
 	is_mirrored($node, $simulator, $name, connection => $connection, number => $number);
 	is($node->safe_psql('postgres', "SELECT count(*) FROM qbsync.job j JOIN qbsync.connection c USING (connection_id)
