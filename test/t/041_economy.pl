@@ -81,6 +81,7 @@ my $cursor = crm($cursor_writes);
 my $fast = per_poll('1 s', 4);
 my $slow = per_poll('3 s', 2);
 set_interval('7 days');
+my ($versions_before, $versions) = map { /\+(\d+)-/ } $cursor, crm($cursor_writes);
 note("per poll: $fast->{statements} statements in $fast->{commits} transactions; at a third of the pace $slow->{statements} in $slow->{commits}");
 is("$fast->{statements} $fast->{commits}", "$slow->{statements} $slow->{commits}", 'promise 11: no statement between two polls, however far apart');
 is("$fast->{statements} $fast->{commits}", '2 2', 'a poll that finds nothing reads the cursor before it and writes it after it, and that is all');
@@ -93,7 +94,6 @@ is(join(',', map { "$_ " . ($after->{requests}{$_} - ($before->{requests}{$_} //
 # the connection row: five changes of its setting by this test
 my ($connections) = $tables =~ /qbsync\.connection 1\+(\d+)-0/;
 is(crm($writes) =~ s/(qbsync\.connection 1\+)\d+/$1$connections/r, $tables, 'polls that find nothing write no row version but the cursor\'s');
-my ($versions_before, $versions) = map { /\+(\d+)-/ } $cursor, crm($cursor_writes);
 ok($versions > $versions_before && $versions <= $versions_before + $polls, 'which has one new version a poll');
 is(crm("SELECT n_tup_upd = n_tup_hot_upd FROM pg_stat_all_tables WHERE relname = 'cursor' AND schemaname = 'qbsync'"), 't', 'without touching an index');
 

@@ -74,8 +74,8 @@ is(sql("SELECT webhooks_alive AND last_webhook_at > now() - interval '1 hour' FR
 
 $simulator->control('POST', 'webhooks', { gather => 1 });
 my $deliveries = $simulator->control('GET', 'webhooks?after=1000000')->{deliveries};
-$simulator->act('edit', entity => 'Customer', id => '5', set => { Notes => 'premiere' });
-$simulator->act('edit', entity => 'Customer', id => '5', realm => $realms->[1], set => { Notes => 'seconde' });
+$simulator->control('POST', 'act', { acts => [ { act => 'edit', entity => 'Customer', id => '5', set => { Notes => 'premiere' } },
+	{ act => 'edit', entity => 'Customer', id => '5', realm => $realms->[1], set => { Notes => 'seconde' } } ] });
 await('both companies', sub { shows('customer', '5', "raw ->> 'Notes'") eq 'premiere' && shows('customer', '5', "raw ->> 'Notes'", 'bolt') eq 'seconde' });
 is($simulator->control('GET', 'webhooks?after=1000000')->{deliveries}, $deliveries + 1, 'EXT-12: one delivery told of two companies');
 $simulator->control('POST', 'webhooks', { gather => 0 });

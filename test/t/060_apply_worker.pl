@@ -72,6 +72,12 @@ sub customers { return crm('SELECT count(*) FROM qbsync.customer WHERE deleted_a
 sub pace { my ($seconds, $stubborn) = @_; crm("UPDATE crm.pace SET seconds = $seconds, stubborn = " . ($stubborn // 'false')) }
 sub sleeping { return $node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'qbsync apply worker' AND wait_event = 'PgSleep'") }
 
+# What a trigger has kept is tried again, and it pauses again.
+sub slow_again
+{
+	await('the slow trigger again', sub { return 1 if sleeping() eq '1'; crm('SELECT qbsync_retry_all()'); return });
+}
+
 # No trigger pauses any more; those that do are cancelled, and the record is tried again.
 sub hurry
 {
@@ -215,7 +221,7 @@ my $gateway = gateway_pid($node, 'crm');
 crm('SELECT qbsync_worker_restart()');
 await('others', sub { my $now = workers(); !grep { my $old = $_; grep { $_ eq $old } split / /, $now } split / /, $before });
 pass('a gateway that ends takes its workers with it, in the middle of a trigger');
-await('the slow trigger', sub { sleeping() eq '1' });
+slow_again();
 isnt(gateway_pid($node, 'crm'), $gateway, 'the next gateway starts its own');
 
 # --- commands ---------------------------------------------------------------------------------------------------------------
@@ -231,16 +237,16 @@ sub quick
 }
 quick('ALTER DATABASE crm RENAME TO crm2', 'RENAME DATABASE in the middle of a slow trigger');
 quick('ALTER DATABASE crm2 RENAME TO crm', 'and back');
-await('the slow trigger again', sub { sleeping() eq '1' });
+slow_again();
 
 # stubborn: the trigger catches every cancel
 pace(3600, 'true');
 $node->safe_psql('crm', 'SELECT qbsync_worker_restart()');
-await('the slow trigger again', sub { sleeping() eq '1' });
+slow_again();
 $wait = took('BEGIN; LOCK TABLE crm.two IN ACCESS EXCLUSIVE MODE; COMMIT');
 note("a session waited $wait ms for a trigger that catches cancels");
 cmp_ok($wait, '<', 60000, 'a trigger that catches cancels is ended');
-await('the slow trigger again', sub { sleeping() eq '1' });
+slow_again();
 pace(3600);
 
 # DROP EXTENSION waits for the turn, which is cancelled for it
@@ -249,7 +255,7 @@ pace(3600);
 	$node->safe_psql('crm', 'BEGIN; DROP EXTENSION qbsync CASCADE; ROLLBACK');
 	cmp_ok(time - $start, '<', 60, 'DROP EXTENSION is not held up by a slow trigger');
 }
-await('the slow trigger again', sub { sleeping() eq '1' });
+slow_again();
 $node->safe_psql('postgres', 'CREATE DATABASE spare TEMPLATE crm');
 pass('CREATE DATABASE ... TEMPLATE in the middle of a slow trigger');
 is($node->safe_psql('spare', "SELECT count(*) FROM qbsync.mapping WHERE state = 'enabled'"), '4', 'the copy has the mappings');
@@ -258,7 +264,7 @@ is($node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE bac
 	'a copy is not worked for (promise 12)');
 $node->safe_psql('spare', 'DROP EXTENSION qbsync CASCADE');
 quick('DROP DATABASE spare', 'DROP DATABASE of the copy');
-await('the slow trigger again', sub { sleeping() eq '1' });
+slow_again();
 $node->safe_psql('crm', 'DROP EXTENSION qbsync CASCADE');
 gone('the extension');
 pass('DROP EXTENSION ends the workers');
