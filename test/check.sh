@@ -3,12 +3,24 @@
 #
 # On Debian, as root, it installs what it needs first.  As another user, the packages must be there, and the directories
 # of PG_CONFIG (default: the newest installed server) must be writable.  The server refuses to run as root: then the
-# tests run as user postgres in a copy of the tree.
+# tests run as user postgres in copies of the tree.
+#
+# Tests wait much of their time, so some run beside each other: QBSYNC_LANES lanes (one more than there are processors), each with a
+# copy of the tree of its own, take one test after the other.  What a test prints is shown whole when it has ended, in the order of
+# the list below.
 set -u -o pipefail
 cd "$(dirname "$0")/.."
 . test/lib.sh
 
-install_packages pgbouncer || exit 1
+lanes=${QBSYNC_LANES:-$(($(nproc) + 1))}
+
+install_packages pgbouncer curl || exit 1
+
+# Copies of the tree, what each test prints, which one is next, and the ports that one of them has taken.
+work=$(mktemp -d /tmp/qbsync-check.XXXXXX)
+mkdir -m 777 "$work/ports"
+chmod 755 "$work"
+export PG_TEST_PORT_DIR=$work/ports
 
 # What only one test needs, and what comes from another registry: fetched beside the others, and done without where it cannot be.
 postgraphile=$(mktemp -d /tmp/qbsync-postgraphile.XXXXXX)
@@ -17,94 +29,130 @@ chmod 755 "$postgraphile"
 	npm install --no-audit --no-fund --ignore-scripts --loglevel=error postgraphile@5.1.5 && touch installed) >"$postgraphile.out" 2>&1 &
 postgraphile_pid=$!
 export QBSYNC_POSTGRAPHILE=$postgraphile
+
+# Whatever ends this: no test begins any more.
+trap 'kill "$postgraphile_pid" 2>/dev/null; rm -rf "$work/queue" "$postgraphile" "$postgraphile.out"' EXIT
+
 build_and_install || exit 1
+export QBSYNC_INSTALLED=yes
 
 # Tests with random actions take the same ones in every check: what is red then is a change's doing, not chance.  QBSYNC_SEED=0
 # lets each choose its own.
 export QBSYNC_SEED=${QBSYNC_SEED:-205069}
 
+# --- tests ------------------------------------------------------------------------------------------------------------------
+
+tests=('pure C: unit tests and fuzzing' simulator regression isolation test/t/*.pl demonstration)
+
+# These begin first, as they take longest: so all lanes end at about the same time.
+longest=('pure C: unit tests and fuzzing' regression test/t/0{99,83,80,60,30,15,85,69,68,67,66,95,65,70,21,93}_*.pl demonstration)
+
+# run_test NAME DIRECTORY: one of them, in a copy of the tree.
+run_test() {
+	case $1 in
+		'pure C'*) as_server_user "$2" make -C test/fuzz check ;;
+		simulator) as_server_user "$2" python3 test/simulator/selftest.py ;;
+		regression) installcheck "$2" ISOLATION= TAP_TESTS= ;;
+		isolation) installcheck "$2" REGRESS= TAP_TESTS= ;;
+		test/t/097_graphql.pl) await_postgraphile && installcheck "$2" REGRESS= ISOLATION= PROVE_TESTS="$1" PROVE_FLAGS=-v ;;
+		test/t/*) installcheck "$2" REGRESS= ISOLATION= PROVE_TESTS="$1" PROVE_FLAGS=-v ;;
+		demonstration) test/demo.sh ;;
+	esac
+}
+
+installcheck() {
+	local tree=$1
+	shift
+	as_server_user "$tree" make -s installcheck "$@" PG_CONFIG="$PG_CONFIG"
+}
+
+await_postgraphile() {
+	tail --pid="$postgraphile_pid" -f /dev/null
+	[ -e "$postgraphile/installed" ] && return
+	echo "PostGraphile could not be installed, so it is not tested:"
+	tail -n 3 "$postgraphile.out"
+}
+
+# --- lanes ------------------------------------------------------------------------------------------------------------------
+
+printf '%s\n' "${longest[@]}" "${tests[@]}" | awk '!seen[$0]++' >"$work/queue"
+
+# Takes the next test off the queue and prints it; nothing when there is none.
+next_test() {
+	(
+		flock 9
+		[ -e "$work/queue" ] || exit
+		head -n 1 "$work/queue"
+		sed -i 1d "$work/queue"
+	) 9>"$work/queue.lock"
+}
+
+# Where a test's output goes.
+output_of() { echo "$work/${1//\//_}.out"; }
+
+# One lane: prints the number of each test that has ended, with its exit code and its seconds.
+lane() {
+	local tree name began
+	tree=$(copy_of_tree "$work/lane-$1")
+	while name=$(next_test) && [ -n "$name" ]; do
+		began=$SECONDS
+		run_test "$name" "$tree" >"$(output_of "$name")" 2>&1 </dev/null
+		echo "$? $((SECONDS - began)) $name"
+	done
+}
+
+all_lanes() {
+	local number
+	for number in $(seq "$lanes"); do lane "$number" & done
+	wait
+}
+
+# --- results ------------------------------------------------------------------------------------------------------------------
+
 passed=0
 failed=0
 
-# Counts a test program's result: its own line "N passed, N failed" if it prints one, otherwise one test by exit code.
+# Counts a test program's result: its own line "N passed, N failed" if it prints one; lines of TAP and of pg_regress
+# ("ok 1 - …", "test name … ok"); otherwise one test by exit code.
 count() {
-	local name=$1 output=$2 code=$3 line
+	local name=$1 output=$2 code=$3 line good bad
 	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$output" | tail -n 1)
-	if [ -n "$line" ]; then
-		passed=$((passed + $(cut -d' ' -f1 <<<"$line")))
-		failed=$((failed + $(cut -d' ' -f3 <<<"$line")))
-		[ "$code" -eq 0 ] || [ "$(cut -d' ' -f3 <<<"$line")" -gt 0 ] || failed=$((failed + 1))
-	elif [ "$code" -eq 0 ]; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-	fi
-	[ "$code" -eq 0 ] || echo "FAILED: $name"
+	case $name in
+		regression | isolation | test/t/*)
+			good=$(grep -cE '^ok [0-9]+|^test .*\.\.\. ok' "$output")
+			bad=$(grep -cE '^not ok [0-9]+|^test .*\.\.\. FAILED' "$output")
+			;;
+		*)
+			good=$(cut -d' ' -f1 <<<"$line")
+			bad=$(cut -d' ' -f3 <<<"$line")
+			[ -n "$line" ] || [ "$code" -ne 0 ] || good=1
+			;;
+	esac
+	passed=$((passed + ${good:-0}))
+	failed=$((failed + ${bad:-0}))
+	[ "$code" -eq 0 ] && return
+	[ "${bad:-0}" -gt 0 ] || failed=$((failed + 1))
+	echo "FAILED: $name"
 }
 
-# Counts lines of TAP and of pg_regress ("ok 1 - …", "test name … ok").
-count_lines() {
-	local output=$1 code=$2 good bad
-	good=$(grep -cE '^ok [0-9]+|^test .*\.\.\. ok' "$output")
-	bad=$(grep -cE '^not ok [0-9]+|^test .*\.\.\. FAILED' "$output")
-	passed=$((passed + good))
-	failed=$((failed + bad))
-	[ "$code" -eq 0 ] || [ "$bad" -gt 0 ] || failed=$((failed + 1))
-}
-
-run() {
-	local name=$1 how=$2 output code
-	shift 2
-	output=$(mktemp)
-	chmod 644 "$output"
-	echo "== $name"
-	"$@" 2>&1 | tee "$output"
-	code=$?
-	if [ "$how" = lines ]; then count_lines "$output" "$code"; else count "$name" "$output" "$code"; fi
-	rm -f "$output"
-}
-
-run "pure C: unit tests and fuzzing" result make -C test/fuzz check
-run "simulator" result python3 test/simulator/selftest.py
-
-# Tests that mostly wait (for a minute to pass, for an answer that does not come) run beside the others, in a copy of their own.
-waiting="010_worker_lifecycle 012_no_worker 020_crash 021_moving 022_refresh 023_hang 030_faults 033_limits 034_persons 044_companies 045_pg_cron 046_resume 040_cdc 060_apply_worker 099_many 096_under_load"
-run_waiting() {
-	local name code=0
-	for name in $waiting; do
-		echo "== test/t/$name.pl"
-		as_server_user "$1" make -s installcheck REGRESS= ISOLATION= PROVE_TESTS="test/t/$name.pl" PROVE_FLAGS='-v' PG_CONFIG="$PG_CONFIG" || code=1
+declare -A code seconds
+shown=0
+while read -r its_code its_seconds name; do
+	code[$name]=$its_code
+	seconds[$name]=$its_seconds
+	while [ "$shown" -lt ${#tests[@]} ] && [ -n "${code[${tests[shown]}]-}" ]; do
+		name=${tests[shown]}
+		echo "== $name (${seconds[$name]} s)"
+		cat "$(output_of "$name")"
+		count "$name" "$(output_of "$name")" "${code[$name]}"
+		shown=$((shown + 1))
 	done
-	return "$code"
-}
-
-work=$(private_copy)
-beside=$(mktemp -d /tmp/qbsync-beside.XXXXXX)
-cp -a "$work/." "$beside"
-chmod 755 "$beside"
-run_waiting "$beside" >"$beside.out" 2>&1 &
-beside_pid=$!
-trap 'kill "$beside_pid" "$postgraphile_pid" 2>/dev/null; rm -rf "$postgraphile" "$postgraphile.out"' EXIT
-
-run "regression" lines as_server_user "$work" make -s installcheck ISOLATION= TAP_TESTS= PG_CONFIG="$PG_CONFIG"
-if compgen -G 'test/specs/*.spec' >/dev/null; then
-	run "isolation" lines as_server_user "$work" make -s installcheck REGRESS= TAP_TESTS= PG_CONFIG="$PG_CONFIG"
+done < <(all_lanes)
+if [ "$shown" -lt ${#tests[@]} ]; then
+	echo "FAILED: ${tests[shown]} has not ended"
+	failed=$((failed + 1))
 fi
-for file in test/t/*.pl; do
-	if [ "$file" = test/t/097_graphql.pl ] && ! wait "$postgraphile_pid"; then
-		echo "PostGraphile could not be installed, so it is not tested:"
-		tail -n 3 "$postgraphile.out"
-	fi
-	[[ " $waiting " == *" $(basename "$file" .pl) "* ]] && continue
-	run "$file" lines as_server_user "$work" make -s installcheck REGRESS= ISOLATION= \
-		PROVE_TESTS="$file" PROVE_FLAGS='-v' PG_CONFIG="$PG_CONFIG"
-done
-run "demonstration" result test/demo.sh
-wait "$beside_pid"
-code=$?
-cat "$beside.out"
-count_lines "$beside.out" "$code"
-[ "$failed" -eq 0 ] && rm -rf "$work" "$beside" "$beside.out" || echo "logs and differences are below $work and $beside"
+if [ "$failed" -eq 0 ]; then rm -rf "$work"; else echo "logs and differences are below $work"; fi
 
 echo
 echo "$passed passed, $failed failed"

@@ -1,4 +1,4 @@
-# What test/check.sh and test/demo.sh share: packages, building, a tree the server's user may write.
+# What test/check.sh and test/demo.sh share: packages, building, commands as the server's user.
 
 # The newest installed server's, nothing if there is none.
 newest_pg_config() {
@@ -39,15 +39,12 @@ build_and_install() {
 	make -s -j2 PG_CONFIG="$PG_CONFIG" && make -s install PG_CONFIG="$PG_CONFIG" >/dev/null
 }
 
-# The server refuses to run as root: a copy of the tree that its user may write.  Prints its path.
-private_copy() {
-	local dir
-	if [ "$(id -u)" -ne 0 ]; then pwd; return; fi
-	dir=$(mktemp -d /tmp/qbsync-check.XXXXXX)
-	cp -a . "$dir"
-	chown -R postgres: "$dir"
-	chmod 755 "$dir"
-	echo "$dir"
+# copy_of_tree DIRECTORY: a copy that the server's user may write.  Prints its path.
+copy_of_tree() {
+	cp -a . "$1"
+	[ "$(id -u)" -ne 0 ] || chown -R postgres: "$1"
+	chmod 755 "$1"
+	echo "$1"
 }
 
 # as_server_user DIRECTORY COMMAND…: run it there, as postgres if we are root.
