@@ -79,7 +79,7 @@ my $lanes = 12;
 my $simulator = start_simulator(seed => 3,
 	options => [ '--no-limits', map { ('--company', "Compagnie $_") } 0 .. $lanes ]);
 my $node = new_node('faults', conf => <<"CONF");
-qbsync.request_timeout = '1500 ms'
+qbsync.request_timeout = '5 s'
 qbsync.max_response_size = '1 MB'
 CONF
 install_qbsync($node, $simulator);
@@ -154,7 +154,8 @@ sub complaints
 	  if $person ? $row->{what} eq '' || $row->{what} =~ /^Nothing/ : $row->{what} !~ /^(Nothing|See the detail)/;
 	push @wrong, "attempts $row->{attempts}"
 	  if $expect->{kind} =~ /stops|pauses/ ? $row->{attempts} != 0 : $row->{attempts} < 1;
-	my ($from, $to) = ($expect->{from} // -1, $expect->{to} // 3);
+	# waits double, from one second on, and a quarter more; an attempt that is under way was due
+	my ($from, $to) = ($expect->{from} // '-inf', $expect->{to} // 2**(($row->{attempts} || 1) - 1) * 1.25 + 0.1);
 	push @wrong, "next attempt in $row->{next} s"
 	  if $expect->{kind} eq 'stops' ? $row->{next} ne '' : $row->{next} eq '' || $row->{next} < $from || $row->{next} > $to;
 	return join(', ', @wrong);
@@ -188,7 +189,7 @@ sub go_on
 		{
 			$cell->{wrong} = $passes ? '' : complaints($cell, $row);
 			# a first sight may be that of another call of the same load
-			return 0 if $cell->{wrong} ne '' && $row->{problem} eq ($cell->{expect}{problem} // '') && time < $cell->{deadline} - 35;
+			return 0 if $cell->{wrong} ne '' && $row->{problem} eq ($cell->{expect}{problem} // '') && time < $cell->{deadline} - 10;
 			mend($cell);
 		}
 		elsif (time > $cell->{deadline})

@@ -18,7 +18,7 @@ my $simulator = start_simulator(seed => 95, options => [ '--no-limits', map { ('
 my $large = start_simulator(customers => 5000, seed => 96, options => [ '--no-limits', '--first-realm', '9230000000000001', map { ('--company', "large$_") } 1 .. 3 ]);
 my $node = new_node('many', conf => <<'CONF');
 max_worker_processes = 16
-qbsync.request_timeout = '2 s'
+qbsync.request_timeout = '6 s'
 qbsync.max_response_size = '20 MB'
 CONF
 install_qbsync($node, $simulator);
