@@ -3,6 +3,9 @@
  *		New links go into qbsync.link below the executor, page by page, as the mirror's rows do (inbound/mirror_table.c): a first
  *		sync makes one for each record, and the arrays of a statement cost more than the rows.
  *
+ * The rows are written in order of the CRM's keys, so that PostgreSQL knows keys that only ascend when it splits a page of the
+ * index on them (new entries, of rows side by side, in the middle of older ones), and leaves full pages behind.
+ *
  * qbsync.link has no triggers, no row-level security and no defaults that are not written here; its checks name what this
  * library writes.  Unique indexes are looked at as ever.
  */
@@ -62,9 +65,10 @@ static const char *const column_names[NCOLUMNS] = {
 	"unagreed", "facts", "events", "agreed_at"
 };
 
-/* What indexes have to know of a row, once it is in the table. */
+/* A link, and what indexes have to know of it, once it is in the table. */
 typedef struct Entry
 {
+	const Deed *deed;
 	ItemPointerData place;
 	Datum		id;
 	Datum		crm_key;
@@ -90,9 +94,10 @@ typedef struct LinkTable
 	int			nslots;
 	int			nbatch;
 	Size		bytes;
-	Entry	   *entries;		/* of all rows, the last nbatch of which have no place yet */
-	KeyEntry   *by_key;			/* the same, in order of crm_key at last */
 	int			nentries;
+	Entry	   *entries;		/* in order of id */
+	KeyEntry   *by_key;			/* the same in order of crm_key */
+	int			nwritten;		/* of by_key, but those in the batch */
 	/* the same for all rows */
 	Datum		entity;
 	Datum		state;
@@ -212,14 +217,12 @@ put_common(LinkTable *table, const Mapping *mapping, TupleTableSlot *slot)
 static void
 flush(LinkTable *table)
 {
-	Entry	   *entry = table->entries + table->nentries - table->nbatch;
-
 	if (table->nbatch == 0)
 		return;
 	table_multi_insert(table->rel, table->batch, table->nbatch, GetCurrentCommandId(true), 0, table->bulk);
 	for (int i = 0; i < table->nbatch; i++)
 	{
-		entry[i].place = table->batch[i]->tts_tid;
+		table->by_key[table->nwritten++].entry->place = table->batch[i]->tts_tid;
 		if (!table->simple)
 		{
 			(void) qbsync_insert_index_entries(table->result, table->batch[i], table->estate);
@@ -251,8 +254,39 @@ compare_crm_keys(const void *a, const void *b)
 }
 
 /*
- * The entries of all rows in one index, in order of crm_key or as the rows are.  A page's summary that knows a time already need
- * not be told again: all rows of a transaction have the same.
+ * The entries of all links, of deeds in order of id.  Those of rows that were just made are listed in the order in which these
+ * were, which most often is that of their keys: to sort them takes no more than a look.
+ */
+static void
+list_entries(LinkTable *table, const Deed **deeds, int n)
+{
+	int			nmade = 0;
+	int			others;
+
+	for (int i = 0; i < n; i++)
+		nmade += deeds[i]->decision->created != NULL;
+	others = nmade;
+	for (int i = 0; i < n; i++)
+	{
+		const Decision *decision = deeds[i]->decision;
+		int			place = decision->created ? decision->place : others++;
+
+		if (deeds[i]->crm_key == NULL || decision->origin == NULL || place >= n)
+			elog(ERROR, "the new link of \"%s\" has no CRM record or no origin", decision->id);
+		table->entries[i] = (Entry) {
+			.deed = deeds[i],
+			.id = CStringGetTextDatum(decision->id),
+			.crm_key = CStringGetTextDatum(deeds[i]->crm_key)
+		};
+		table->by_key[place] = (KeyEntry) {sort_string(deeds[i]->crm_key), &table->entries[i]};
+	}
+	table->nentries = n;
+	qsort(table->by_key, n, sizeof(KeyEntry), compare_crm_keys);
+}
+
+/*
+ * The entries of all links in one index, in order of crm_key, as the rows are, or of id.  A page's summary that knows a time already
+ * need not be told again: all rows of a transaction have the same.
  */
 static void
 enter(LinkTable *table, int index, bool by_key, TupleTableSlot *slot)
@@ -281,29 +315,27 @@ enter(LinkTable *table, int index, bool by_key, TupleTableSlot *slot)
 	}
 }
 
-/* Is the crm_key one of an index's columns? */
+/* Is the crm_key one of an index's columns, or does it sum up pages? */
 static bool
-has_crm_key(const LinkTable *table, const IndexInfo *info)
+goes_by_key(const LinkTable *table, const IndexInfo *info)
 {
+	if (info->ii_Am == BRIN_AM_OID)
+		return true;
 	for (int i = 0; i < info->ii_NumIndexAttrs; i++)
 		if (info->ii_IndexAttrNumbers[i] == table->columns[LINK_CRM_KEY] + 1)
 			return true;
 	return false;
 }
 
-/*
- * The entries of all rows, index by index, so that neighbours come one after the other: the rows are in order of id, as decisions
- * are; for indexes on the CRM's keys they are put in order.
- */
+/* The entries of all links, index by index, so that neighbours come one after the other. */
 static void
 enter_all(LinkTable *table, const Mapping *mapping)
 {
 	TupleTableSlot *slot = entry_slot(table, mapping);
 
 	GetPerTupleExprContext(table->estate)->ecxt_scantuple = slot;
-	qsort(table->by_key, table->nentries, sizeof(KeyEntry), compare_crm_keys);
 	for (int i = 0; i < table->result->ri_NumIndices; i++)
-		enter(table, i, has_crm_key(table, table->result->ri_IndexRelationInfo[i]), slot);
+		enter(table, i, goes_by_key(table, table->result->ri_IndexRelationInfo[i]), slot);
 	ExecDropSingleTupleTableSlot(slot);
 }
 
@@ -352,19 +384,13 @@ next_slot(LinkTable *table)
 }
 
 static void
-insert_link(LinkTable *table, const Mapping *mapping, const Deed *deed)
+insert_link(LinkTable *table, const Mapping *mapping, const Entry *entry)
 {
+	const Deed *deed = entry->deed;
 	const Decision *decision = deed->decision;
 	TupleTableSlot *slot = next_slot(table);
-	KeyEntry   *by_key = &table->by_key[table->nentries];
-	Entry	   *entry = &table->entries[table->nentries++];
 	bool		should_free;
 
-	if (deed->crm_key == NULL || decision->origin == NULL)
-		elog(ERROR, "the new link of \"%s\" has no CRM record or no origin", decision->id);
-	entry->id = CStringGetTextDatum(decision->id);
-	entry->crm_key = CStringGetTextDatum(deed->crm_key);
-	*by_key = (KeyEntry) {sort_string(deed->crm_key), entry};
 	put_common(table, mapping, slot);
 	put(table, slot, LINK_ID, entry->id);
 	put(table, slot, LINK_CRM_KEY, entry->crm_key);
@@ -388,10 +414,11 @@ settle_links(const Mapping *mapping, const Deed **deeds, int n)
 	if (n == 0)
 		return;
 	open_table(&table, mapping, n);
+	list_entries(&table, deeds, n);
 	for (int i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		insert_link(&table, mapping, deeds[i]);
+		insert_link(&table, mapping, table.by_key[i].entry);
 	}
 	flush(&table);
 	if (table.simple)
