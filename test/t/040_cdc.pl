@@ -147,16 +147,16 @@ sub offline
 
 	# EXT-8: asking for the rows that were not on their page fails at first, and a page now and then
 	$simulator->control('DELETE', 'faults');
-	$simulator->control('POST', 'faults', { rules => [
-		{ match => { kind => 'query', path => '(?i)Id(%20|\+| )IN' }, fault => '500', times => 2 },
-		{ match => { kind => 'query', path => '(?i)STARTPOSITION' }, fault => '503_html', times => 1, after => 1 } ] });
+	my $lookups = $simulator->control('POST', 'faults', { rules => [
+		{ match => { kind => 'query', path => '(?i)Id(%20|\+| )IN' }, fault => '500' },
+		{ match => { kind => 'query', path => '(?i)STARTPOSITION' }, fault => '503_html', times => 1, after => 1 } ] })->{rules}[0]{id};
 	sql("SELECT qbsync_resume('acme')");
-	await("$name: looking up what was not there", sub { $simulator->control('GET', 'faults')->{rules}[0]{hits} });
+	await("$name: looking up what was not there, several times", sub { $simulator->control('GET', 'faults')->{rules}[0]{hits} >= 2 });
 	is(sql("SELECT state FROM qbsync.connection"), 'loading', "EXT-9 $name: everything is read again");
 	is(sql("SELECT count(*) FROM qbsync.payment WHERE deleted_at IS NOT NULL AND id IN ('" . join("','", @gone) . "')"), '0',
 		"EXT-8 $name: a look-up that fails is no deletion");
+	$simulator->control('DELETE', "faults?id=$lookups");
 	wait_synced($node);
-	cmp_ok($simulator->control('GET', 'faults')->{rules}[0]{hits}, '==', 2, "$name: it had failed several times");
 	$simulator->control('DELETE', 'faults');
 
 	is_mirrored($node, $simulator, "EXT-9 $name: the mirror equals the company");
