@@ -83,8 +83,8 @@ SQL
 
 sub applied
 {
-	my ($self, $seconds) = @_;
-	my $done = eval { await('the CRM', sub { $self->is_idle }, $seconds // 60) };
+	my ($self) = @_;
+	my $done = eval { await('the CRM', sub { $self->is_idle }) };
 	return if $done;
 	diag($self->state);
 	die $@;

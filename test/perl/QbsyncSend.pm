@@ -90,8 +90,8 @@ sub update
 # Nothing is ready or on its way; requests that were refused stay.
 sub sent
 {
-	my ($self, $seconds) = @_;
-	return if eval { await('the sender', sub { $self->sql("SELECT count(*) FROM qbsync.request WHERE state <> 'refused'") eq '0' }, $seconds // 60) };
+	my ($self) = @_;
+	return if eval { await('the sender', sub { $self->sql("SELECT count(*) FROM qbsync.request WHERE state <> 'refused'") eq '0' }) };
 	Test::More::diag($self->sql('SELECT jsonb_agg(to_jsonb(r))::text FROM (SELECT * FROM qbsync.request LIMIT 5) r')
 		. $self->sql('SELECT jsonb_agg(to_jsonb(r))::text FROM (SELECT * FROM qbsync.http_log ORDER BY http_log_id DESC LIMIT 5) r'));
 	die $@;

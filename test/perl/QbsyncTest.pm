@@ -126,7 +126,7 @@ sub connect_company
 
 	$node->safe_psql($database,
 		"SELECT qbsync_connect(connection => '$connection', app => 'my-app', realm_id => '$company->{realm_id}')");
-	$node->safe_psql($database, "CALL qbsync_wait('$connection', 'connected', '60 s')");
+	$node->safe_psql($database, "CALL qbsync_wait('$connection', 'connected', '3 min')");
 	$node->safe_psql($database, "SELECT qbsync_confirm_company('$connection', '$name')");
 	$node->safe_psql($database, "SELECT qbsync_set('$connection', 'poll_interval', '$arg{poll_interval}')")
 	  if $arg{poll_interval};

@@ -22,7 +22,7 @@ like($back, qr/^https:\/\/crm\.example\.com\/qbo\?.*realmId=/, 'the browser came
 
 my $job = $node->safe_psql('postgres', "SELECT qbsync_connect(redirect_url => '$back')");
 like($job, qr/^\d+$/, 'qbsync_connect returns a job at once');
-$node->safe_psql('postgres', "CALL qbsync_wait('acme', 'connected', '60 s')");
+$node->safe_psql('postgres', "CALL qbsync_wait('acme', 'connected', '3 min')");
 is($node->safe_psql('postgres', 'SELECT company_name, state FROM qbsync.status'),
 	'Paysages Laval inc.|unconfirmed', 'the company is known and waits for a person');
 my $stats = $simulator->control('GET', 'stats');
@@ -60,7 +60,7 @@ wait_synced($node, sync => 1);
 ($code, undef, $error) = $node->psql('postgres', "SELECT qbsync_disconnect('acme')");
 like($error, qr/confirm => true/, 'CAP-61: disconnecting wants a confirmation');
 $node->safe_psql('postgres', "SELECT qbsync_disconnect('acme', confirm => true)");
-$node->safe_psql('postgres', "CALL qbsync_wait('acme', 'disconnected', '60 s')");
+$node->safe_psql('postgres', "CALL qbsync_wait('acme', 'disconnected', '3 min')");
 is($node->safe_psql('postgres', 'SELECT state FROM qbsync.status'), 'disconnected', 'disconnected');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM qbsync.invoice_status'), '0', 'CAP-62: nothing of it is shown');
 cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM qbsync.invoice'), '>', 0, 'X-28: the tables keep it');

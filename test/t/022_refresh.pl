@@ -102,7 +102,7 @@ sub must_reauthorize
 	my $url = $node->safe_psql('postgres', "SELECT qbsync_authorize_url(connection => 'acme')");
 	my $back = HTTP::Tiny->new(max_redirect => 0)->get($url)->{headers}{location};
 	$node->safe_psql('postgres', "SELECT qbsync_connect(redirect_url => '$back')");
-	$node->safe_psql('postgres', "CALL qbsync_wait('acme', 'connected', '60 s')");
+	$node->safe_psql('postgres', "CALL qbsync_wait('acme', 'connected', '3 min')");
 	survives("$name: reconnecting goes on where it was");
 	return;
 }

@@ -87,7 +87,7 @@ install_qbsync($node, $simulator);
 # The healthy company is number 0, the others are the lanes.
 my @names = ('healthy', map { "lane$_" } 1 .. $lanes);
 connect_company($node, $simulator, connection => $names[$_], number => $_, no_wait => 1) for 0 .. $lanes;
-$node->safe_psql('postgres', "CALL qbsync_wait('$_', 'synced', '60 s')") for @names;
+$node->safe_psql('postgres', "CALL qbsync_wait('$_', 'synced', '3 min')") for @names;
 
 sub realm { return $simulator->{companies}[ $_[0] ]{realm_id}; }
 
@@ -269,7 +269,7 @@ cmp_ok(scalar(@cells), '>=', 110, 'the table was run');
 
 # --- the healthy one -------------------------------------------------------------------------------------------------------
 
-$node->safe_psql('postgres', "CALL qbsync_wait('healthy', 'idle', '60 s')");
+$node->safe_psql('postgres', "CALL qbsync_wait('healthy', 'idle', '3 min')");
 my ($polls, $slowest) = split /\|/, $node->safe_psql('postgres', <<'SQL');
 SELECT count(*), max(extract(epoch FROM finished_at - requested_at))
 FROM qbsync.job j JOIN qbsync.connection c USING (connection_id) WHERE c.name = 'healthy' AND j.kind = 'sync' AND j.state = 'done'

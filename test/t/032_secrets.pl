@@ -43,7 +43,7 @@ sub wait_for
 	});
 }
 
-sub idle { $node->safe_psql('postgres', "CALL qbsync_wait('acme', 'idle', '60 s')"); }
+sub idle { $node->safe_psql('postgres', "CALL qbsync_wait('acme', 'idle', '3 min')"); }
 
 # What is asked of a company with a fault, until its row shows what it should; then the fault is over.
 sub spoiled

@@ -13,7 +13,7 @@ use Test::More;
 my $simulator = start_simulator(seed => 9, options => [ '--no-limits', '--company', 'Une inc.', '--company', 'Deux inc.', '--company', 'Trois inc.' ]);
 my $node = new_node('persons');
 install_qbsync($node, $simulator);
-connect_company($node, $simulator, connection => 'une', number => 0);
+connect_company($node, $simulator, connection => 'une', number => 0, poll_interval => '1 day');
 connect_company($node, $simulator, connection => 'deux', number => 1, poll_interval => '10 s');
 my @realms = map { $_->{realm_id} } @{ $simulator->{companies} };
 
@@ -43,13 +43,13 @@ is($node->safe_psql('postgres', "SELECT qbsync_disconnect_notice('1234') IS NULL
 my $rows = $node->safe_psql('postgres', 'SELECT string_agg(xmin::text, $$,$$ ORDER BY connection_id, id) FROM qbsync.customer');
 is(status('une', 'state'), 'live', 'nobody has noticed yet');
 $node->safe_psql('postgres', "SELECT qbsync_disconnect_notice('$realms[0]')");
-await('the notice to be checked', sub { status('une', 'state') eq 'reauthorize' }, 30);
+await('the notice to be checked', sub { status('une', 'state') eq 'reauthorize' });
 is(status('une', 'problem, attempts, next_attempt_at IS NULL'), 'grant_revoked|0|t', 'EXT-33: noticed at once after qbsync_disconnect_notice');
 like(status('une', 'what_to_do'), qr/qbsync_authorize_url\(connection => 'une'\)/, 'EXT-33: and status says what to do, by name');
 my ($code, undef, $error) = $node->psql('postgres', "SELECT qbsync_sync_now('une')");
 like($error, qr/HINT:.*qbsync_authorize_url/, 'so does a function that cannot work now');
 
-await('the next poll', sub { status('deux', 'state') eq 'reauthorize' }, 30);
+await('the next poll', sub { status('deux', 'state') eq 'reauthorize' });
 is(status('deux', 'problem'), 'grant_revoked', 'EXT-33: without a notice the next poll finds out');
 
 # --- ORD-7: the same company again keeps everything, another one is refused -------------------------------------------------
@@ -119,12 +119,12 @@ pass('mended by qbsync_app, tried again at once');
 
 my $rule = $simulator->control('POST', 'faults', { fault => '403_3100', match => { kind => 'companyinfo', realm => $realms[2] } })->{rules}[0]{id};
 $node->safe_psql('postgres', "SELECT qbsync_connect(connection => 'trois', app => 'my-app', realm_id => '$realms[2]')");
-($code, undef, $error) = $node->psql('postgres', "CALL qbsync_wait('trois', 'connected', '30 s')");
+($code, undef, $error) = $node->psql('postgres', "CALL qbsync_wait('trois', 'connected', '3 min')");
 like($error, qr/not valid for this company here.*HINT:.*environment and client_id/s, 'a wrong environment fails the connection with the reason');
 is(status('trois', 'problem, ok'), 'wrong_environment|f', 'which status keeps showing');
 $simulator->control('DELETE', "faults?id=$rule");
 $node->safe_psql('postgres', "SELECT qbsync_connect(connection => 'trois', realm_id => '$realms[2]')");
-$node->safe_psql('postgres', "CALL qbsync_wait('trois', 'connected', '30 s')");
+$node->safe_psql('postgres', "CALL qbsync_wait('trois', 'connected', '3 min')");
 is(status('trois', 'problem'), 'unconfirmed', 'mended, it goes on');
 
 # --- the credentials file ---------------------------------------------------------------------------------------------------------

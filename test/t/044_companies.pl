@@ -72,7 +72,7 @@ sub reconnect
 	$node->reload;
 	await('the token', sub { $disconnected || $token->() ne $before });
 	sql("SELECT qbsync_connect(connection => '$names[$number]', realm_id => '$grant->{realm_id}')");
-	$node->safe_psql('crm', "CALL qbsync_wait('$names[$number]', 'connected', '60 s')");
+	$node->safe_psql('crm', "CALL qbsync_wait('$names[$number]', 'connected', '3 min')");
 	wait_synced($node, database => 'crm', connection => $names[$number]);
 }
 my $others = sql("SELECT md5(string_agg(c::text || c.xmin::text, ',' ORDER BY connection_id, id)) FROM qbsync.customer c WHERE connection_id <> 2");
@@ -97,7 +97,7 @@ sub disconnect
 {
 	my ($number, $mode) = @_;
 	sql("SELECT qbsync_disconnect('$names[$number]', confirm => true, mode => '$mode')");
-	$node->safe_psql('crm', "CALL qbsync_wait('$names[$number]', 'disconnected', '60 s')");
+	$node->safe_psql('crm', "CALL qbsync_wait('$names[$number]', 'disconnected', '3 min')");
 }
 sub shown { return sql("SELECT count(*) FROM qbsync.customer_summary WHERE connection = '$names[$_[0]]'") . ' ' . sql("SELECT count(*) FROM qbsync.invoice_status WHERE connection = '$names[$_[0]]'") }
 sub kept { return sql("SELECT count(*) FROM qbsync.customer JOIN qbsync.connection USING (connection_id) WHERE name = '$names[$_[0]]'") }
@@ -133,7 +133,7 @@ my $grant = $simulator->control('POST', 'grant', { realm => $simulator->{compani
 write_credentials($node, $simulator, connections => [ { app => 'my-app', realm_id => $grant->{realm_id}, refresh_token => $grant->{refresh_token} } ]);
 install_qbsync($node, $simulator, database => 'other', keep_credentials => 1);
 $node->safe_psql('other', "SELECT qbsync_connect(connection => 'acme', app => 'my-app', realm_id => '$grant->{realm_id}')");
-$node->safe_psql('other', "CALL qbsync_wait('acme', 'connected', '60 s')");
+$node->safe_psql('other', "CALL qbsync_wait('acme', 'connected', '3 min')");
 $node->safe_psql('other', "SELECT qbsync_confirm_company('acme', 'Serres & fils')");
 wait_synced($node, database => 'other');
 is_mirrored($node, $simulator, 'X-27: a second database has its own company', database => 'other', number => 2);

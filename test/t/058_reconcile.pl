@@ -19,7 +19,7 @@ sub metered { return $simulator->control('GET', 'stats')->{metered}{ $simulator-
 sub reconcile
 {
 	my $job = sql("SELECT qbsync_reconcile($_[0])");
-	$node->safe_psql('postgres', "CALL qbsync_wait(job => $job, timeout => '60 s')");
+	$node->safe_psql('postgres', "CALL qbsync_wait(job => $job, timeout => '3 min')");
 	return $job;
 }
 sub drift { return sql("SELECT coalesce(string_agg(format('%s %s %s', entity, id, kind), ', ' ORDER BY entity, id), '') FROM qbsync.drift_found WHERE found_at >= (SELECT max(requested_at) FROM qbsync.job WHERE kind = 'reconcile') AND ($_[0])") }
@@ -71,7 +71,7 @@ my $all = sql("SELECT qbsync_reconcile(entity => 'customer', \"full\" => true)")
 $node->poll_query_until('postgres', "SELECT notes IS DISTINCT FROM 'x' FROM qbsync.customer WHERE id = '$newest'") or die 'the last part waits for the first';
 is(sql("SELECT phase FROM qbsync.cursor WHERE entity = 'customer'"), 'verifying', 'EXT-9: parts are read beside one another');
 $simulator->control('DELETE', 'faults');
-$node->safe_psql('postgres', "CALL qbsync_wait(job => $all, timeout => '60 s')");
+$node->safe_psql('postgres', "CALL qbsync_wait(job => $all, timeout => '3 min')");
 is(drift('true'), "customer $newest missed_change", 'and all of them are read');
 
 # asked for while the counts of an older comparison are awaited, which say that all is equal
@@ -81,7 +81,7 @@ await('the counts', sub { $simulator->hits($counts) >= 7 });
 sql("UPDATE qbsync.customer SET display_name = 'Another', raw = raw || '{\"DisplayName\": \"Another\"}', fingerprint = 1 WHERE id = '$changed'");
 my $full = sql("SELECT qbsync_reconcile(entity => 'customer', \"full\" => true)");
 $simulator->clear_faults;
-$node->safe_psql('postgres', "CALL qbsync_wait(job => $_, timeout => '60 s')") for $counted, $full;
+$node->safe_psql('postgres', "CALL qbsync_wait(job => $_, timeout => '3 min')") for $counted, $full;
 is(drift('true'), "customer $changed missed_change", 'EXT-9: a comparison that ends does not end one that was asked for meanwhile: every record is read');
 is(sql("SELECT count(*) FROM qbsync.cursor WHERE phase = 'verifying' OR full_compare"), '0', 'and both are over');
 
@@ -135,7 +135,7 @@ seen_is_durable($node);
 $node->stop('immediate');
 $simulator->control('DELETE', 'faults');
 $node->start;
-$node->safe_psql('postgres', "CALL qbsync_wait(job => $job, timeout => '60 s')");
+$node->safe_psql('postgres', "CALL qbsync_wait(job => $job, timeout => '3 min')");
 is_mirrored($node, $simulator, 'EXT-9: a comparison that was cut off goes on and ends');
 
 $node->stop;

@@ -94,7 +94,7 @@ sub new_customer
 # --- demand -----------------------------------------------------------------------------------------------------------------
 
 add_mapping('one', 'declared');
-crm("CALL qbsync_wait('acme', 'synced', '60 s')");
+crm("CALL qbsync_wait('acme', 'synced', '3 min')");
 wait_synced($node, database => 'crm', sync => 1);
 is(workers(), '', 'ORD-4: a mapping that is only declared has no worker');
 is(crm('SELECT count(*) FROM qbsync.arrival'), '0', 'and nothing is kept for it');

@@ -367,7 +367,7 @@ dba("SELECT qbsync_resolve_match('$child', 'create', mapping => 'clients')");
 $crm->applied;
 is(sql("SELECT problem || ' ' || waits_for::text FROM qbsync.error_open WHERE id = '$child'"), "reference_waiting {customer:$parent}", 'EXT-21: a sub-customer waits for its parent');
 dba("SELECT qbsync_resolve_match('$parent', 'create', mapping => 'clients')");
-await('the child', sub { errors() eq '' }, 30);
+await('the child', sub { errors() eq '' });
 is(client($child, 'c.name, p.name, c.bill_parent'), 'Enfant|Parent|t', 'EXT-21: and goes by itself as soon as that is linked');
 dba("SELECT qbsync_set(mapping => 'clients', setting => 'pull_new', value => NULL)");
 my $aunt = customer(DisplayName => 'Tante');
@@ -425,7 +425,7 @@ is(exotic('exotic_acc', 'exotic.account', 'id::text', 'name, email, changes'), '
 is(errors(), "exotic_mem|$exo|crm_refused|code", 'a key that nothing fills: that mapping alone cannot take it');
 $crm->app(q{CREATE SEQUENCE exotic.code_seq; ALTER TABLE exotic.member ALTER code SET DEFAULT 'M-Q' || nextval('exotic.code_seq')});
 dba("SELECT qbsync_retry_all('exotic_mem')");
-await('the member', sub { errors() eq '' }, 30);
+await('the member', sub { errors() eq '' });
 is(exotic('exotic_mem', 'exotic.member', 'code', 'name, left(code, 3)'), 'Exo Un|M-Q', 'mended: it is there');
 
 # EXT-31: what the trigger made of it is no edit
@@ -451,7 +451,7 @@ my $definition = sql("SELECT pg_get_viewdef('crm.short_quickbooks'::regclass)");
 sql("BEGIN; DROP VIEW crm.short_quickbooks; ALTER TABLE crm.short ALTER name TYPE text; CREATE VIEW crm.short_quickbooks WITH (security_invoker = true) AS $definition; ALTER VIEW crm.short_quickbooks OWNER TO crm_app; COMMIT");
 edit($exo, BillAddr => { City => 'Laval', Country => 'CA' });
 settle();
-await('the errors', sub { errors() eq '' }, 30);
+await('the errors', sub { errors() eq '' });
 is(exotic('short', 'crm.short', 'id::text', 'name'), 'Exo Deux, beaucoup trop long', 'mended by ALTER, the view dropped and made again meanwhile: it goes by itself');
 is(exotic('exotic_con', 'exotic.contact', 'contact_id::text', 'full_name, company_name, phone, country'), 'Exo Deux|EXOTIQUE|514 2|CA', 'mended in QuickBooks: a generated name follows its parts, citext the case');
 is(sql("SELECT concat_ws(' ', first_name, last_name, type, phone) FROM exotic.contact WHERE tenant_id = 2"), "Mary O'Neil Lead", 'RLS: another tenant\'s row is neither matched nor written');

@@ -20,7 +20,7 @@ sub sql { return $crm->sql($_[0]) }
 sub settle { $crm->sync; $crm->applied }
 sub qb { return $crm->qb(@_) }
 sub errors { return sql("SELECT coalesce(string_agg(concat_ws('|', mapping, id, problem, column_name), ' ' ORDER BY mapping, id::int), '') FROM qbsync.error_open") }
-sub released { my ($what) = @_; await($what, sub { $crm->applied; errors() eq '' }, 30) }
+sub released { my ($what) = @_; await($what, sub { $crm->applied; errors() eq '' }) }
 sub key_of { my ($id, $mapping) = @_; return sql("SELECT crm_key FROM qbsync.matched WHERE id = '$id' AND mapping = '$mapping'") }
 
 # The documents of this test are of 2030, so that the company's own stay out until they are asked for.

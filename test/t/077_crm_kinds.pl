@@ -93,7 +93,7 @@ sql("SELECT qbsync_enable('invoice'), qbsync_enable('payment')");
 settle();
 qb(act => 'pay', id => "$_", amount => 5, TxnDate => '2030-02-10') for $of_person, $of_organisation;
 settle();
-eval { await('the documents', sub { $crm->applied; errors() eq '' }, 30) } or diag($crm->state);
+eval { await('the documents', sub { $crm->applied; errors() eq '' }) } or diag($crm->state);
 is(sql("SELECT string_agg(concat(mapping, ' ', crm_key, ' ', name), ', ' ORDER BY mapping DESC) FROM qbsync.matched WHERE mapping IN ('person', 'organisation')"), 'person 7 Anne Roy, organisation 7 Bois Inc',
 	'CAP-23, CAP-24, CEN-37: a person and an organisation with the same key');
 sub customers { my ($table, $order) = @_; return sql("SELECT string_agg(concat(coalesce('person ' || person_id, '-'), ' ', coalesce('organisation ' || organisation_id, '-')), ', ' ORDER BY $order) FROM crm.$table") }
@@ -114,7 +114,7 @@ qb(act => 'edit', entity => 'Invoice', id => "$third", set => { CustomerRef => {
 settle();
 is(sql('SELECT unit, crm::text, quickbooks::text FROM qbsync.conflict_open'), 'customer_key|{"person_key": "8"}|{"person_key": "7"}', 'X-1: who is its customer is one conflict');
 sql(sql('SELECT take_quickbooks FROM qbsync.conflict_open'));
-await('the decision', sub { of('M') eq 'person 7' }, 60);
+await('the decision', sub { of('M') eq 'person 7' });
 is(of('M') . sql('SELECT count(*) FROM qbsync.conflict_open'), 'person 70', 'X-1: which is resolved as one');
 
 # --- parents ------------------------------------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ CREATE OR REPLACE VIEW crm.person_quickbooks WITH (security_invoker = true) AS
 	SELECT id, display_name, first_name AS given_name, last_name AS family_name, organisation_id AS organisation_key, parent_id AS person_key FROM crm.person;
 SQL
 map_kind('person');
-await('the child', sub { sql('SELECT qbsync_retry_all()'); $crm->applied; errors() eq '' }, 30);
+await('the child', sub { sql('SELECT qbsync_retry_all()'); $crm->applied; errors() eq '' });
 is(sql("SELECT parent_id, organisation_id FROM crm.person WHERE display_name = 'Dora Roy'"), '7|', 'EXT-21: with the column it comes');
 $crm->app('CREATE VIEW crm.child WITH (security_invoker = true) AS SELECT id, display_name, parent_id AS parent_key FROM crm.person');
 like(refused("SELECT qbsync_map('crm.child', entity => 'customer', kind => 'person', name => 'person', key => '{id}', role => 'crm_app')"), qr/Column parent_key of crm\.child does not say which table the key is of.*HINT:  Give the view person_key and organisation_key instead of parent_key/s,

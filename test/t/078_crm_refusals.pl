@@ -30,7 +30,7 @@ sub arrives
 	$crm->qb_all(create(@others));
 	$crm->sync;
 	my $began = time;
-	await("$name in the CRM", sub { has($name) }, 60);
+	await("$name in the CRM", sub { has($name) });
 	return sprintf '%.2f', time - $began;
 }
 
@@ -52,7 +52,7 @@ await('all of the others', sub { refused() >= 900 });
 note_arrival(arrives('Alone', 'Alone'), 'when 900 are known to be refused');
 sql('SELECT qbsync_retry_all()');
 note_arrival(arrives('Again', 'Again'), 'while 900 are tried again');
-$crm->applied(120);
+$crm->applied;
 is(refused(), '900', 'and stay where they are');
 
 # what refuses everything
@@ -65,7 +65,7 @@ $crm->sync;
 await('the problem', sub { problem() eq 'crm_refuses_all' });
 cmp_ok(refused(), '<', 100, 'CRM that refuses everything: one problem, not as many as there are records');
 note_arrival(arrives('Good', 'Good'), 'the first that it takes');
-await('all of the others', sub { refused() >= 600 && problem() eq '' }, 120);
+await('all of the others', sub { refused() >= 600 && problem() eq '' });
 $crm->app('DROP TRIGGER never ON crm.contact');
 sql('SELECT qbsync_retry_all()');
 await('all of them', sub { refused() eq '0' });
@@ -77,9 +77,9 @@ $crm->app("TRUNCATE crm.contact; ALTER TABLE crm.contact ADD CONSTRAINT no_bad_n
 sql("SELECT qbsync_map_table('crm.contact', role => 'crm_app', columns => '{\"display_name\": \"name\"}', policies => '{\"pull_new_first\": \"all\"}')");
 my $began = time;
 sql("SELECT qbsync_enable('contact')");
-await('the last', sub { has('Good') }, 60);
+await('the last', sub { has('Good') });
 note(sprintf 'a first sync with 1500 that are refused: %.1f s', time - $began);
-await('the whole sync', sub { sql('SELECT count(*) FROM qbsync.mapping WHERE sweep_after IS NULL') eq '1' }, 60);
+await('the whole sync', sub { sql('SELECT count(*) FROM qbsync.mapping WHERE sweep_after IS NULL') eq '1' });
 is(sql("SELECT count(*) FROM qbsync.customer q WHERE q.active AND q.display_name !~ '^Bad' AND NOT EXISTS (SELECT FROM qbsync.matched m WHERE m.id = q.id AND m.entity = 'customer')"), '0', 'a first sync: all that are good');
 is(refused(), sql("SELECT count(*) FROM qbsync.customer WHERE active AND display_name ~ '^Bad'"), 'and the others, each with its error');
 

@@ -36,7 +36,7 @@ sub theirs { my ($id) = @_; return (grep { $_->{Id} eq $id } @{ decode_json($crm
 sub named { my ($name) = @_; return grep { $_->{DisplayName} eq $name } @{ decode_json($crm->{simulator}->store('Customer'))->{objects} } }
 sub link_of { my ($key) = @_; return $crm->sql("SELECT coalesce(string_agg(id, ' '), '') FROM qbsync.link WHERE crm_key = '$key' AND state = 'linked'") }
 sub errors { return $crm->sql("SELECT coalesce(string_agg(concat_ws('|', crm_key, problem, column_name), ' ' ORDER BY crm_key), '') FROM qbsync.error_open") }
-sub idle { return if eval { $crm->sql("CALL qbsync_wait('acme', 'idle', '30 s')"); 1 }; diag($crm->state, map { "\n" . $crm->sql("SELECT to_jsonb(t) FROM $_ t LIMIT 5") } qw(qbsync.request qbsync.send_error qbsync.outgoing qbsync.job qbsync.lookup qbsync.capture)); die 'not idle' }
+sub idle { return if eval { $crm->sql("CALL qbsync_wait('acme', 'idle', '3 min')"); 1 }; diag($crm->state, map { "\n" . $crm->sql("SELECT to_jsonb(t) FROM $_ t LIMIT 5") } qw(qbsync.request qbsync.send_error qbsync.outgoing qbsync.job qbsync.lookup qbsync.capture)); die 'not idle' }
 
 # What was written through the API since the last look.
 my $seen = $crm->{simulator}->control('GET', 'ledger')->{last};

@@ -27,7 +27,7 @@ sub ask
 sub all_there
 {
 	my ($name, $count, $what) = @_;
-	$crm->sent(120);
+	$crm->sent;
 	is(scalar(grep { $_->{DisplayName} =~ /^\Q$name\E \d+$/ } $crm->all_theirs), $count, "$what: each is made once");
 	is($crm->sql("SELECT count(*) FROM qbsync.link l JOIN qbsync.customer c USING (connection_id, id) JOIN crm.contacts k ON k.id::text = l.crm_key
 		WHERE c.display_name = k.name AND k.name LIKE '$name %'"), $count, 'and linked with its own');

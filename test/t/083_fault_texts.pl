@@ -40,7 +40,7 @@ SELECT qbsync_enable('contacts');
 SQL
 $crm->applied;
 
-sub idle { return if eval { $crm->sql("CALL qbsync_wait('acme', 'idle', '60 s')"); 1 }; diag($crm->state, map { "\n" . $crm->sql("SELECT to_jsonb(t) FROM $_ t LIMIT 5") } qw(qbsync.request qbsync.send_error qbsync.outgoing qbsync.lookup qbsync.capture)); die 'not idle' }
+sub idle { return if eval { $crm->sql("CALL qbsync_wait('acme', 'idle', '3 min')"); 1 }; diag($crm->state, map { "\n" . $crm->sql("SELECT to_jsonb(t) FROM $_ t LIMIT 5") } qw(qbsync.request qbsync.send_error qbsync.outgoing qbsync.lookup qbsync.capture)); die 'not idle' }
 sub phone { my ($id) = @_; my ($theirs) = grep { $_->{Id} eq $id } @{ decode_json($sim->store('Customer'))->{objects} }; return $theirs->{PrimaryPhone}{FreeFormNumber} // '' }
 sub open_errors { return $crm->sql("SELECT coalesce(string_agg(concat_ws(' ', crm_key, problem, code), ', ' ORDER BY crm_key), '') FROM qbsync.error_open") }
 sub rows { my ($query) = @_; return @{ decode_json($crm->sql("SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') FROM ($query) t")) } }
@@ -116,7 +116,7 @@ my @stubborn = ((map { { code => $_ } } 130, 610, 620, 630, 1000, 1010, 1020, 50
 $stubborn[$_]{key} = $cases[$_]{key} foreach 0 .. $#stubborn;
 faults(map { { match => { kind => 'object', body => "556-$_->{key}" }, fault => 'code', code => "$_->{code}", $_->{detail} ? (detail => $_->{detail}) : () } } @stubborn);
 $crm->app("UPDATE crm.contacts SET phone = '556-' || id WHERE id BETWEEN $stubborn[0]{key} AND $stubborn[-1]{key}");
-await('the last attempt', sub { $crm->sql('SELECT count(*) FROM qbsync.error_open') == @stubborn }, 120);
+await('the last attempt', sub { $crm->sql('SELECT count(*) FROM qbsync.error_open') == @stubborn });
 %shown = map { $_->{crm_key} => $_ } rows('SELECT * FROM qbsync.error_open');
 foreach my $case (@stubborn)
 {
@@ -244,7 +244,7 @@ is($crm->sql("SELECT count(*) || ' ' || min(occurrences) || ' ' || count(*) FILT
 	'X-29: a hundred creations are refused, each asked for once');
 $crm->sql("UPDATE qbsync.send_error SET next_attempt_at = now()");
 $crm->app("UPDATE crm.contacts SET phone = '555-9999' WHERE id = $good->{key}");
-await('the good one', sub { phone($good->{id}) eq '555-9999' }, 60);
+await('the good one', sub { phone($good->{id}) eq '555-9999' });
 idle();
 is($crm->sql('SELECT count(*), min(occurrences), max(occurrences) FROM qbsync.error_open') . ' ' . hits(), '100|2|2 200', 'they are tried again by themselves when it is time, once');
 is($crm->sql('SELECT qbsync_retry_all(), qbsync_retry_all(), qbsync_retry_all()'), '100|100|100', 'KAR-66: retrying all is asked for three times');

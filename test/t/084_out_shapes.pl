@@ -15,7 +15,7 @@ my $crm = QbsyncCrm->new('out_shapes', customers => 2, seed => 84);
 my $node = $crm->{node};
 sub sql { return $crm->sql($_[0]) }
 sub dba { return sql("SET ROLE crm_dba;\n$_[0]") }
-sub idle { $crm->sql("CALL qbsync_wait('acme', 'idle', '60 s')") }
+sub idle { $crm->sql("CALL qbsync_wait('acme', 'idle', '3 min')") }
 # What QuickBooks has, in bytes as this file is written.
 sub objects { return @{ JSON::PP->new->decode($crm->{simulator}->store('Customer'))->{objects} } }
 sub named { my ($name) = @_; return grep { $_->{DisplayName} eq $name } objects() }

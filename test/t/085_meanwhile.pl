@@ -40,8 +40,8 @@ sub writes
 	return scalar grep { $_->{source} eq 'api' } @{ $ledger->{entries} };
 }
 sub set { my ($setting, $value) = @_; $crm->sql("SELECT qbsync_set(mapping => 'contacts', setting => '$setting', value => '$value')") }
-sub idle { return if eval { $crm->sql("CALL qbsync_wait('acme', 'idle', '30 s')"); 1 }; diag($crm->state, map { "\n" . $crm->sql("SELECT to_jsonb(t) FROM $_ t LIMIT 5") } qw(qbsync.request qbsync.send_error qbsync.outgoing qbsync.job qbsync.lookup qbsync.capture)); die 'not idle' }
-sub wait_for { my ($what, $expected, $look) = @_; my $got = ''; eval { await($what, sub { ($got = $look->()) eq $expected }, 120) }; return is($got, $expected, $what) }
+sub idle { return if eval { $crm->sql("CALL qbsync_wait('acme', 'idle', '3 min')"); 1 }; diag($crm->state, map { "\n" . $crm->sql("SELECT to_jsonb(t) FROM $_ t LIMIT 5") } qw(qbsync.request qbsync.send_error qbsync.outgoing qbsync.job qbsync.lookup qbsync.capture)); die 'not idle' }
+sub wait_for { my ($what, $expected, $look) = @_; my $got = ''; eval { await($what, sub { ($got = $look->()) eq $expected }) }; return is($got, $expected, $what) }
 sub hold { $crm->sql("UPDATE qbsync.mapping SET paused_lanes = '{rule}'") }
 sub release { $crm->sql("SELECT qbsync_confirm_lane('contacts')") }
 

@@ -44,7 +44,7 @@ sub errors { return $crm->sql("SELECT coalesce(string_agg(concat_ws('|', crm_key
 sub unlinked { return $crm->sql("SELECT coalesce(string_agg(name || '|' || reason, ', ' ORDER BY name), '') FROM qbsync.unlinked WHERE reason <> 'inactive'") }
 sub idle
 {
-	return if eval { $crm->sql("CALL qbsync_wait('acme', 'idle', '30 s')"); 1 };
+	return if eval { $crm->sql("CALL qbsync_wait('acme', 'idle', '3 min')"); 1 };
 	diag($crm->state, map { "\n" . $crm->sql("SELECT to_jsonb(t) FROM $_ t LIMIT 5") } qw(qbsync.connection qbsync.request qbsync.send_error qbsync.outgoing qbsync.lookup qbsync.capture));
 	die 'not idle';
 }

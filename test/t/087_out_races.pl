@@ -19,7 +19,7 @@ SELECT qbsync_enable('contacts');
 SQL
 idle();
 
-sub idle { $crm->sql("CALL qbsync_wait('acme', 'idle', '60 s')") }
+sub idle { $crm->sql("CALL qbsync_wait('acme', 'idle', '3 min')") }
 sub is_idle_soon { my ($what) = @_; ok(eval { idle(); 1 }, $what) or diag($crm->sql('SELECT * FROM qbsync.request')) }
 sub states { return $crm->sql("SELECT coalesce(string_agg(state, ' ' ORDER BY request_id), '') FROM qbsync.request") }
 sub named { my ($name) = @_; return grep { $_->{DisplayName} eq $name } values %{ $sim->objects('Customer') } }

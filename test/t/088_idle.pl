@@ -25,7 +25,7 @@ foreach my $phone (1 .. 4)
 {
 	$crm->edit($id, PrimaryPhone => { FreeFormNumber => "555-$phone" });
 	$crm->sync;
-	$crm->sql("CALL qbsync_wait('acme', 'idle', '60 s')");
+	$crm->sql("CALL qbsync_wait('acme', 'idle', '3 min')");
 	is($crm->sql('SELECT phone FROM crm.contacts WHERE id = 1'), "555-$phone", 'EXT-32: idle is when a slow record has been written');
 }
 is($crm->sql('SELECT count(*) FROM qbsync.error_open'), '0', 'and none of it is an error then');

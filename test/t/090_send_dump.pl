@@ -31,7 +31,7 @@ CREATE FUNCTION crm.keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.lane
 SQL
 sub idle
 {
-	return if eval { $crm->sql("CALL qbsync_wait('acme', 'idle', '30 s')"); 1 };
+	return if eval { $crm->sql("CALL qbsync_wait('acme', 'idle', '3 min')"); 1 };
 	diag($crm->state, map { "\n$_ " . $crm->sql("SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]') FROM (SELECT * FROM $_ LIMIT 20) t") } qw(qbsync.connection qbsync.request qbsync.send_error qbsync.outgoing qbsync.lookup qbsync.capture));
 	die 'not idle';
 }

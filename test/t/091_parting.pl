@@ -24,7 +24,7 @@ SQL
 map_contacts();
 idle();
 
-sub idle { $crm->sql("CALL qbsync_wait('acme', 'idle', '60 s')") }
+sub idle { $crm->sql("CALL qbsync_wait('acme', 'idle', '3 min')") }
 sub is_idle_soon { my ($what) = @_; ok(eval { idle(); 1 }, $what) or diag($crm->sql('SELECT * FROM qbsync.request') . $crm->state) }
 sub states { return $crm->sql("SELECT coalesce(string_agg(crm_key || ' ' || state, ', ' ORDER BY crm_key), '') FROM qbsync.request") }
 sub errors { return $crm->sql("SELECT coalesce(string_agg(concat_ws(' ', crm_key, problem), ', ' ORDER BY crm_key), '') FROM qbsync.error_open") }
@@ -34,7 +34,7 @@ sub twice { my %n; $n{ $_->{PrimaryPhone}{FreeFormNumber} // '' }++ foreach valu
 sub linked { my ($key) = @_; return $crm->sql("SELECT coalesce(string_agg(id, ' '), '') FROM qbsync.link WHERE crm_key = '$key' AND state = 'linked'") }
 sub rows { my ($where) = @_; return $crm->sql("SELECT count(*) FROM crm.contact WHERE $where") }
 sub disconnect { $crm->sql("SELECT qbsync_disconnect('acme', confirm => true)") }
-sub disconnected { $crm->sql("CALL qbsync_wait('acme', 'disconnected', '60 s')") }
+sub disconnected { $crm->sql("CALL qbsync_wait('acme', 'disconnected', '3 min')") }
 sub reconnect
 {
 	my $grant = $sim->control('POST', 'grant', { realm => $sim->{realm} });
@@ -42,7 +42,7 @@ sub reconnect
 	write_credentials($crm->{node}, $sim, connections => [ { app => 'my-app', realm_id => $grant->{realm_id}, refresh_token => $grant->{refresh_token} } ]);
 	$crm->{node}->reload;
 	$crm->sql("SELECT qbsync_connect(connection => 'acme', realm_id => '$grant->{realm_id}')");
-	$crm->sql("CALL qbsync_wait('acme', 'connected', '60 s')");
+	$crm->sql("CALL qbsync_wait('acme', 'connected', '3 min')");
 }
 
 # --- disconnecting: answers are waited for a moment ------------------------------------------------------------------------------

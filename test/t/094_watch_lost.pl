@@ -35,7 +35,7 @@ SELECT qbsync_enable('firms');
 SQL
 sub idle
 {
-	return if eval { $crm->sql("CALL qbsync_wait('acme', 'idle', '60 s')"); 1 };
+	return if eval { $crm->sql("CALL qbsync_wait('acme', 'idle', '3 min')"); 1 };
 	diag($crm->state, map { "\n" . $crm->sql("SELECT to_jsonb(t) FROM $_ t LIMIT 5") } qw(qbsync.request qbsync.send_error qbsync.outgoing qbsync.capture));
 	die 'not idle';
 }

@@ -27,7 +27,7 @@ SELECT qbsync_enable('contacts'), qbsync_enable('leads'), qbsync_enable('persons
 SQL
 idle();
 
-sub idle { $crm->sql("CALL qbsync_wait('acme', 'idle', '60 s')") }
+sub idle { $crm->sql("CALL qbsync_wait('acme', 'idle', '3 min')") }
 sub is_idle_soon { my ($what) = @_; ok(eval { idle(); 1 }, $what) or diag($crm->sql('SELECT * FROM qbsync.request') . $crm->state) }
 sub states { return $crm->sql("SELECT coalesce(string_agg(state, ' ' ORDER BY request_id), '') FROM qbsync.request") }
 sub errors { return $crm->sql("SELECT coalesce(string_agg(concat_ws('|', crm_key, problem), ' ' ORDER BY crm_key), '') FROM qbsync.error_open") }

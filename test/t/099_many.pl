@@ -70,7 +70,7 @@ foreach my $n (0 .. 2)
 {
 	my $company = $large->{companies}[$n];
 	sql("SELECT qbsync_connect(connection => '$company->{name}', app => 'large-app', realm_id => '$company->{realm_id}')");
-	sql("CALL qbsync_wait('$company->{name}', 'connected', '60 s')");
+	sql("CALL qbsync_wait('$company->{name}', 'connected', '3 min')");
 }
 sql("SELECT qbsync_confirm_company(name, name) FROM qbsync.connection WHERE name LIKE 'large%'");
 await('pages of the three', sub { sql("SELECT count(*) FROM qbsync.cursor u JOIN qbsync.connection c USING (connection_id)
