@@ -157,6 +157,10 @@ ANALYZE crm.person, qbsync.customer, qbsync.invoice, qbsync.payment, qbsync.paym
 SELECT view, pg_temp.uses(format('SELECT * FROM qbsync.%s s WHERE crm_table = ''crm.person'' AND crm_key = ''1''', view), 'Index Cond: .*crm_key = ''1''') AS by_key,
 	pg_temp.uses(format('SELECT * FROM crm.person p JOIN qbsync.%s s ON s.crm_table = ''crm.person'' AND s.crm_key = p.id::text WHERE p.id = 1', view), 'Index Cond: .*crm_key = \(+p.id\)') AS by_join
 FROM unnest('{customer_summary,invoice_status,invoice_payment,matched,timeline}'::text[]) AS view;
+-- also in the branch of the timeline that says what changed in QuickBooks
+INSERT INTO qbsync.record_version (connection_id, entity, id, valid_from, valid_to) SELECT -1, 'customer', (g + 1000)::text, '2026-04-01', '2026-04-02' FROM generate_series(1, 3000) g;
+ANALYZE qbsync.record_version;
+SELECT pg_temp.uses('SELECT * FROM qbsync.timeline WHERE crm_table = ''crm.person'' AND crm_key = ''1''', 'Seq Scan on (link|record_version)') AS reads_all;
 
 -- a reader may read them all; X-28: a disconnected company is in none
 UPDATE qbsync.connection SET state = 'disconnected' WHERE name = 'beta';

@@ -356,7 +356,8 @@ FROM (
 			WHERE a.mapping_id = l.mapping_id AND a.crm_key = l.crm_key AND a.kind = 'sent' AND a.id = l.id
 				-- of which no hash is made, so that the next version is looked for only of what was sent to QuickBooks
 				AND a.detail @> jsonb_build_object('sync_token', (qbsync.next_version(c)).sync_token)), c
-	FROM qbsync.link l
+	FROM qbsync.mapping k			-- which the index of links by crm_key begins with
+	JOIN qbsync.link l ON l.mapping_id = k.mapping_id
 	JOIN qbsync.record_version c ON c.connection_id = l.connection_id AND c.entity = l.entity AND c.id = l.id
 		AND c.entity = ANY (ARRAY(SELECT qbsync.readable_entities()))
 ) x
