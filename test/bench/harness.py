@@ -257,6 +257,7 @@ def wait_until(server, query, pause=0.02):
                 IF ({query}) THEN
                     RETURN;
                 END IF;
+                COMMIT;
                 PERFORM pg_sleep({pause});
             END LOOP;
             RAISE EXCEPTION 'waited in vain: %', (SELECT to_jsonb(s) FROM qbsync.status s);
