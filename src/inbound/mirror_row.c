@@ -71,9 +71,9 @@ mirror_plan(const CatalogueEntity *entity)
 }
 
 MirrorTable *
-mirror_row_open(const MirrorPlan *plan, Snapshot snapshot)
+mirror_row_open(MirrorPlan *plan, Snapshot snapshot)
 {
-	return mirror_table_open(plan->entity->name, row_columns, ROW_FIXED_COLUMNS, plan->entity->columns, snapshot);
+	return mirror_table_open(plan->entity->name, row_columns, ROW_FIXED_COLUMNS, plan->entity->columns, &plan->room, snapshot);
 }
 
 /* The fixed columns of the entity's lines. */
@@ -86,13 +86,13 @@ line_columns(const MirrorPlan *plan, MirrorColumn *columns)
 }
 
 MirrorTable *
-mirror_lines_open(const MirrorPlan *plan, int table, Snapshot snapshot)
+mirror_lines_open(MirrorPlan *plan, int table, Snapshot snapshot)
 {
 	const CatalogueLines *lines = plan->lines[table].of;
 	MirrorColumn columns[LINE_FIXED_COLUMNS];
 
 	line_columns(plan, columns);
-	return mirror_table_open(lines->table, columns, LINE_FIXED_COLUMNS, lines->columns, snapshot);
+	return mirror_table_open(lines->table, columns, LINE_FIXED_COLUMNS, lines->columns, &plan->lines[table].room, snapshot);
 }
 
 AttrNumber *

@@ -57,6 +57,7 @@ typedef struct LinePlan
 	const CatalogueLines *of;
 	ColumnPaths *paths;
 	FoundValue *found;			/* room for the values of one line */
+	MirrorRoom	room;
 } LinePlan;
 
 /* What is needed to write one entity; made once, kept. */
@@ -69,6 +70,7 @@ typedef struct MirrorPlan
 	int			nlines;
 	ColumnPaths *line_paths;	/* where they all are, and nothing else */
 	FoundValue *earlier_lines;	/* room for those of one more record */
+	MirrorRoom	room;			/* in its table */
 	struct MirrorPlan *next;
 } MirrorPlan;
 
@@ -79,8 +81,8 @@ extern AttrNumber *mirror_row_columns(const MirrorPlan *plan, TupleDesc desc);
 extern AttrNumber *mirror_lines_columns(const MirrorPlan *plan, int table, TupleDesc desc);
 
 /* Open the entity's table, or one of its tables of lines. */
-extern MirrorTable *mirror_row_open(const MirrorPlan *plan, Snapshot snapshot);
-extern MirrorTable *mirror_lines_open(const MirrorPlan *plan, int table, Snapshot snapshot);
+extern MirrorTable *mirror_row_open(MirrorPlan *plan, Snapshot snapshot);
+extern MirrorTable *mirror_lines_open(MirrorPlan *plan, int table, Snapshot snapshot);
 
 /* The record as jsonb, with what jsonb cannot hold replaced; raises an error if that is not enough. */
 extern Jsonb *mirror_row_json(const Record *record);

@@ -149,10 +149,12 @@ open_table(const char *name, const MirrorColumn *fixed, int nfixed, const Catalo
 
 MirrorTable *
 mirror_table_open(const char *name, const MirrorColumn *fixed, int nfixed, const CatalogueColumn *columns,
-				  Snapshot snapshot)
+				  MirrorRoom *room, Snapshot snapshot)
 {
 	MirrorTable *table = open_table(name, fixed, nfixed, columns, snapshot);
 
+	table->room = room;
+	mirror_room_reclaim(room, table->rel);
 	table->found = table_slot_create(table->rel, NULL);
 	table->changed = table_slot_create(table->rel, NULL);
 	open_key(table);
@@ -313,6 +315,7 @@ mirror_table_update(MirrorTable *table, TupleTableSlot *slot)
 													   true, &failure, &lock_mode, &index_update));
 	if (qbsync_index_update_needed(index_update))
 	{
+		mirror_room_left(table->room, ItemPointerGetBlockNumber(&table->found->tts_tid));
 		qbsync_update_index_entries(table->result, slot, table->estate, index_update);
 		ResetPerTupleExprContext(table->estate);
 	}
@@ -328,6 +331,7 @@ mirror_table_delete(MirrorTable *table, int connection_id, const char *id)
 
 		report_concurrent_change(table, table_tuple_delete(table->rel, &table->found->tts_tid, GetCurrentCommandId(true),
 														   table->snapshot, InvalidSnapshot, true, &failure, false));
+		mirror_room_left(table->room, ItemPointerGetBlockNumber(&table->found->tts_tid));
 		CHECK_FOR_INTERRUPTS();
 	}
 }

@@ -9,6 +9,7 @@
 
 #include "access/genam.h"
 #include "access/skey.h"
+#include "inbound/mirror_room.h"
 #include "nodes/execnodes.h"
 #include "quickbooks/catalogue.h"
 #include "utils/rel.h"
@@ -42,16 +43,17 @@ typedef struct MirrorTable
 	int			nbatch;			/* rows waiting in them */
 	Size		batch_bytes;
 	AttrNumber *attnums;		/* of the fixed columns, then of the catalogue's */
+	MirrorRoom *room;			/* NULL if rows are only added */
 } MirrorTable;
 
 /*
  * Open schema qbsync's table of that name.  fixed: its nfixed fixed columns, the first two of which are the first two of
  * the primary key; columns: the catalogue's, ended by a NULL name.  Raises an error if the table is not what they say.
  * In a transaction; everything is allocated in the current context and lives until mirror_table_close(), or the abort
- * of the subtransaction it was opened in.  Rows are looked for as of the snapshot.
+ * of the subtransaction it was opened in.  Rows are looked for as of the snapshot.  room: the table's, which the caller keeps.
  */
 extern MirrorTable *mirror_table_open(const char *name, const MirrorColumn *fixed, int nfixed,
-									  const CatalogueColumn *columns, Snapshot snapshot);
+									  const CatalogueColumn *columns, MirrorRoom *room, Snapshot snapshot);
 
 /* The same for a table that rows are only added to: without find, update and delete, and without a key. */
 extern MirrorTable *mirror_table_open_append(const char *name, const MirrorColumn *fixed, int nfixed, Snapshot snapshot);

@@ -26,7 +26,7 @@ my $module = abs_path("$FindBin::Bin/../module");
 }
 my $library = "$module/qbsync_mirror_test.so";
 
-my $node = new_node('mirror', conf => "qbsync.paused = on\nqbsync.credentials_file = ''\n");
+my $node = new_node('mirror', conf => "qbsync.paused = on\nqbsync.credentials_file = ''\nautovacuum = off\n");
 $node->safe_psql('postgres', <<"SQL");
 CREATE EXTENSION qbsync;
 CREATE SCHEMA mirror_test;
@@ -555,6 +555,27 @@ push @texts, '{"a":' x 11 . '1' . '}' x 11, '{"a":' x 13 . '[1.50]' . '}' x 13, 
 	'{"list":[' . join(',', map { $_ % 3 ? $_ / 4 : qq("$_") } 1 .. 200) . '],"empty":[{},[],[[]],{"a":{}}]}', '{"a":1,"\\u0061":{"b":[true,null]},"b":"\\n"}', ' { "a" : [ 1 , { } ] , "b" : "x" } ';
 my $all = join ', ', map { "(\$json\$$_\$json\$)" } @texts;
 is($node->safe_psql('postgres', "SELECT t, ours.j, theirs.j FROM (VALUES $all) v(t), LATERAL (SELECT mirror_test.json(t) AS j) ours, LATERAL (SELECT t::jsonb AS j) theirs WHERE NOT ours *= theirs"), '', 'EXT-22: ' . @texts . ' texts are the jsonb that PostgreSQL makes of them, byte by byte');
+
+# --- room -------------------------------------------------------------------------------------------------------------
+
+# A hundred of them at a time, as pages come.
+sub hundreds
+{
+	my ($token, $second) = @_;
+	foreach my $first (map { 100000 + $_ * 100 } 0 .. 9)
+	{
+		my @records = map { customer($_, token => $token, updated => $token ? $later : $edited, more => '"Notes":"' . 'room ' x 100 . '"') } $first .. $first + 99;
+		applies("a page of customers from $first, version $token", $token ? '100 updated' : '100 inserted', 'customer', \@records, $second);
+	}
+}
+sub table_size { return sql("SELECT pg_relation_size('qbsync.customer')") }
+
+sql('VACUUM qbsync.customer');
+my $before = table_size();
+hundreds(0, 1);
+my $loaded = table_size();
+hundreds(1, 2);
+cmp_ok(table_size() - $loaded, '<', 0.5 * ($loaded - $before), 'EXT-22: versions go where those before them were, though nobody vacuums');
 
 # --- all is well ------------------------------------------------------------------------------------------------------
 
