@@ -33,6 +33,42 @@ END
 $fn$;
 COMMENT ON FUNCTION qbsync.time_zone(integer) IS 'Time zone of a company, as QuickBooks calls it; null: not known. SECURITY DEFINER: qbsync.visible_connection calls it for those who may read views alone';
 
+/* What few rows show, or most rows have none of, for the same reason: a sub-select is planned for each query, also where it is not run. */
+CREATE FUNCTION qbsync.term_name(connection_id integer, id text)
+RETURNS text
+LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+BEGIN
+	RETURN (SELECT t.name FROM qbsync.term t WHERE t.connection_id = term_name.connection_id AND t.id = term_name.id);
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.term_name(integer, text) IS 'Name of payment terms (their id), null when they are not known. SECURITY DEFINER: as time_zone';
+
+CREATE FUNCTION qbsync.customer_name(connection_id integer, id text)
+RETURNS text
+LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+BEGIN
+	RETURN (SELECT c.display_name FROM qbsync.customer c WHERE c.connection_id = customer_name.connection_id AND c.id = customer_name.id);
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.customer_name(integer, text) IS 'Display name of a customer (its id), null when it is not known. SECURITY DEFINER: as time_zone';
+
+CREATE FUNCTION qbsync.sells_nothing(connection_id integer, invoice_id text)
+RETURNS boolean
+LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+BEGIN
+	RETURN (SELECT bool_and(l.qty IS NOT NULL AND l.qty = 0 AND coalesce(l.amount, 0) = 0)
+			FROM qbsync.invoice_line l
+			WHERE l.connection_id = sells_nothing.connection_id AND l.invoice_id = sells_nothing.invoice_id AND l.detail_type ILIKE 'sales%item%');
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.sells_nothing(integer, text) IS 'Does no line of an invoice (its id) hold anything any more, for qbsync.invoice_state? Null when it has none. SECURITY DEFINER: as time_zone';
+
 /*
  * Companies whose data may be shown, with what the other views need of each.  The mark of disconnection also covers a
  * disconnected company in the middle of a new sign-in.
@@ -63,7 +99,7 @@ SELECT s.connection, s.connection_id, s.id, s.doc_number,
 	s.customer_id,
 	(SELECT k.display_name FROM qbsync.customer k WHERE k.connection_id = s.connection_id AND k.id = s.customer_id) AS customer,
 	s.txn_date, s.due_date,
-	(SELECT t.name FROM qbsync.term t WHERE t.connection_id = s.connection_id AND t.id = s.term_id) AS terms,
+	qbsync.term_name(s.connection_id, s.term_id) COLLATE "default" AS terms,
 	s.currency, s.total, s.balance,
 	(SELECT coalesce(sum(l.amount), 0)
 	 FROM qbsync.payment_line l
@@ -88,11 +124,8 @@ FROM (
 	FROM qbsync.visible_connection v
 	JOIN qbsync.invoice i ON i.connection_id = v.connection_id
 	CROSS JOIN LATERAL (
-		SELECT qbsync.invoice_state(i.deleted_at, i.total_amt, i.balance, i.private_note, (
-				SELECT bool_and(l.qty IS NOT NULL AND l.qty = 0 AND coalesce(l.amount, 0) = 0)
-				FROM qbsync.invoice_line l
-				WHERE l.connection_id = i.connection_id AND l.invoice_id = i.id AND l.detail_type ILIKE 'sales%item%'
-					AND i.sync_token <> '0')) AS state
+		SELECT qbsync.invoice_state(i.deleted_at, i.total_amt, i.balance, i.private_note,
+									i.sync_token <> '0' AND qbsync.sells_nothing(i.connection_id, i.id)) AS state
 		OFFSET 0			-- once a row, not once for each of the columns that follow from it
 	) x
 ) s
@@ -197,16 +230,16 @@ COMMENT ON COLUMN qbsync.estimate_status.deleted_at IS 'when it was deleted; the
  * has no parallel plan for it.)  Half of that is paid_total, which therefore asks for the few payments that are deleted,
  * through payment_deleted_idx, and not for the many that are not; of each invoice, as the aggregate comes by it.
  *
- * What merely decorates (names) is a sub-select: each join less leaves room for those of the application, which the planner
+ * What merely decorates (names) is a sub-select or a function: each join less leaves room for those of the application, which the planner
  * then orders freely with ours, so that it gets from the application's row to the customer by index.
  */
 CREATE VIEW qbsync.customer_summary AS
 SELECT v.connection, v.connection_id, c.id, c.display_name,
 	m.crm_table, r.crm_key,
 	c.company_name, c.active, c.parent_id,
-	(SELECT k.display_name FROM qbsync.customer k WHERE k.connection_id = c.connection_id AND k.id = c.parent_id) AS parent,
+	qbsync.customer_name(c.connection_id, c.parent_id) COLLATE "default" AS parent,
 	c.emails, coalesce(c.primary_phone, c.mobile, c.alternate_phone) AS phone,
-	(SELECT t.name FROM qbsync.term t WHERE t.connection_id = c.connection_id AND t.id = c.term_id) AS terms,
+	qbsync.term_name(c.connection_id, c.term_id) COLLATE "default" AS terms,
 	c.currency, c.balance, c.balance_with_jobs,
 	coalesce(i.open_balance, 0) AS open_balance,
 	coalesce(i.overdue_balance, 0) AS overdue_balance,
