@@ -39,7 +39,10 @@
 /* Retry-After beyond a week is a mistake of the sender. */
 #define MAX_RETRY_AFTER				(7 * 24 * 60 * 60)
 
-/* curl tells when it begins to send since 7.80; with an older one a POST gets a connection of its own. */
+/*
+ * curl tells when it begins to send since 7.80; with an older one a POST gets a connection of its own, and a request counts
+ * as leaving when curl is given it.
+ */
 #define HAVE_PREREQ	(LIBCURL_VERSION_NUM >= 0x075000)
 
 static void check_request(const HttpRequest *request, UrlKind kind);
@@ -67,13 +70,20 @@ exchange_create(const HttpRequest *request)
 		exchange->https = https;
 		exchange->max_body = request->max_body > 0 ? request->max_body : (size_t) qbsync_max_response_size * 1024;
 		exchange->repeatable = strcmp(request->method, "GET") == 0;
+		exchange->left = request->left;
 		exchange->done = request->done;
 		exchange->arg = request->arg;
 		exchange->response.retry_after = -1;
 		exchange->response.started = GetCurrentTimestamp();
 		exchange->easy = curl_easy_init();
 		if (exchange->easy != NULL && copy_request(exchange, request) && set_options(exchange, request, kind))
+		{
+#if !HAVE_PREREQ
+			if (exchange->left)
+				exchange->left(exchange->arg);
+#endif
 			return exchange;
+		}
 		exchange_free(exchange);
 	}
 	ereport(ERROR,
@@ -179,7 +189,8 @@ on_begin(void *arg, char *primary_ip, char *local_ip, int primary_port, int loca
 
 	if (exchange->begun > 0 && !exchange->repeatable)
 		return CURL_PREREQFUNC_ABORT;
-	exchange->begun++;
+	if (exchange->begun++ == 0 && exchange->left)
+		exchange->left(exchange->arg);
 	return CURL_PREREQFUNC_OK;
 }
 #endif

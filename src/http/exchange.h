@@ -52,6 +52,7 @@ struct HttpExchange
 	char		curl_words[CURL_ERROR_SIZE];
 
 	HttpResponse response;
+	HttpLeft	left;
 	HttpDone	done;
 	void	   *arg;
 };

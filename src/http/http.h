@@ -4,7 +4,7 @@
  *
  * One curl multi handle, driven by the worker's own wait: http_wait() waits for the process latch, postmaster
  * death, every curl socket and a timeout in one WaitEventSet, feeds curl, and then calls the `done` callback of
- * every exchange that ended.  Callbacks run from http_wait() only, outside any transaction, never from inside
+ * every exchange that ended.  Those callbacks run from http_wait() only, outside any transaction, never from inside
  * curl, and may start or cancel other exchanges.  This room knows nothing of SQL nor of QuickBooks.
  */
 #ifndef QBSYNC_HTTP_H
@@ -39,6 +39,9 @@ typedef struct HttpResponse
 
 typedef void (*HttpDone) (const HttpResponse *response, void *arg);
 
+/* The request leaves, once its connection is there.  Called inside curl, once at most: it may only take note. */
+typedef void (*HttpLeft) (void *arg);
+
 typedef struct HttpRequest
 {
 	const char *method;			/* "GET" or "POST" */
@@ -49,6 +52,7 @@ typedef struct HttpRequest
 	const char *basic_user;		/* Basic authentication, or NULL */
 	const char *basic_password;
 	size_t		max_body;		/* bytes; 0: the setting qbsync.max_response_size */
+	HttpLeft	left;			/* NULL: of no interest */
 	HttpDone	done;
 	void	   *arg;
 } HttpRequest;

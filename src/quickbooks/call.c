@@ -52,6 +52,7 @@ typedef struct Call
 	CallDone	done;
 	void	   *arg;
 	HttpExchange *exchange;		/* NULL while waiting */
+	bool		left;			/* the exchange's request has left */
 	TimestampTz not_before;
 	TimestampTz remembered_until;	/* not sent after that; 0: always */
 	TimestampTz started;
@@ -165,13 +166,55 @@ call_post(Company *company, const CatalogueEntity *entity, const char *body, con
 	pfree(escaped);
 }
 
+/* A call is started. */
+static void
+note_start(Call *call)
+{
+	Company    *company = call->company;
+
+	call->left = false;
+	company->in_flight++;
+	limits_note_start(&company->limits);
+	if (call->batch)
+		limits_note_start(&company->batch_limits);
+}
+
+/* It leaves.  Inside curl. */
+static void
+note_left(void *arg)
+{
+	Call	   *call = arg;
+	Company    *company = call->company;
+	TimestampTz now = GetCurrentTimestamp();
+
+	call->left = true;
+	limits_note_left(&company->limits, now);
+	if (call->batch)
+		limits_note_left(&company->batch_limits, now);
+}
+
+/* It is under way no longer. */
+static void
+note_end(Call *call)
+{
+	Company    *company = call->company;
+
+	call->exchange = NULL;
+	company->in_flight--;
+	if (call->left)
+		return;
+	limits_note_dropped(&company->limits);
+	if (call->batch)
+		limits_note_dropped(&company->batch_limits);
+}
+
 static void
 free_call(Call *call)
 {
 	if (call->exchange)
 	{
 		http_cancel(call->exchange);
-		call->company->in_flight--;
+		note_end(call);
 	}
 	dlist_delete(&call->node);
 	pfree(call->path);
@@ -253,7 +296,7 @@ call_free_writes(Company *company, int wanted, TimestampTz *again)
 		return 0;
 	slots = limits_free(&company->limits, now, Min(slots, wanted));
 	if (slots == 0)
-		*again = limits_next_start(&company->limits);
+		*again = limits_next_start(&company->limits, now);
 	return slots;
 }
 
@@ -460,8 +503,7 @@ call_answered(const HttpResponse *response, void *arg)
 	Envelope	envelope = {0};
 	Fault		fault;
 
-	call->exchange = NULL;
-	company->in_flight--;
+	note_end(call);
 	if (!understand(call, response, &envelope, &fault))
 	{
 		if (!call->write)
@@ -498,17 +540,15 @@ start_call(Call *call)
 	request.headers = headers;
 	request.body = call->body;
 	request.body_len = call->body ? strlen(call->body) : 0;
+	request.left = note_left;
 	request.done = call_answered;
 	request.arg = call;
 
 	call->started = company_request_start(company);
 	call->token_serial = company->token_serial;
 	strlcpy(call->token_start, company->access_token, sizeof(call->token_start));
+	note_start(call);
 	call->exchange = http_start(&request);
-	company->in_flight++;
-	limits_note_start(&company->limits, GetCurrentTimestamp());
-	if (call->batch)
-		limits_note_start(&company->batch_limits, GetCurrentTimestamp());
 	pfree(url.data);
 	explicit_bzero(bearer.data, bearer.len);
 	pfree(bearer.data);
@@ -516,7 +556,7 @@ start_call(Call *call)
 
 /* When a call may be sent, as far as it depends on the call itself. */
 static TimestampTz
-own_time(const Call *call)
+own_time(const Call *call, TimestampTz now)
 {
 	const Company *company = call->company;
 	TimestampTz when = call->not_before;
@@ -524,7 +564,7 @@ own_time(const Call *call)
 	if (call->senders)
 		when = Max(when, company->writes_held_until);
 	if (call->batch)
-		when = Max(when, limits_next_start(&company->batch_limits));
+		when = Max(when, limits_next_start(&company->batch_limits, now));
 	return when;
 }
 
@@ -548,12 +588,12 @@ call_pump(Company *company)
 			return again;
 		if (!call->senders && !may_read(company))
 			continue;
-		if (own_time(call) > now)
+		if (own_time(call, now) > now)
 		{
-			again = appointment_earlier(again, own_time(call));
+			again = appointment_earlier(again, own_time(call, now));
 			continue;
 		}
-		allowed = limits_next_start(&company->limits);
+		allowed = limits_next_start(&company->limits, now);
 		if (allowed > now)
 			return appointment_earlier(again, allowed);
 		if (!token_ready(company, &allowed))

@@ -95,7 +95,7 @@ copy_string(const char *from)
 	return from ? pstrdup(from) : NULL;
 }
 
-/* Limits that did not change keep the starts they know. */
+/* Limits that did not change keep what they know. */
 static void
 take_limits(Company *company, Limits *known, int per_second, int per_window, int64 window)
 {
@@ -104,14 +104,15 @@ take_limits(Company *company, Limits *known, int per_second, int per_window, int
 
 	limits_init(&limits, per_second, per_window, window);
 	MemoryContextSwitchTo(old);
-	if (known->starts && limits.per_second == known->per_second && limits.per_window == known->per_window
+	if (known->left && limits.per_second == known->per_second && limits.per_window == known->per_window
 		&& limits.window == known->window)
 	{
-		pfree(limits.starts);
+		pfree(limits.left);
 		return;
 	}
-	if (known->starts)
-		pfree(known->starts);
+	limits.pending = known->pending;
+	if (known->left)
+		pfree(known->left);
 	*known = limits;
 }
 

@@ -15,5 +15,6 @@ extern void check_at(bool passed, const char *file, int line, const char *name);
 #define SAME(a, b)			(strcmp((a), (b)) == 0)
 
 extern void test_faults(void);
+extern void test_limits(void);
 
 #endif							/* QBSYNC_TEST_UNIT_H */

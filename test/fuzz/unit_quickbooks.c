@@ -1,6 +1,6 @@
 /*
  * unit_quickbooks.c
- *		Unit tests of the pure-C modules of the quickbooks room: envelopes and tokens here, faults in unit_faults.c.
+ *		Unit tests of the pure-C modules of the quickbooks room: envelopes and tokens here, faults in unit_faults.c, limits in unit_limits.c.
  */
 #include "unit.h"
 
@@ -354,6 +354,7 @@ main(void)
 	test_tokens();
 	test_bodies();
 	test_faults();
+	test_limits();
 	shim_reset();
 	printf("%d passed, %d failed\n", passed_count, failed_count);
 	return failed_count == 0 ? 0 : 1;
