@@ -47,6 +47,20 @@ answer_take(Company *company, const CallAnswer *answer, MemoryContext context, E
 	return true;
 }
 
+bool
+answer_count(Company *company, const CallAnswer *answer, int64 *count)
+{
+	Envelope	envelope;
+
+	if (!answer_scan(company, answer, &envelope))
+		return false;
+	*count = envelope.total_count;
+	if (*count >= 0)
+		return true;
+	flow_fail(company, "not_understood", "an answer to COUNT(*) holds no count");
+	return false;
+}
+
 /* What has no Id is known by other members; one that lacks any of them stays without. */
 static void
 take_key(const CatalogueEntity *entity, Record *record)

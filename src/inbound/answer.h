@@ -33,6 +33,9 @@ extern bool answer_take(Company *company, const CallAnswer *answer, MemoryContex
 /* The records of one entity in a query answer; *records may be NULL when there are none. */
 extern int	answer_records(const Envelope *envelope, const CatalogueEntity *entity, const Record **records);
 
+/* The number an answer to COUNT(*) holds.  False: as answer_scan(). */
+extern bool answer_count(Company *company, const CallAnswer *answer, int64 *count);
+
 /* The server's clock in the answer, SELECT_NO_TIME if it cannot be read. */
 extern TimestampTz answer_time(const Envelope *envelope);
 

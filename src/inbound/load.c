@@ -26,10 +26,12 @@
 #include "utils/timestamp.h"
 
 #include "common/unit.h"
+#include "inbound/ahead.h"
 #include "inbound/answer.h"
 #include "inbound/load.h"
 #include "inbound/lookup.h"
 #include "inbound/mirror.h"
+#include "inbound/poll.h"
 #include "inbound/select.h"
 #include "inbound/singleton.h"
 #include "quickbooks/call.h"
@@ -56,7 +58,9 @@ typedef struct LoadEntity
 	int64		limit;			/* while that is unknown, pages before this position may be asked for */
 	int64		next;			/* position of the next page to ask for */
 	int64		position;		/* behind the last one that is settled */
-	bool		waits;			/* for its first page that is asked for: only while one to settle is chosen */
+	bool		waits;			/* for a page that was asked for: only while one is chosen */
+	bool		listed;			/* read of this company, as far as it has such a thing */
+	bool		compared;		/* its count will be compared, and is not asked for yet */
 } LoadEntity;
 
 /* A page between being asked for and being settled. */
@@ -87,7 +91,8 @@ struct LoadFlow
 	TimestampTz known_since;	/* what the cursor says about that */
 	dlist_head	pages;			/* asked for or arrived, those of an entity in order */
 	int			npages;
-	bool		ending;			/* nothing is left to be asked for but the singletons */
+	Ahead	   *ahead;			/* what follows; NULL until no page is left to be asked for */
+	bool		read;			/* all pages are here, and what changed meanwhile was asked for */
 	bool		singletons;		/* they are here */
 };
 
@@ -104,7 +109,8 @@ read_cursors(void *arg)
 		2, {INT4OID, TEXTOID}
 	};
 	static SqlStatement read = {
-		"SELECT phase IN ('waiting', 'loading'), finished_at IS NOT NULL, total, position, changed_since"
+		"SELECT phase IN ('waiting', 'loading'), finished_at IS NOT NULL, total, position, changed_since,"
+		" phase <> 'absent', phase IN ('waiting', 'loading', 'verifying') AND NOT full_compare"
 		" FROM qbsync.cursor WHERE connection_id = $1 AND entity = $2",
 		2, {INT4OID, TEXTOID}
 	};
@@ -135,6 +141,8 @@ read_cursors(void *arg)
 		of->total = isnull ? -1 : DatumGetInt64(value);
 		of->next = of->position = DatumGetInt64(sql_datum(0, 4, NULL));
 		of->limit = of->next + SELECT_MAX_ROWS;
+		of->listed = DatumGetBool(sql_datum(0, 6, NULL));
+		of->compared = DatumGetBool(sql_datum(0, 7, NULL)) && catalogue_has_pages(of->entity);
 	}
 }
 
@@ -194,16 +202,9 @@ count_arrived(Company *company, const CallAnswer *answer, void *arg)
 {
 	LoadFlow   *load = ((CountArg *) arg)->load;
 	LoadEntity *of = ((CountArg *) arg)->of;
-	Envelope	envelope;
 
-	if (!answer_scan(company, answer, &envelope))
+	if (!answer_count(company, answer, &of->total))
 		return;
-	if (envelope.total_count < 0)
-	{
-		flow_fail(company, "not_understood", "an answer to COUNT(*) holds no count");
-		return;
-	}
-	of->total = envelope.total_count;
 	of->counted = true;
 	load->counting--;
 	load_go_on(load);
@@ -452,6 +453,8 @@ settle_next(Company *company)
 		return false;
 	load->known_since = load->changed_since;
 	of->wanted &= !page->absent;
+	of->listed &= !page->absent;
+	of->compared &= !page->absent;
 	free_page(page);
 	load_go_on(load);
 	return true;
@@ -488,6 +491,7 @@ finish_load(void *arg)
 static void
 lookups_done(Company *company, void *arg)
 {
+	LoadFlow   *load = arg;
 
 	if (!settle(company, "qbsync: ending a load", finish_load, company))
 		return;
@@ -495,6 +499,7 @@ lookups_done(Company *company, void *arg)
 	company->loaded_more = company->loaded_once;
 	company->must_catch_up = company->must_verify = true;
 	company->verify_round = 0;
+	ahead_keep(load->ahead);
 	flow_end(company);
 }
 
@@ -507,22 +512,74 @@ singletons_done(Company *company, void *arg)
 	load_go_on(load);
 }
 
+/* What follows is awaited no longer. */
+static void
+ahead_done(Company *company, void *arg)
+{
+	load_go_on(arg);
+}
+
+/* The entities that change data capture is asked for, comma-separated. */
+static char *
+listed_entities(LoadFlow *load)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < load->nentities; i++)
+		if (load->entities[i].listed)
+			appendStringInfo(&names, "%s%s", names.len > 0 ? "," : "", load->entities[i].entity->name);
+	return names.data;
+}
+
 /*
- * Ask for more, or end.  The singletons are read beside the last pages; then what remains are rows of ours that were not on
- * their page.
+ * No page is left to be asked for: ask for what follows, as far as that may be: a count when its entity is here, and what
+ * changed when all are, and each has begun to be settled (the poll must be the later one).
  */
+static void
+ask_ahead(LoadFlow *load)
+{
+	bool		begun = true;
+	bool		here = true;
+	dlist_iter	iter;
+
+	if (load->ahead == NULL)
+	{
+		load->ahead = ahead_create(load->company, ahead_done, load);
+		singleton_read_all(load->company, singletons_done, load);
+	}
+	for (int i = 0; i < load->nentities; i++)
+		load->entities[i].waits = false;
+	dlist_foreach(iter, &load->pages)
+	{
+		LoadPage   *page = dlist_container(LoadPage, node, iter.cur);
+
+		page->of->waits |= !page->arrived;
+		here &= page->arrived;
+		begun &= page->position > 0;
+	}
+	for (int i = load->nentities - 1; i >= 0; i--)
+	{
+		LoadEntity *of = &load->entities[i];
+
+		if (of->compared && !of->waits)
+			ahead_ask_count(load->ahead, of->entity);
+		of->compared &= of->waits;
+	}
+	if (here && begun && !load->read && !TIMESTAMP_NOT_FINITE(load->changed_since))
+		ahead_ask_changes(load->ahead, poll_path(listed_entities(load), load->changed_since));
+	load->read |= here && begun;
+}
+
+/* Ask for more, or end; at last for rows of ours that were not on their page. */
 static void
 load_go_on(LoadFlow *load)
 {
 	ask_pages(load);
 	if (load->counting > 0 || next_entity(load))
 		return;
-	if (!load->ending)
-	{
-		load->ending = true;
-		singleton_read_all(load->company, singletons_done, load);
-	}
-	else if (load->singletons && dlist_is_empty(&load->pages))
+	ask_ahead(load);
+	if (load->read && load->singletons && dlist_is_empty(&load->pages) && !ahead_is_awaited(load->ahead))
 		lookup_run(load->company, lookups_done, load);
 }
 
@@ -531,6 +588,7 @@ load_start(Company *company)
 {
 	LoadFlow   *load = flow_begin(company, sizeof(LoadFlow));
 
+	ahead_forget(company);
 	load->company = company;
 	load->flow.settle_next = settle_next;
 	dlist_init(&load->pages);

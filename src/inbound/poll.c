@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "common/unit.h"
+#include "inbound/ahead.h"
 #include "inbound/answer.h"
 #include "inbound/heard.h"
 #include "inbound/load.h"
@@ -391,18 +392,24 @@ settle_answer(PollFlow *poll)
 		poll_settled(poll);
 }
 
+char *
+poll_path(const char *entities, TimestampTz since)
+{
+	return psprintf("cdc?entities=%s&changedSince=%s", answer_entities(answer_in_cdc, true, entities),
+					select_time(since - ANSWER_OVERLAP_US));
+}
+
+/* After a load it was asked for already. */
 static void
 ask_changes(Company *company, void *arg)
 {
 	PollFlow   *poll = arg;
-	char	   *entities = answer_entities(answer_in_cdc, true, poll->entities);
-	char	   *since = select_time(poll->changed_since - ANSWER_OVERLAP_US);
-	char	   *path = psprintf("cdc?entities=%s&changedSince=%s", entities, since);
+	CallAnswer	answer;
 
-	call_get(company, path, poll_arrived, poll);
-	pfree(path);
-	pfree(since);
-	pfree(entities);
+	if (ahead_take_changes(company, &answer))
+		poll_arrived(company, &answer, poll);
+	else
+		call_get(company, poll_path(poll->entities, poll->changed_since), poll_arrived, poll);
 }
 
 /* What change data capture does not carry comes first, if it is due: the poll's cursor tells that all was asked for. */

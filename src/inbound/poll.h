@@ -12,4 +12,7 @@
 /* Ask for everything that changed since the cursor, store it and move the cursor in one transaction. */
 extern void poll_start(Company *company);
 
+/* The path that asks for what changed since a time, of some entities (comma-separated names; NULL: all).  palloc'd. */
+extern char *poll_path(const char *entities, TimestampTz since);
+
 #endif							/* QBSYNC_POLL_H */

@@ -53,7 +53,7 @@ settle_reading(void *arg)
 {
 	static SqlStatement mark = {
 		"INSERT INTO qbsync.cursor AS c (connection_id, entity, phase, position, total, started_at, finished_at, checked_at, known_since)"
-		" VALUES ($1, $2, 'loaded', 1, 1, now(), now(), $3, CASE WHEN qbsync.version_days($1) > 0 THEN now() END)"
+		" VALUES ($1, $2, 'loaded', 1, 1, $3, now(), $3, CASE WHEN qbsync.version_days($1) > 0 THEN now() END)"
 		" ON CONFLICT (connection_id, entity) DO UPDATE SET phase = 'loaded', position = 1, total = 1,"
 		" finished_at = now(), checked_at = $3",
 		3, {INT4OID, TEXTOID, TIMESTAMPTZOID}

@@ -21,6 +21,7 @@
 #include "utils/timestamp.h"
 
 #include "common/unit.h"
+#include "inbound/ahead.h"
 #include "inbound/answer.h"
 #include "inbound/created.h"
 #include "inbound/lookup.h"
@@ -374,21 +375,6 @@ read_parts(VerifyFlow *verify)
 		entity_compared(verify);
 }
 
-/* The number an answer to COUNT(*) holds; false: the flow is gone. */
-static bool
-read_count(Company *company, const CallAnswer *answer, int64 *count)
-{
-	Envelope	envelope;
-
-	if (!answer_scan(company, answer, &envelope))
-		return false;
-	*count = envelope.total_count;
-	if (*count >= 0)
-		return true;
-	flow_fail(company, "not_understood", "an answer to COUNT(*) holds no count");
-	return false;
-}
-
 /* Ask how many there are in the window. */
 static void
 ask_count(VerifyFlow *verify, const CatalogueEntity *entity, CallDone done, void *arg)
@@ -411,7 +397,7 @@ count_arrived(Company *company, const CallAnswer *answer, void *arg)
 			next_entity(verify, verify->entity + 1);
 		return;
 	}
-	if (!read_count(company, answer, &verify->theirs))
+	if (!answer_count(company, answer, &verify->theirs))
 		return;
 	if (verify->theirs == verify->ours)
 	{
@@ -496,6 +482,15 @@ settle_equal(void *arg)
 	cursor_count_reads(verify->company);
 }
 
+/* Both sides' counts are here. */
+static void
+counted_all(VerifyFlow *verify)
+{
+	ahead_forget(verify->company);
+	if (settle(verify->company, "qbsync: comparing", settle_equal, verify))
+		next_entity(verify, catalogue);
+}
+
 static void
 one_count_arrived(Company *company, const CallAnswer *answer, void *arg)
 {
@@ -504,10 +499,10 @@ one_count_arrived(Company *company, const CallAnswer *answer, void *arg)
 
 	if (answer_absent(count->entity, answer->fault))
 		count->theirs = -1;
-	else if (!read_count(company, answer, &count->theirs))
+	else if (!answer_count(company, answer, &count->theirs))
 		return;
-	if (--verify->counting == 0 && settle(company, "qbsync: comparing", settle_equal, verify))
-		next_entity(verify, catalogue);
+	if (--verify->counting == 0)
+		counted_all(verify);
 }
 
 static void
@@ -516,11 +511,17 @@ compare_all(VerifyFlow *verify)
 	whole_entity(verify);
 	if (!settle(verify->company, "qbsync: comparing", count_all_ours, verify))
 		return;
-	verify->counting = verify->ncounts;
 	for (int i = 0; i < verify->ncounts; i++)
-		ask_count(verify, verify->counts[i].entity, one_count_arrived, &verify->counts[i]);
-	if (verify->ncounts == 0)
-		next_entity(verify, catalogue);
+	{
+		VerifyCount *count = &verify->counts[i];
+
+		if (ahead_count(verify->company, count->entity, &count->theirs))
+			continue;
+		verify->counting++;
+		ask_count(verify, count->entity, one_count_arrived, count);
+	}
+	if (verify->counting == 0)
+		counted_all(verify);
 }
 
 /* All entities were compared. */

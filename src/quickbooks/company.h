@@ -54,6 +54,7 @@ typedef struct CompanySettings
 	int64		throttle_wait;	/* microseconds */
 } CompanySettings;
 
+struct Ahead;
 struct Flow;
 struct Grant;
 struct Sender;
@@ -144,6 +145,7 @@ typedef struct Company
 	bool		must_window;	/* it was truncated: changes are read by windows of time */
 	bool		must_verify;	/* counts of some entity are to be compared */
 	int			verify_round;	/* comparisons that found a difference */
+	struct Ahead *ahead;		/* answers for the flows that follow a load, or NULL */
 } Company;
 
 /* Name of a state as in the table, and back (raises for an unknown one). */
