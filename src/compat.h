@@ -83,15 +83,15 @@ extern int no_such_variable
 #define qbsync_index_update_needed(kind) ((kind) != TU_None)
 #define qbsync_insert_index_entries(result, slot, estate) \
 	ExecInsertIndexTuples((result), (slot), (estate), false, false, NULL, NIL, false)
-#define qbsync_update_index_entries(result, slot, estate, kind) \
-	ExecInsertIndexTuples((result), (slot), (estate), true, false, NULL, NIL, (kind) == TU_Summarizing)
+#define qbsync_update_index_entries(result, slot, estate, kind, replaces) \
+	ExecInsertIndexTuples((result), (slot), (estate), (replaces), false, NULL, NIL, (kind) == TU_Summarizing)
 #else
 #define QbsyncIndexUpdate bool
 #define qbsync_index_update_needed(kind) (kind)
 #define qbsync_insert_index_entries(result, slot, estate) \
 	ExecInsertIndexTuples((result), (slot), (estate), false, false, NULL, NIL)
-#define qbsync_update_index_entries(result, slot, estate, kind) \
-	ExecInsertIndexTuples((result), (slot), (estate), true, false, NULL, NIL)
+#define qbsync_update_index_entries(result, slot, estate, kind, replaces) \
+	ExecInsertIndexTuples((result), (slot), (estate), (replaces), false, NULL, NIL)
 #endif
 #if PG_VERSION_NUM >= 180000
 #define qbsync_index_beginscan(heap, index, snapshot, nkeys) index_beginscan((heap), (index), (snapshot), NULL, (nkeys), 0)

@@ -31,6 +31,12 @@
 #include "compat.h"
 #include "inbound/mirror_table.h"
 
+/*
+ * A full page of an index is searched for entries of old versions only by the first so many replaced rows of a transaction: where many
+ * change, the old versions beside them are mostly the same transaction's, which nobody can remove yet, and it was in vain.
+ */
+#define FEW_REPLACED 16
+
 static Oid
 column_type_oid(ColumnType type)
 {
@@ -316,7 +322,7 @@ mirror_table_update(MirrorTable *table, TupleTableSlot *slot)
 	if (qbsync_index_update_needed(index_update))
 	{
 		mirror_room_left(table->room, ItemPointerGetBlockNumber(&table->found->tts_tid));
-		qbsync_update_index_entries(table->result, slot, table->estate, index_update);
+		qbsync_update_index_entries(table->result, slot, table->estate, index_update, table->nreplaced++ < FEW_REPLACED);
 		ResetPerTupleExprContext(table->estate);
 	}
 }

@@ -44,6 +44,7 @@ typedef struct MirrorTable
 	Size		batch_bytes;
 	AttrNumber *attnums;		/* of the fixed columns, then of the catalogue's */
 	MirrorRoom *room;			/* NULL if rows are only added */
+	int			nreplaced;		/* rows that have a new version elsewhere */
 } MirrorTable;
 
 /*
