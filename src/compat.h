@@ -77,7 +77,10 @@ extern int no_such_variable
 #define qbsync_can_become(member, role) is_member_of_role((member), (role))
 #endif
 
-/* Writing rows below the executor; the headers are access/genam.h, access/tableam.h, executor/executor.h, utils/relcache.h. */
+/*
+ * Writing rows below the executor; the headers are access/genam.h, access/tableam.h, executor/executor.h, utils/relcache.h.
+ * replaces: full pages of indexes may be searched for entries of the versions before.
+ */
 #if PG_VERSION_NUM >= 160000
 #define QbsyncIndexUpdate TU_UpdateIndexes
 #define qbsync_index_update_needed(kind) ((kind) != TU_None)

@@ -133,11 +133,3 @@ ahead_count(Company *company, const CatalogueEntity *entity, int64 *count)
 	*count = company->ahead->counts[entity - catalogue].count;
 	return true;
 }
-
-void
-ahead_forget(Company *company)
-{
-	if (company->ahead)
-		MemoryContextDelete(company->ahead->context);
-	company->ahead = NULL;
-}

@@ -34,16 +34,13 @@ extern void ahead_ask_changes(Ahead *ahead, const char *path);
 /* Are answers still awaited? */
 extern bool ahead_is_awaited(const Ahead *ahead);
 
-/* All answers are here: they outlive the flow, for those that follow. */
+/* All answers are here: they outlive the flow, for those that follow, until company_forget_ahead(). */
 extern void ahead_keep(Ahead *ahead);
 
-/* The answer about changes, once; false: there is none.  It lives until ahead_forget(). */
+/* The answer about changes, once; false: there is none.  It lives as long as the others. */
 extern bool ahead_take_changes(Company *company, CallAnswer *answer);
 
 /* The count of an entity; false: it was not asked for. */
 extern bool ahead_count(Company *company, const CatalogueEntity *entity, int64 *count);
-
-/* The answers have been used, or are too old. */
-extern void ahead_forget(Company *company);
 
 #endif							/* QBSYNC_AHEAD_H */

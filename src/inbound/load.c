@@ -588,7 +588,7 @@ load_start(Company *company)
 {
 	LoadFlow   *load = flow_begin(company, sizeof(LoadFlow));
 
-	ahead_forget(company);
+	company_forget_ahead(company);
 	load->company = company;
 	load->flow.settle_next = settle_next;
 	dlist_init(&load->pages);

@@ -409,7 +409,11 @@ ask_changes(Company *company, void *arg)
 	if (ahead_take_changes(company, &answer))
 		poll_arrived(company, &answer, poll);
 	else
+	{
+		/* counts that are older than what is known now prove nothing */
+		company_forget_ahead(company);
 		call_get(company, poll_path(poll->entities, poll->changed_since), poll_arrived, poll);
+	}
 }
 
 /* What change data capture does not carry comes first, if it is due: the poll's cursor tells that all was asked for. */

@@ -486,7 +486,7 @@ settle_equal(void *arg)
 static void
 counted_all(VerifyFlow *verify)
 {
-	ahead_forget(verify->company);
+	company_forget_ahead(verify->company);
 	if (settle(verify->company, "qbsync: comparing", settle_equal, verify))
 		next_entity(verify, catalogue);
 }

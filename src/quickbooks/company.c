@@ -72,6 +72,16 @@ company_drop_work(Company *company)
 	company_drop_flow(company);
 	/* what happens there until it is worked for again is not known */
 	company->polled = false;
+	company_forget_ahead(company);
+}
+
+void
+company_forget_ahead(Company *company)
+{
+	/* in memory of its own (inbound/ahead.c) */
+	if (company->ahead)
+		MemoryContextDelete(GetMemoryChunkContext(company->ahead));
+	company->ahead = NULL;
 }
 
 void

@@ -186,4 +186,7 @@ extern void company_drop_flow(Company *company);
 /* The same with writes under way: what becomes of them is not known then, and the sender finds out. */
 extern void company_drop_work(Company *company);
 
+/* Forget the answers that a load has kept: they have been used, or are too old. */
+extern void company_forget_ahead(Company *company);
+
 #endif							/* QBSYNC_COMPANY_H */
