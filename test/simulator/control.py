@@ -175,7 +175,7 @@ class Control:
             check_setting(name, value)
         style = body.get("number_style", self.sim.settings["number_style"])
         restyle = style != self.sim.settings["number_style"]
-        self.sim.settings.update({k: float(v) if k in ("limit_second", "limit_window") else v for k, v in body.items()})
+        self.sim.settings.update({k: float(v) if k == "limit_window" else v for k, v in body.items()})
         if restyle:
             self._restyle(style)
         for company in self.sim.companies.values():

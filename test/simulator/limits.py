@@ -41,8 +41,8 @@ class Limits:
         """Count a request in; the caller leaves() whatever happens."""
         meter, now = self.meters.setdefault(realm, Meter()), time.monotonic()
         meter.running += 1
-        second, minute = self.settings["limit_second"], self.settings["limit_window"]
-        windows = [(meter.second, second, "worst_second"), (meter.minute, minute, "worst_minute")]
+        minute = self.settings["limit_window"]
+        windows = [(meter.second, 1.0, "worst_second"), (meter.minute, minute, "worst_minute")]
         if batch:
             windows.append((meter.batches, minute, "worst_batch_minute"))
         for window, length, name in windows:

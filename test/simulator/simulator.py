@@ -19,7 +19,7 @@ from webhooks import Webhooks
 # for a client wherever both are equally plausible.
 SETTINGS = {
     "limits": True, "requests_per_second": 10, "requests_per_minute": 500, "batches_per_minute": 40,
-    "concurrent": 10, "limit_second": 1.0, "limit_window": 60.0, "latency_ms": 0, "throttle_body": "gateway", "retry_after": None,
+    "concurrent": 10, "limit_window": 60.0, "latency_ms": 0, "throttle_body": "gateway", "retry_after": None,
     "rotate_after": 86400, "refresh_grace": 0, "refresh_expires_in": 8726400,
     "second_consent_ends_first": True, "redirect_uris": [], "consent": "grant",
     "cdc_cap": "total", "cdc_limit": 1000, "cdc_inclusive": False, "shuffle_ties": False,

@@ -8,13 +8,14 @@ use lib "$FindBin::Bin/../perl";
 use QbsyncTest;
 use Test::More;
 
-# We may ask 8 times a second and 27 times in a minute of 3 s.  The simulator counts when it gets round to a request: so that
-# one it was late for does not count beside those of the next second, its second and its minute are shorter than ours.
-my $simulator = start_simulator(customers => 16000, invoices => 6000, seed => 8, options => [ '--limit-window', 2 ]);
-$simulator->control('POST', 'settings', { requests_per_minute => 30, limit_second => 0.4 });
+# The simulator's minute is 3 s here, and allows 30 requests; its second allows 10, as Intuit's.  It counts a request when it gets round
+# to it, and may be late for some on a busy machine: we ask half as often, so that they may count beside those of the next second.  That
+# no second and no minute of ours holds more than it may is for the unit tests (test/fuzz/unit_limits.c).
+my $simulator = start_simulator(customers => 16000, invoices => 6000, seed => 8, options => [ '--limit-window', 3 ]);
+$simulator->control('POST', 'settings', { requests_per_minute => 30 });
 my $realm = $simulator->{realm};
 my $node = new_node('limits');
-install_qbsync($node, $simulator, environment => { requests_per_second => 8, requests_per_minute => 27, limit_window => "'3 s'" });
+install_qbsync($node, $simulator, environment => { requests_per_second => 5, requests_per_minute => 15, limit_window => "'3 s'" });
 
 sub stats { return $simulator->control('GET', 'stats'); }
 
@@ -23,7 +24,7 @@ connect_company($node, $simulator);
 my $stats = stats();
 is($stats->{throttled}{$realm} // 0, 0, 'EXT-16: a load is never throttled');
 cmp_ok($stats->{requests}{query}, '>=', 30, 'though it asks often: ' . $stats->{requests}{query});
-# that no second and no minute of ours holds more is for the unit tests (test/fuzz/unit_limits.c); 10 and 30 are allowed
+# what Intuit allows
 cmp_ok($stats->{worst_second}{$realm}, '<=', 10, 'EXT-16: its worst second stays within');
 cmp_ok($stats->{worst_minute}{$realm}, '<=', 30, 'EXT-16: so does its worst minute');
 cmp_ok($stats->{max_concurrent}{$realm}, '<=', 8, 'EXT-16: and what is under way at once');
@@ -33,7 +34,7 @@ is($node->safe_psql('postgres', 'SELECT path, status, intuit_tid IS NOT NULL FRO
 
 # EXT-15: limits set too high; the company pauses as a whole, and finishes
 $simulator->control('POST', 'stats', {});
-$simulator->control('POST', 'settings', { requests_per_minute => 20, limit_window => 3 });
+$simulator->control('POST', 'settings', { requests_per_minute => 20 });
 $node->safe_psql('postgres', <<'SQL');
 UPDATE qbsync.environment SET requests_per_second = 1000, requests_per_minute = 100000 WHERE name = 'simulator';
 SELECT qbsync.purge_mirror(connection_id), qbsync.set_state(connection_id, 'loading'), qbsync.wake() FROM qbsync.connection;
@@ -60,9 +61,9 @@ my ($biggest, $several) = split / /, $bursts;
 cmp_ok($biggest, '<=', 8, "EXT-15: at most what was under way is refused before a pause: $biggest");
 
 # EXT-4: the log of calls
-$simulator->control('POST', 'settings', { requests_per_minute => 500 });
+$simulator->control('POST', 'settings', { requests_per_minute => 30 });
 is($node->safe_psql('postgres', 'SELECT count(*) FROM qbsync.http_log WHERE status = 429'), $throttled, 'EXT-4: every refused call is in the log');
-$node->safe_psql('postgres', "UPDATE qbsync.environment SET requests_per_second = 8, requests_per_minute = 27 WHERE name = 'simulator'");
+$node->safe_psql('postgres', "UPDATE qbsync.environment SET requests_per_second = 5, requests_per_minute = 15 WHERE name = 'simulator'");
 foreach my $fault (qw(500 503_html fault_on_200 403_3100 cut_before))
 {
 	my $rule = $simulator->control('POST', 'faults', { fault => $fault, match => { kind => 'cdc' } })->{rules}[0]{id};
