@@ -82,7 +82,7 @@ SELECT mapping, id, reason FROM qbsync.unlinked ORDER BY mapping, id::int;
 -- what was there at the first sync stays under its policy; what was made since is under pull_new
 UPDATE qbsync.mapping SET first_sync_done_at = now(), policies = '{}' WHERE name = 'persons';
 SELECT id, reason FROM qbsync.unlinked WHERE mapping = 'persons' AND id = '8';
-UPDATE qbsync.mapping SET first_sync_done_at = '2026-01-08' WHERE name = 'persons';
+UPDATE qbsync.mapping SET first_sync_done_at = '2026-01-08 00:00:00.9' WHERE name = 'persons';
 SELECT mapping, id, reason FROM qbsync.unlinked WHERE mapping = 'persons' ORDER BY id::int;
 
 -- KAR-11, KAR-19, KAR-24, CAP-22: one row a pair, ranked, with the call; what is held is not asked

@@ -98,7 +98,12 @@ SELECT action, crm_key, reason, before, after FROM qbsync_plan('contacts') WHERE
 UPDATE qbsync.customer SET deleted_at = NULL WHERE connection_id = -1 AND id = '1';
 UPDATE qbsync.mapping SET policies = '{"pull_new_first": "all"}' WHERE mapping_id = -1;
 SELECT action, id, reason, after FROM qbsync_plan('contacts') WHERE id = '7';
-UPDATE qbsync.mapping SET policies = '{}' WHERE mapping_id = -1;
+-- pull_new is for what was made since the first sync, also in the second in which that ended: QuickBooks' times have whole seconds
+UPDATE qbsync.mapping SET policies = '{"pull_new_first": "none", "pull_new": "all"}', first_sync_done_at = '2024-01-01 00:00:00.9+00' WHERE mapping_id = -1;
+SELECT action, id, reason FROM qbsync_plan('contacts') WHERE id = '7';
+UPDATE qbsync.mapping SET first_sync_done_at = '2024-01-01 00:00:01+00' WHERE mapping_id = -1;
+SELECT action, id, reason FROM qbsync_plan('contacts') WHERE id = '7';
+UPDATE qbsync.mapping SET policies = '{}', first_sync_done_at = NULL WHERE mapping_id = -1;
 
 -- what event rules would write, and what they do not allow (ORD-18)
 SET ROLE regress_plan_crm;

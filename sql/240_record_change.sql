@@ -78,6 +78,10 @@ INSERT INTO qbsync.invoice (connection_id, id, seen_at, create_time, txn_date, d
 	(-1, '20', '2026-03-08', '2026-03-07', '2026-01-20', '2001', 70, '{"TotalAmt": 70}'), (-1, '21', '2026-03-08', '2026-02-10', '2026-01-20', '2002', 1, '{"TotalAmt": 1}'),
 	(-1, '22', '2026-03-08', '2026-03-07', '2026-02-01', '2003', 1, '{"TotalAmt": 1}'), (-1, '23', '2026-03-08', '2025-12-31', '2025-12-31', '2004', 1, '{"TotalAmt": 1}');
 SELECT id, name, at, kind, text, changed_at, total_before, total_after, difference, resolve FROM qbsync.closed_period_change WHERE kind = 'created';
+-- made in the second in which all was known first: QuickBooks' times have whole seconds
+UPDATE qbsync.cursor SET known_since = '2026-03-07 00:00:00.9' WHERE connection_id = -1;
+SELECT id FROM qbsync.closed_period_change WHERE kind = 'created';
+UPDATE qbsync.cursor SET known_since = '2026-01-01' WHERE connection_id = -1;
 SELECT qbsync_handle_change('invoice', '20', 'catch_up', 'acme');
 SELECT count(*) FROM qbsync.closed_period_change WHERE kind = 'created';
 -- books closed before the change count, also if the preferences were read after it

@@ -310,7 +310,8 @@ BEGIN
 	verdict := CASE
 		WHEN e.transaction THEN qbsync.pull_verdict(policy, 'pull_new_documents')
 		WHEN m.first_sync_done_at IS NULL THEN qbsync.pull_verdict(policy, 'pull_new_first')
-		ELSE format('CASE WHEN c.create_time < %L::timestamptz THEN %s ELSE %s END', m.first_sync_done_at,
+		-- QuickBooks' times have whole seconds
+		ELSE format('CASE WHEN c.create_time < %L::timestamptz THEN %s ELSE %s END', date_trunc('second', m.first_sync_done_at),
 					qbsync.pull_verdict(policy, 'pull_new_first'), qbsync.pull_verdict(policy, 'pull_new')) END;
 	IF branches <> '' THEN
 		verdict := format('CASE%s ELSE %s END', branches, verdict);

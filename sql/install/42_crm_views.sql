@@ -184,7 +184,7 @@ CROSS JOIN LATERAL (
 JOIN qbsync.mapped_record r ON r.mapping_id = m.mapping_id AND r.deleted_at IS NULL
 CROSS JOIN LATERAL (
 	-- as qbsync.unmatched_action() decides
-	SELECT CASE WHEN o.only_out THEN 'none' WHEN m.first_sync_done_at IS NULL OR r.create_time < m.first_sync_done_at THEN o.pull_first ELSE o.pull_later END AS pull
+	SELECT CASE WHEN o.only_out THEN 'none' WHEN m.first_sync_done_at IS NULL OR r.create_time < date_trunc('second', m.first_sync_done_at) THEN o.pull_first ELSE o.pull_later END AS pull
 ) p
 LEFT JOIN qbsync.link l ON l.connection_id = r.connection_id AND l.entity = r.entity AND l.id = r.id AND l.family = m.family
 LEFT JOIN qbsync.standing_decision d ON d.mapping_id = m.mapping_id AND d.id = r.id

@@ -82,14 +82,14 @@ FROM qbsync.record_change c
 LEFT JOIN qbsync.handled_change h ON h.connection_id = c.connection_id AND h.entity = c.entity AND h.id = c.id AND h.until >= c.at
 WHERE c.closed_period AND h.id IS NULL
 UNION ALL
--- documents made since the past is known, as they were first
+-- documents made since the past is known, as they were first; QuickBooks' times have whole seconds
 SELECT v.connection, v.connection_id, d.entity, d.id, qbsync.record_name(d.connection_id, d.entity, d.id), m.crm_table, r.crm_key, f.at, 'created',
 	qbsync.change_words(v.language) ->> 'created', '[]', d.create_time, f.raw #>> '{MetaData,LastModifiedByRef,value}', d.txn_date, 0, f.total, f.total,
 	format('SELECT qbsync_handle_change(%L, %L, ''catch_up'', %L)', d.entity, d.id, v.connection)
 FROM qbsync.visible_connection v
 JOIN qbsync.preferences p ON p.connection_id = v.connection_id
 JOIN qbsync.any_document d ON d.connection_id = v.connection_id AND d.txn_date <= p.book_close_date
-	AND d.create_time > (SELECT min(u.known_since) FROM qbsync.cursor u WHERE u.connection_id = v.connection_id)
+	AND d.create_time >= (SELECT date_trunc('second', min(u.known_since)) FROM qbsync.cursor u WHERE u.connection_id = v.connection_id)
 	AND d.entity = ANY (ARRAY(SELECT qbsync.readable_entities()))
 CROSS JOIN LATERAL (
 	SELECT k.at, k.raw, CASE jsonb_typeof(coalesce(k.raw -> 'TotalAmt', k.raw -> 'Amount')) WHEN 'number' THEN coalesce(k.raw ->> 'TotalAmt', k.raw ->> 'Amount')::numeric END AS total
@@ -99,7 +99,7 @@ CROSS JOIN LATERAL (
 ) f
 LEFT JOIN qbsync.link r ON r.connection_id = d.connection_id AND r.entity = d.entity AND r.id = d.id AND r.family = 0
 LEFT JOIN qbsync.mapping m ON m.mapping_id = r.mapping_id
-WHERE d.create_time > qbsync.known_since(d.connection_id, d.entity) AND d.txn_date <= qbsync.book_close_date(d.connection_id, d.create_time)
+WHERE d.create_time >= date_trunc('second', qbsync.known_since(d.connection_id, d.entity)) AND d.txn_date <= qbsync.book_close_date(d.connection_id, d.create_time)
 	AND NOT EXISTS (SELECT FROM qbsync.handled_change h WHERE h.connection_id = d.connection_id AND h.entity = d.entity AND h.id = d.id AND h.until >= f.at);
 COMMENT ON VIEW qbsync.closed_period_change IS 'Documents of a closed period that were made, changed or deleted in QuickBooks after its books were closed, and that nobody has dealt with yet: reports that were made of that period no longer agree with QuickBooks';
 COMMENT ON COLUMN qbsync.closed_period_change.connection IS 'name of the connection';
