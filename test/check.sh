@@ -54,8 +54,8 @@ run_test() {
 		simulator) as_server_user "$2" python3 test/simulator/selftest.py ;;
 		regression) installcheck "$2" ISOLATION= TAP_TESTS= ;;
 		isolation) installcheck "$2" REGRESS= TAP_TESTS= ;;
-		test/t/097_graphql.pl) await_postgraphile && installcheck "$2" REGRESS= ISOLATION= PROVE_TESTS="$1" PROVE_FLAGS=-v ;;
-		test/t/*) installcheck "$2" REGRESS= ISOLATION= PROVE_TESTS="$1" PROVE_FLAGS=-v ;;
+		test/t/097_graphql.pl) await_postgraphile && run_tap "$1" "$2" ;;
+		test/t/*) run_tap "$1" "$2" ;;
 		demonstration) test/demo.sh ;;
 	esac
 }
@@ -64,6 +64,25 @@ installcheck() {
 	local tree=$1
 	shift
 	as_server_user "$tree" make -s installcheck "$@" PG_CONFIG="$PG_CONFIG"
+}
+
+run_tap() {
+	local code
+	installcheck "$2" REGRESS= ISOLATION= PROVE_TESTS="$1" PROVE_FLAGS=-v && return
+	code=$?
+	show_logs "$1" "$2/tmp_check/log"
+	return "$code"
+}
+
+# What ended a test, and what its servers said last: PostgreSQL's test library writes both to files, which the next test removes.
+show_logs() {
+	local test log
+	test=$(basename "$1" .pl)
+	for log in "$2/regress_log_$test" "$2/${test}_"*.log; do
+		[ -f "$log" ] || continue
+		echo "-- the end of ${log##*/}"
+		tail -n 40 "$log" | cut -c 1-400 | sed 's|^|    |'
+	done
 }
 
 await_postgraphile() {
