@@ -40,7 +40,7 @@ $$;
 -- what was captured since the last call
 CREATE FUNCTION pg_temp.seen() RETURNS TABLE (watch integer, key text, rows bigint) LANGUAGE sql SECURITY DEFINER AS $$
 	WITH gone AS (DELETE FROM qbsync.capture RETURNING *)
-	SELECT g.watch_id, g.key, count(*) FROM gone g GROUP BY 1, 2 ORDER BY 1 DESC, 2
+	SELECT g.watch_id, coalesce(g.was || ' -> ', '') || g.key, count(*) FROM gone g GROUP BY 1, g.key, g.was ORDER BY 1 DESC, g.key, g.was
 $$;
 
 -- the table is plain: nothing that an append would have to look at

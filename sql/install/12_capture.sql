@@ -11,7 +11,8 @@ CREATE TABLE qbsync.capture (
 	watch_id	integer NOT NULL,
 	key			text COLLATE "C",
 	xid			xid8 NOT NULL,
-	at			timestamptz NOT NULL
+	at			timestamptz NOT NULL,
+	was			text COLLATE "C"
 ) USING heap WITH (
 	autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_insert_threshold = -1,
 	autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 10000
@@ -19,6 +20,7 @@ CREATE TABLE qbsync.capture (
 ALTER TABLE qbsync.capture REPLICA IDENTITY FULL;
 COMMENT ON TABLE qbsync.capture IS 'Records of the CRM that may have changed, added by triggers on the tables of the watch lists; whoever has looked at a record deletes the rows it has read. The layout is frozen, and the table must never get an index, constraint or trigger: rows are added without looking for any';
 COMMENT ON COLUMN qbsync.capture.watch_id IS 'which watched table; of one that is not watched any more the row means nothing';
-COMMENT ON COLUMN qbsync.capture.key IS 'text of the watch''s key_columns, as crm_key is made: of several the text of a JSON array; a row that gets another key leaves two. Null: it is not known which record, so all of the watch have to be looked at';
+COMMENT ON COLUMN qbsync.capture.key IS 'text of the watch''s key_columns, as crm_key is made: of several the text of a JSON array. Null: it is not known which record, so all of the watch have to be looked at';
 COMMENT ON COLUMN qbsync.capture.xid IS 'transaction of the change; in a restored database that of the original';
 COMMENT ON COLUMN qbsync.capture.at IS 'start of the statement of the change';
+COMMENT ON COLUMN qbsync.capture.was IS 'the key that the row had before this change, where it has another now: that record is to be looked at, too';

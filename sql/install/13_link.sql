@@ -174,4 +174,4 @@ CREATE TABLE qbsync.activity (
 CREATE INDEX activity_record_idx ON qbsync.activity (mapping_id, crm_key, activity_id);
 CREATE INDEX activity_at_idx ON qbsync.activity (at);
 COMMENT ON TABLE qbsync.activity IS 'What happened to CRM records and their links. Read qbsync.timeline instead; kept for qbsync.history_retention';
-COMMENT ON COLUMN qbsync.activity.kind IS 'updated, sent, linked, unlinked, deleted, merged, event, conflict, resolved, decided, undone, missing; what was created is told from its link';
+COMMENT ON COLUMN qbsync.activity.kind IS 'updated, sent, linked, unlinked, deleted, merged, event, conflict, resolved, decided, undone, missing, rekeyed; what was created is told from its link';

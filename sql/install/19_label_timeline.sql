@@ -26,6 +26,7 @@ FROM (VALUES
 	('event_column', 'QuickBooks %1$s: %2$s; %3$s.', 'QuickBooks (%1$s) : %2$s ; %3$s.'),
 	('becomes', '%1$s is now %2$s', '%1$s devient %2$s'),
 	('missing', 'The CRM record of QuickBooks %1$s is gone or out of scope.', 'La fiche du CRM liée à QuickBooks (%1$s) a disparu ou ne fait plus partie de la vue.'),
+	('rekeyed', 'Has another key in the CRM, where it was %2$s before; QuickBooks %1$s goes on with it.', 'A une autre clé dans le CRM, où c''était %2$s ; QuickBooks suit (%1$s).'),
 	('undone', 'Decision %2$s about QuickBooks %1$s was undone.', 'La décision %2$s sur QuickBooks (%1$s) a été annulée.'),
 	('undone_columns', 'Written back, because decision %2$s was undone: %3$s.', 'Rétablie, car la décision %2$s a été annulée : %3$s.'),
 	('decided_create', 'To be made in the CRM: QuickBooks %1$s.', 'À créer dans le CRM : QuickBooks (%1$s).'),

@@ -280,6 +280,8 @@ BEGIN
 			second := d ->> 'decision';
 			third := columns;
 			sentence := CASE WHEN third IS NULL THEN 'undone' ELSE 'undone_columns' END;
+		WHEN 'rekeyed' THEN
+			second := d ->> 'was';
 		WHEN 'decided' THEN
 			sentence := 'decided_' || CASE WHEN d ->> 'kind' IN ('create', 'hold', 'ignore') THEN d ->> 'kind' ELSE 'reject' END;
 		ELSE

@@ -24,7 +24,18 @@ typedef struct Taken
 	char	   *key;
 	char	   *query;
 	int32		watch_id;
+	char	   *was;			/* the row's key before; NULL: the same */
+	bool		is_record;		/* the row is the record itself */
 } Taken;
+
+/* What came of the keys: those that failed, and where any has before, parallel lists of those that did not. */
+typedef struct Queried
+{
+	bool		errors;
+	Batch		watches;
+	Batch		worked;
+	ErrorRows	failed;
+} Queried;
 
 void
 captured_add(Rows *rows, Batch *crm_keys)
@@ -107,17 +118,25 @@ check_query(const Mapping *mapping, const char *query, const UnitError *error)
 			 errhint("Mend what it needs, or declare the mapping with another watch list.")));
 }
 
-/* Take captures, oldest pages first, and errors that are due; *errors: there are any, due or not. */
+/*
+ * Take captures, oldest pages first, and errors that are due; *errors: there are any, due or not; *more: perhaps captures, too.  Keys
+ * that changed are taken all at once: only from all of them it follows who is where.
+ */
 static Taken *
-take(const Mapping *mapping, int limit, int *ntaken, bool *errors)
+take(const Mapping *mapping, int limit, int *ntaken, bool *errors, bool *more)
 {
 	static SqlStatement statement = {
-		"WITH taken AS MATERIALIZED (SELECT c.ctid AS place, c.watch_id, c.key FROM qbsync.capture c"
-		" WHERE c.watch_id IN (SELECT w.watch_id FROM qbsync.watch w WHERE w.mapping_id = $1) LIMIT $2),"
-		" done AS (DELETE FROM qbsync.capture d USING taken t WHERE d.ctid = t.place)"
-		" SELECT k.key, w.key_query, k.watch_id, EXISTS (SELECT FROM qbsync.crm_error e WHERE e.mapping_id = $1 AND e.watch_id <> 0)"
-		" FROM (SELECT t.watch_id, t.key FROM taken t"
-		"  UNION SELECT e.watch_id, e.crm_key FROM qbsync.crm_error e WHERE e.mapping_id = $1 AND e.watch_id <> 0"
+		"WITH taken AS MATERIALIZED ((SELECT c.ctid AS place, c.watch_id, c.key, c.was FROM qbsync.capture c"
+		"  WHERE c.watch_id IN (SELECT w.watch_id FROM qbsync.watch w WHERE w.mapping_id = $1) AND c.was IS NULL LIMIT $2)"
+		" UNION ALL SELECT c.ctid, c.watch_id, c.key, c.was FROM qbsync.capture c"
+		"  WHERE c.watch_id IN (SELECT w.watch_id FROM qbsync.watch w WHERE w.mapping_id = $1) AND c.was IS NOT NULL),"
+		" done AS (DELETE FROM qbsync.capture d USING taken t WHERE d.ctid = t.place),"
+		" main AS MATERIALIZED (SELECT w.watch_id FROM qbsync.watch w WHERE w.mapping_id = $1 AND w.key_query IS NULL"
+		"  AND EXISTS (SELECT FROM taken t WHERE t.was IS NOT NULL) AND qbsync.is_main_table($1, w.relation))"
+		" SELECT k.key, w.key_query, k.watch_id, EXISTS (SELECT FROM qbsync.crm_error e WHERE e.mapping_id = $1 AND e.watch_id <> 0), k.was,"
+		" k.was IS NOT NULL AND k.watch_id IN (SELECT n.watch_id FROM main n), (SELECT count(*) FROM taken t WHERE t.was IS NULL) >= $2"
+		" FROM (SELECT t.watch_id, t.key, t.was FROM taken t"
+		"  UNION SELECT e.watch_id, e.crm_key, NULL FROM qbsync.crm_error e WHERE e.mapping_id = $1 AND e.watch_id <> 0"
 		"  AND e.next_attempt_at <= clock_timestamp() AND e.dismissed_at IS NULL) k"
 		" JOIN qbsync.watch w ON w.watch_id = k.watch_id",
 		2, {INT4OID, INT4OID}
@@ -131,8 +150,11 @@ take(const Mapping *mapping, int limit, int *ntaken, bool *errors)
 		taken[i].key = sql_text(i, 1, CurrentMemoryContext);
 		taken[i].query = sql_text(i, 2, CurrentMemoryContext);
 		taken[i].watch_id = DatumGetInt32(sql_datum(i, 3, NULL));
+		taken[i].was = sql_text(i, 5, CurrentMemoryContext);
+		taken[i].is_record = DatumGetBool(sql_datum(i, 6, NULL));
 	}
 	*errors = n > 0 && DatumGetBool(sql_datum(0, 4, NULL));
+	*more = n > 0 && DatumGetBool(sql_datum(0, 7, NULL));
 	*ntaken = n;
 	SPI_freetuptable(SPI_tuptable);
 	return taken;
@@ -153,43 +175,56 @@ forget_errors(const Mapping *mapping, const Batch *watches, const Batch *keys)
 		sql_execute(&forget, values, NULL);
 }
 
-bool
-captured_take(const Mapping *mapping, int limit, Batch *crm_keys)
+/* Find the view's keys that a key leads to. */
+static void
+lead_on(const Mapping *mapping, const Taken *taken, const char *key, Batch *crm_keys, Queried *queried)
 {
-	bool		unknown = false;
-	bool		errors;
+	UnitError	error;
+
+	if (taken->query == NULL)
+		batch_add(crm_keys, CStringGetTextDatum(key));
+	else if (!try_query(mapping, taken->query, key, crm_keys, &error))
+	{
+		check_query(mapping, taken->query, &error);
+		failure_add_watched(&queried->failed, taken->watch_id, key, "watch_fails", unit_error_words(&error),
+							unpack_sql_state(error.sqlerrcode), &failure_refused);
+		return;
+	}
+	if (queried->errors)
+	{
+		batch_add(&queried->watches, CStringGetTextDatum(psprintf("%d", taken->watch_id)));
+		batch_add(&queried->worked, CStringGetTextDatum(key));
+	}
+}
+
+Captured *
+captured_take(const Mapping *mapping, int limit)
+{
+	Captured   *captured = palloc0(sizeof(Captured));
+	Queried		queried = {0};
 	int			ntaken;
-	Taken	   *taken = take(mapping, limit, &ntaken, &errors);
-	Batch		watches = {0};
-	Batch		worked = {0};
-	ErrorRows	failed = {0};
+	Taken	   *taken = take(mapping, limit, &ntaken, &queried.errors, &captured->more);
 
 	for (int i = 0; i < ntaken; i++)
 	{
 		const Taken *one = &taken[i];
-		UnitError	error;
 
 		if (one->key == NULL)
 		{
-			unknown = true;
+			captured->unknown = true;
 			continue;
 		}
-		if (one->query == NULL)
-			batch_add(crm_keys, CStringGetTextDatum(one->key));
-		else if (!try_query(mapping, one->query, one->key, crm_keys, &error))
-		{
-			check_query(mapping, one->query, &error);
-			failure_add_watched(&failed, one->watch_id, one->key, "watch_fails", unit_error_words(&error),
-								unpack_sql_state(error.sqlerrcode), &failure_refused);
+		lead_on(mapping, one, one->key, &captured->crm_keys, &queried);
+		if (one->was == NULL)
 			continue;
-		}
-		if (errors)
+		lead_on(mapping, one, one->was, &captured->crm_keys, &queried);
+		if (one->is_record)
 		{
-			batch_add(&watches, CStringGetTextDatum(psprintf("%d", one->watch_id)));
-			batch_add(&worked, CStringGetTextDatum(one->key));
+			batch_add(&captured->was, CStringGetTextDatum(one->was));
+			batch_add(&captured->became, CStringGetTextDatum(one->key));
 		}
 	}
-	failure_write(mapping->mapping_id, &failed);
-	forget_errors(mapping, &watches, &worked);
-	return unknown;
+	failure_write(mapping->mapping_id, &queried.failed);
+	forget_errors(mapping, &queried.watches, &queried.worked);
+	return captured;
 }

@@ -11,11 +11,21 @@
 #include "crm/mapping.h"
 #include "crm/statement.h"
 
+/* What captures lead to. */
+typedef struct Captured
+{
+	Batch		crm_keys;		/* of the view, which have to be looked at */
+	bool		unknown;		/* of some it is not known which: all records have to be looked at */
+	Batch		was;			/* parallel lists: keys of records, */
+	Batch		became;			/* and those they have now */
+	bool		more;			/* there may be more captures */
+} Captured;
+
 /*
- * Take captures, and watched keys whose error is due; add the view's keys they lead to.  True: of some it is not known, all records
- * have to be looked at.  In the snapshot of a REPEATABLE READ transaction, of which exactly the captures it sees are done with.
+ * Take captures, and watched keys whose error is due.  In the snapshot of a REPEATABLE READ transaction, of which exactly the captures
+ * it sees are done with.
  */
-extern bool captured_take(const Mapping *mapping, int limit, Batch *crm_keys);
+extern Captured *captured_take(const Mapping *mapping, int limit);
 
 /* Add the first column of the rows, a text, and give them up. */
 extern void captured_add(Rows *rows, Batch *crm_keys);

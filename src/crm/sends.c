@@ -19,6 +19,7 @@
 #include "crm/captured.h"
 #include "crm/decide.h"
 #include "crm/decide_parts.h"
+#include "crm/moved_key.h"
 #include "crm/sends.h"
 #include "crm/statement.h"
 
@@ -482,37 +483,43 @@ sends_take_news(const Mapping *mapping, int limit)
 	static SqlStatement all = {
 		"UPDATE qbsync.mapping SET sweep_after = '' WHERE mapping_id = $1", 1, {INT4OID}
 	};
-	Batch		crm_keys = {0};
+	Captured   *captured = captured_take(mapping, limit);
+	Batch	   *crm_keys = &captured->crm_keys;
 	Gone		gone;
 	Datum		values[2];
 
 	values[0] = Int32GetDatum(mapping->mapping_id);
-	if (captured_take(mapping, limit, &crm_keys))
+	moved_keys(mapping, captured);
+	if (captured->unknown)
 	{
 		/* what is linked, and not shown any more, is found by the sweep */
 		sql_execute(&all, values, NULL);
-		add_all_keys(mapping, &crm_keys);
+		add_all_keys(mapping, crm_keys);
 	}
-	if (crm_keys.n > 0 && mapping_sends(mapping)->gone)
+	if (crm_keys->n > 0 && mapping_sends(mapping)->gone)
 	{
-		values[1] = batch_array(&crm_keys, TEXTOID);
+		values[1] = batch_array(crm_keys, TEXTOID);
 		sql_execute(&linked, values, NULL);
 		read_gone(mapping, sql_datum(0, 1, NULL), true, &gone);
 		enter_gone(mapping, &gone);
 		note_gone(mapping, &gone);
 	}
-	sql_execute(&scan, values, NULL);
-	if (DatumGetBool(sql_datum(0, 1, NULL)))
-		add_all_keys(mapping, &crm_keys);
-	if (crm_keys.n > 0)
+	/* a key of the view may be another record's new one, which is known when all captures are taken */
+	if (!captured->more)
 	{
-		values[1] = batch_array(&crm_keys, TEXTOID);
+		sql_execute(&scan, values, NULL);
+		if (DatumGetBool(sql_datum(0, 1, NULL)))
+			add_all_keys(mapping, crm_keys);
+	}
+	if (crm_keys->n > 0)
+	{
+		values[1] = batch_array(crm_keys, TEXTOID);
 		/* records that nothing is linked with: a sweep under way must know them, or it makes them once more */
 		if (sql_execute(&enter, values, NULL) > 0)
 			decide_end_sweep();
 	}
 	sql_execute(&retry, values, NULL);
 	sql_execute(&answered, values, NULL);
-	if (sql_execute(&asked, values, NULL) > 0)
+	if (!captured->more && sql_execute(&asked, values, NULL) > 0)
 		begin_backfill(mapping);
 }

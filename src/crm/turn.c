@@ -44,6 +44,7 @@
 #include "crm/event.h"
 #include "crm/failure.h"
 #include "crm/hidden.h"
+#include "crm/moved_key.h"
 #include "crm/sends.h"
 #include "crm/settle.h"
 #include "crm/turn.h"
@@ -329,8 +330,12 @@ attempt_work(void *arg)
 		MemoryContextSwitchTo(unit);
 		return;
 	}
-	/* in turns with the work they make: a bulk change of the CRM is on its way out before all of it was looked at */
-	turn_memory.took_news = attempt->claim == NULL && attempt->state->has_news && !turn_memory.took_news;
+	/*
+	 * In turns with the work they make: a bulk change of the CRM is on its way out before all of it was looked at.  But as long as
+	 * there are keys that changed, nobody knows whom a key stands for.
+	 */
+	turn_memory.took_news = attempt->claim == NULL && attempt->state->has_news &&
+		(!turn_memory.took_news || moved_keys_wait(attempt->mapping));
 	if (turn_memory.took_news)
 	{
 		MemoryContextSwitchTo(unit);

@@ -174,18 +174,24 @@ is_our_own(const CaptureWatch *watch)
 		DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0)) == 1;
 }
 
-/* Note a row's record. */
+/*
+ * Note a row's record; before: the row as it was when it belonged to another, NULL: it did not.  Both records change; that they may
+ * be one, which has another key now, is only known here, and so it is one row.
+ */
 static void
-note(CaptureCall *call, const TupleTableSlot *slot)
+note(CaptureCall *call, const TupleTableSlot *slot, const TupleTableSlot *before)
 {
 	bool		known = call->watch->keyed;
 	text	   *key = known ? slot_key(call->watch, slot, &known) : NULL;
+	text	   *was = known && before ? slot_key(call->watch, before, &known) : NULL;
 
 	if (key)
-		capture_append(call->watch->watch_id, key);
-	else if (!known && !call->unknown_noted)
+		capture_append(call->watch->watch_id, key, was);
+	else if (was)
+		capture_append(call->watch->watch_id, was, NULL);
+	if (!known && !call->unknown_noted)
 	{
-		capture_append(call->watch->watch_id, NULL);
+		capture_append(call->watch->watch_id, NULL, NULL);
 		call->unknown_noted = true;
 	}
 }
@@ -222,10 +228,7 @@ note_update(CaptureCall *call, TupleTableSlot *before, TupleTableSlot *after)
 		return;
 	if (is_our_own(watch))
 		return;
-	/* both records change: the one that the row belonged to, and the one it belongs to now */
-	if (moved)
-		note(call, before);
-	note(call, after);
+	note(call, after, moved ? before : NULL);
 }
 
 /* What the trigger knows, for a row; kept for the command's other rows. */
@@ -266,7 +269,7 @@ qbsync_capture_change(PG_FUNCTION_ARGS)
 	else if (!is_our_own(call->watch))
 	{
 		slot_getsomeattrs(trigger->tg_trigslot, call->watch->last);
-		note(call, trigger->tg_trigslot);
+		note(call, trigger->tg_trigslot, NULL);
 	}
 	return PointerGetDatum(NULL);
 }

@@ -42,7 +42,7 @@ typedef struct CaptureWatch
 /* What this trigger knows; stays as it is until control returns to the server. */
 extern CaptureWatch *capture_watch(const TriggerData *trigger);
 
-/* Add a row to qbsync.capture, if the table is there.  key NULL: it is not known which record. */
-extern void capture_append(int32 watch_id, text *key);
+/* Add a row to qbsync.capture, if the table is there.  key NULL: it is not known which record; was: the key before, NULL: the same. */
+extern void capture_append(int32 watch_id, text *key, text *was);
 
 #endif							/* QBSYNC_CAPTURE_H */

@@ -32,7 +32,7 @@
 /* The table, once it was found to be as it should; forgotten when it is altered. */
 static Oid	capture_table = InvalidOid;
 
-static const Oid layout[] = {INT4OID, TEXTOID, XID8OID, TIMESTAMPTZOID};
+static const Oid layout[] = {INT4OID, TEXTOID, XID8OID, TIMESTAMPTZOID, TEXTOID};
 
 static void
 relation_changed(Datum arg, Oid relation)
@@ -118,7 +118,7 @@ open_table(void)
  * The time is that of the statement: asking the clock for each row of a bulk change would cost more than it says.
  */
 void
-capture_append(int32 watch_id, text *key)
+capture_append(int32 watch_id, text *key, text *was)
 {
 	Relation	relation = open_table();
 	Datum		values[lengthof(layout)];
@@ -131,6 +131,8 @@ capture_append(int32 watch_id, text *key)
 	nulls[1] = key == NULL;
 	values[2] = FullTransactionIdGetDatum(GetTopFullTransactionId());
 	values[3] = TimestampTzGetDatum(GetCurrentStatementStartTimestamp());
+	values[4] = PointerGetDatum(was);
+	nulls[4] = was == NULL;
 	/* what is palloc'd in a trigger is gone with the row */
 	simple_heap_insert(relation, heap_form_tuple(RelationGetDescr(relation), values, nulls));
 	relation_close(relation, NoLock);

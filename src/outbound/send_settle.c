@@ -15,6 +15,7 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "common/crm_keys.h"
 #include "common/progress.h"
 #include "common/unit.h"
 #include "inbound/mirror.h"
@@ -361,6 +362,7 @@ settle_calls(void *arg)
 	Settlement *settlement = arg;
 
 	unit_use_indexes();
+	crm_keys_keep(settlement->sender->company->id);
 	settlement->again = settlement->stale = false;
 	for (int c = 0; c < settlement->ncalls; c++)
 		apply_read(settlement->sender->company, settlement->calls[c]);
