@@ -52,20 +52,26 @@ class Database:
 
     def __init__(self, server):
         self.server = server
-        self.rows = {t: {r["id"]: r for r in self.all(f'SELECT id::text, name, email, phone, street, city, notes, marker FROM crm.{t}')}
+        self.rows = {t: {r["nr"]: r for r in self.all(f'SELECT nr::text, name, email, phone, street, city, notes, marker FROM crm.{t}')}
                      for t in ("contact", "lead")}
-        self.asked = {r["id"] for r in self.all("SELECT DISTINCT id::text FROM crm.asked")}
+        self.asked = {r["nr"] for r in self.all("SELECT DISTINCT nr::text FROM crm.asked")}
+        # a record may have had many keys, and no key is given twice: here records are known by their number
+        self.number = {(r["table"], r["id"]): r["nr"] for r in self.all('SELECT "table", id, nr FROM crm.known')}
         self.book = self.all('SELECT "table", key, op, col, value, by_worker FROM crm.book ORDER BY seq')
         self.written = {(r["table"], r["key"], r["col"], r["value"]) for r in self.book}
-        self.links = self.all("SELECT m.name AS mapping, l.crm_key, l.id, l.state, l.origin FROM qbsync.link l JOIN qbsync.mapping m USING (mapping_id)")
+        self.links = self.numbered("SELECT m.name AS mapping, l.crm_key, l.id, l.state, l.origin FROM qbsync.link l JOIN qbsync.mapping m USING (mapping_id)")
         self.conflicts = {(r["mapping"], r["id"], r["unit"]) for r in self.all("SELECT mapping, id, unit FROM qbsync.conflict_open")}
         self.errors = {}
-        for r in self.all("SELECT mapping, crm_key, id, problem, code, detail FROM qbsync.error_open WHERE mapping IS NOT NULL"):
+        for r in self.numbered("SELECT mapping, crm_key, id, problem, code, detail FROM qbsync.error_open WHERE mapping IS NOT NULL"):
             self.errors[r["mapping"], "key", r["crm_key"]] = self.errors[r["mapping"], "id", r["id"]] = r
-        self.candidates = {(r["mapping"], r["crm_key"]) for r in self.all("SELECT mapping, crm_key FROM qbsync.duplicate")}
+        self.candidates = {(r["mapping"], r["crm_key"]) for r in self.numbered("SELECT mapping, crm_key FROM qbsync.duplicate")}
 
     def all(self, query):
         return json.loads(self.server.sql(f"SELECT coalesce(jsonb_agg(to_jsonb(q)), '[]') FROM ({query}) q"))
+
+    def numbered(self, query):
+        """Rows of a query with the record's number as crm_key; one of no record has it as it is."""
+        return [r | {"crm_key": self.number.get((r["mapping"], r["crm_key"]), r["crm_key"])} for r in self.all(query)]
 
     def error_of(self, mapping, crm_key, id):
         return self.errors.get((mapping, "key", crm_key)) or self.errors.get((mapping, "id", id))

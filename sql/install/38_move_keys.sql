@@ -65,12 +65,19 @@ BEGIN
 	END IF;
 	PERFORM qbsync.next_generation(r.mapping_id, r.crm_key) FROM qbsync.request r
 	WHERE r.mapping_id = move_keys.mapping_id AND r.crm_key = ANY (moves.first) AND r.operation = 'create';
+	-- whoever asked for a record under its new key has asked for it
+	UPDATE qbsync.outgoing o SET asked = true, lane = n.lane, asked_by = n.asked_by, asked_at = n.asked_at
+	FROM unnest(moves.first, moves.last) u(first, last)
+	JOIN qbsync.outgoing n ON n.mapping_id = move_keys.mapping_id AND n.crm_key = u.last AND n.asked
+	WHERE o.mapping_id = move_keys.mapping_id AND o.crm_key = u.first AND NOT o.asked;
 	FOREACH t IN ARRAY '{link,request,outgoing,send_error,crm_error,match_candidate,conflict,decision,history,activity}'::text[] LOOP
 		EXECUTE format('UPDATE qbsync.%1$I t SET crm_key = $4 || u.last FROM unnest($2, $3) u(first, last) WHERE t.mapping_id = $1 AND t.crm_key = u.first%2$s',
 			t, CASE t WHEN 'crm_error' THEN ' AND t.watch_id = 0' ELSE '' END) USING move_keys.mapping_id, moves.first, moves.last, away;
 		IF t IN ('request', 'outgoing', 'send_error', 'match_candidate', 'crm_error') THEN
-			EXECUTE format('DELETE FROM qbsync.%1$I t WHERE t.mapping_id = $1 AND t.crm_key = ANY ($2)%2$s',
-				t, CASE t WHEN 'crm_error' THEN ' AND t.watch_id = 0' ELSE '' END) USING move_keys.mapping_id, moves.last;
+			EXECUTE format('DELETE FROM qbsync.%1$I t WHERE t.mapping_id = $1 AND t.crm_key = ANY ($2)%2$s', t,
+				CASE t WHEN 'crm_error' THEN ' AND t.watch_id = 0'
+					WHEN 'outgoing' THEN ' AND EXISTS (SELECT FROM qbsync.outgoing a WHERE a.mapping_id = $1 AND a.crm_key = $3 || t.crm_key)' ELSE '' END)
+				USING move_keys.mapping_id, moves.last, away;
 		END IF;
 		EXECUTE format('UPDATE qbsync.%1$I t SET crm_key = u.last FROM unnest($2) u(last) WHERE t.mapping_id = $1 AND t.crm_key = $3 || u.last', t)
 			USING move_keys.mapping_id, moves.last, away;
