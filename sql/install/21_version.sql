@@ -25,8 +25,8 @@ CREATE TABLE qbsync.record_version (
 );
 -- Not unique: a duplicate would do little harm, and an error in the gateway's way much.
 CREATE INDEX record_version_idx ON qbsync.record_version (connection_id, entity, id, valid_to);
--- Rows come in order of time, so this index costs nothing; for what is purged, and for whoever asks what is new.
-CREATE INDEX record_version_valid_to_idx ON qbsync.record_version USING brin (valid_to) WITH (autosummarize = on);
+-- Rows come in order of time, so this index costs little; for what is purged, and for whoever asks what is new.
+CREATE INDEX record_version_valid_to_idx ON qbsync.record_version (valid_to);
 DO $do$
 BEGIN
 	ALTER TABLE qbsync.record_version ALTER COLUMN raw SET COMPRESSION lz4;

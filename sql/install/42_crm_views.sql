@@ -322,17 +322,32 @@ END
 $fn$;
 COMMENT ON FUNCTION qbsync.seen_change_detail(qbsync.record_version) IS 'What became of a version of a record in QuickBooks: {change, changes, changed_at, sync_token}, for qbsync.timeline';
 
+CREATE FUNCTION qbsync.same_id_support(internal)
+RETURNS internal
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'qbsync_same_id_support';
+COMMENT ON FUNCTION qbsync.same_id_support(internal) IS 'What the planner asks of qbsync.same_id: which index condition stands for it, how many rows there will be';
+
+CREATE FUNCTION qbsync.same_id(a text, b text)
+RETURNS boolean
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000000 SUPPORT qbsync.same_id_support
+AS 'MODULE_PATHNAME', 'qbsync_same_id';
+COMMENT ON FUNCTION qbsync.same_id(text, text) IS 'a = b, for a join that looks ids up in an index and never hashes or sorts';
+
 /*
  * What happened to CRM records: what people and the worker noted (activity); the records made from QuickBooks, which are told from
  * their links (a first sync makes many, and writes no more than it must); and what changed in QuickBooks, which is told from the
  * superseded versions of what is linked, but for our own writes.  Not one sequence: whoever polls asks for at > the newest he
  * has seen, less a margin for transactions that were still under way then (a minute is plenty), and skips the event_id he has.
  *
+ * Each part comes in order of time by an index, or by the key of one record: neither what happened lately nor what happened to a record
+ * reads the rest.  The third is a join and sorted by itself; qbsync.same_id sees to its way.
+ *
  * before and written come from history, whose row is written just ahead of the activity of the same transaction.
  */
 CREATE VIEW qbsync.timeline AS
-SELECT x.at, x.event_id, v.connection, v.connection_id, m.name AS mapping, m.crm_table, x.crm_key, x.entity, x.id,
-	(SELECT r.name FROM qbsync.record r WHERE r.connection_id = x.connection_id AND r.entity = x.entity AND r.id = x.id) AS name,
+SELECT x.at, x.event_id, v.connection, x.connection_id, m.name AS mapping, m.crm_table, x.crm_key, x.entity, x.id,
+	qbsync.record_name(x.connection_id, x.entity, x.id) COLLATE "default" AS name,
 	x.kind, CASE WHEN x.kind = 'changed' THEN qbsync.seen_change_text(x.version, coalesce(m.policies ->> 'language', v.language)) ELSE qbsync.timeline_text(x.kind, x.entity, x.id, x.detail, coalesce(m.policies ->> 'language', v.language)) END AS text,
 	CASE WHEN x.kind = 'changed' THEN (qbsync.next_version(x.version)).raw #>> '{MetaData,LastModifiedByRef,value}' ELSE x.by END AS by,
 	(x.detail ->> 'decision')::bigint AS decision,
@@ -352,18 +367,19 @@ FROM (
 		'created', NULL::jsonb, NULL::text, l.origin = 'created_in_crm', NULL::qbsync.record_version
 	FROM qbsync.link l				-- a WHERE here would keep conditions from the index
 	UNION ALL
-	SELECT c.valid_to, concat_ws(' ', 'change', l.mapping_id, c.entity, c.id, extract(epoch FROM c.valid_to)), l.connection_id, l.mapping_id, l.entity, l.id, l.crm_key,
-		'changed', NULL, NULL, NOT EXISTS (
+	(SELECT c.valid_to, concat_ws(' ', 'change', l.mapping_id, c.entity, c.id, extract(epoch FROM c.valid_to)), l.connection_id, l.mapping_id, l.entity, l.id, l.crm_key,
+		'changed', NULL, NULL, EXISTS (
 			SELECT FROM qbsync.activity a
 			WHERE a.mapping_id = l.mapping_id AND a.crm_key = l.crm_key AND a.kind = 'sent' AND a.id = l.id
-				-- of which no hash is made, so that the next version is looked for only of what was sent to QuickBooks
-				AND a.detail @> jsonb_build_object('sync_token', (qbsync.next_version(c)).sync_token)), c
+				-- the next version is looked for only of what was sent to QuickBooks
+				AND a.detail @> jsonb_build_object('sync_token', (qbsync.next_version(c)).sync_token)) IS NOT TRUE, c
 	FROM qbsync.mapping k			-- which the index of links by crm_key begins with
 	JOIN qbsync.link l ON l.mapping_id = k.mapping_id
-	JOIN qbsync.record_version c ON c.connection_id = l.connection_id AND c.entity = l.entity AND c.id = l.id
+	JOIN qbsync.record_version c ON c.connection_id = l.connection_id AND c.entity = l.entity AND qbsync.same_id(c.id, l.id)
 		AND c.entity = ANY (ARRAY(SELECT qbsync.readable_entities()))
+	ORDER BY 1 DESC)
 ) x
-JOIN qbsync.visible_connection v ON v.connection_id = x.connection_id
+JOIN qbsync.visible_connection v ON int4eq(v.connection_id, x.connection_id)		-- after =, the planner expects next to no rows, and to read all for a page
 LEFT JOIN qbsync.mapping m ON m.mapping_id = x.mapping_id
 WHERE x.shown AND qbsync.may_see(x.entity);
 COMMENT ON VIEW qbsync.timeline IS 'What happened to CRM records and their links, and in QuickBooks to what they are linked with, in words; kept for qbsync.history_retention, changes in QuickBooks for the setting version_days';
@@ -383,8 +399,8 @@ COMMENT ON COLUMN qbsync.timeline.detail IS 'particulars: columns of an update, 
 COMMENT ON COLUMN qbsync.timeline.before IS 'of an update or deletion: the CRM record as it was before';
 COMMENT ON COLUMN qbsync.timeline.written IS 'of an update: what was written';
 
--- Rows come in order of time, so this index costs nothing and serves whoever polls.
-CREATE INDEX link_linked_at_idx ON qbsync.link USING brin (linked_at) WITH (autosummarize = on);
+CREATE INDEX link_created_idx ON qbsync.link (linked_at) WHERE origin = 'created_in_crm';
+COMMENT ON INDEX qbsync.link_created_idx IS 'CRM records made from QuickBooks by time, for qbsync.timeline';
 
 CREATE VIEW qbsync.mapping_status AS
 SELECT v.connection, v.connection_id, m.name AS mapping, m.mapping_id, m.entity, m.kind, m.crm_table, m.view_name AS view, m.role, m.state,

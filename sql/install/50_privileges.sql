@@ -86,7 +86,7 @@ GRANT SELECT ON
 	qbsync.custom_field, qbsync.matched, qbsync.duplicate, qbsync.unlinked, qbsync.pending, qbsync.conflict_open, qbsync.timeline, qbsync.mapping_status
 TO qbsync_reader;
 GRANT EXECUTE ON FUNCTION
-	qbsync.term_name(integer, text), qbsync.customer_name(integer, text), qbsync.sells_nothing(integer, text),
+	qbsync.same_id(text, text), qbsync.term_name(integer, text), qbsync.customer_name(integer, text), qbsync.sells_nothing(integer, text),
 	qbsync.slot_name(jsonb, text, text), qbsync.is_linked(text, text), qbsync.timeline_text(text, text, text, jsonb, text), qbsync.label_with(text, text, text, text[]), qbsync.seen_change_text(qbsync.record_version, text), qbsync.seen_change_detail(qbsync.record_version),
 	qbsync.contact_kind(text, text, text, text, text), qbsync.normalize_name(text), qbsync.json_numeric(jsonb), qbsync.json_date(jsonb),
 	qbsync.fill_text(text, bigint, text, text, text, text, text), qbsync.view_columns(regclass), qbsync.qualified(regclass)
