@@ -14,6 +14,12 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'qbsync_wake';
 COMMENT ON FUNCTION qbsync.wake() IS 'The gateway worker looks for work as soon as this transaction has committed';
 
+CREATE FUNCTION qbsync.make_way(relation regclass)
+RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'qbsync_make_way';
+COMMENT ON FUNCTION qbsync.make_way(regclass) IS 'Apply workers that are at work and have locked a table or view break off, and begin again later: for whoever needs a lock on it and must not wait, as the CRM waits behind it';
+
 CREATE FUNCTION qbsync.url_allowed(url text)
 RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE

@@ -365,7 +365,7 @@ BEGIN
 	PERFORM set_config('search_path', run_ddl.names, true);
 	EXECUTE run_ddl.command;
 EXCEPTION
-	WHEN lock_not_available THEN
+	WHEN lock_not_available OR deadlock_detected THEN
 		RAISE EXCEPTION 'the CRM''s table or view is busy'
 			USING ERRCODE = 'lock_not_available',
 				  DETAIL = format('Another session did not let go of it within 200 ms: %s', pg_catalog.left(run_ddl.command, 200)),
@@ -373,3 +373,19 @@ EXCEPTION
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.run_ddl(text, text) IS 'Runs a command as the caller; gives up when a lock is not there within 200 ms';
+
+/* Our own apply workers read it, and make way. */
+CREATE FUNCTION qbsync.drop_view(name text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+BEGIN
+	PERFORM qbsync.run_ddl(format('DROP VIEW %s', drop_view.name));
+EXCEPTION
+	WHEN lock_not_available THEN
+		PERFORM qbsync.make_way(drop_view.name::regclass);
+		PERFORM qbsync.run_ddl(format('DROP VIEW %s', drop_view.name));
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.drop_view(text) IS 'Drops a view of a mapping as the caller; name: with its schema, quoted';

@@ -226,7 +226,7 @@ DECLARE
 BEGIN
 	PERFORM qbsync.check_name('mapping name', m.name);
 	PERFORM qbsync.check_entity(m.entity, m.kind);
-	SELECT k.* INTO old FROM qbsync.mapping k WHERE k.name = m.name FOR UPDATE;
+	SELECT k.* INTO old FROM qbsync.mapping k WHERE k.name = m.name FOR NO KEY UPDATE;
 	PERFORM qbsync.check_same_mapping(m, old, true);
 	m.mapping_id := old.mapping_id;
 	IF NOT qbsync.may_become(NEW.caller, m.role) THEN

@@ -44,7 +44,7 @@ BEGIN
 	m.mapping_id := qbsync.the_mapping(m.name);
 	PERFORM qbsync.create_triggers(m.mapping_id);
 	IF given_up IS NOT NULL THEN
-		PERFORM qbsync.run_ddl(format('DROP VIEW %s', given_up));
+		PERFORM qbsync.drop_view(given_up);
 	END IF;
 
 	FOR w IN SELECT * FROM qbsync.mapping_warnings(m) LOOP
@@ -184,7 +184,7 @@ SET search_path = pg_catalog, pg_temp
 AS $fn$
 BEGIN
 	IF make_table_view.made THEN
-		PERFORM qbsync.run_ddl(format('DROP VIEW %s', make_table_view.name));
+		PERFORM qbsync.drop_view(make_table_view.name);
 	END IF;
 	PERFORM qbsync.run_ddl(format('CREATE VIEW %s WITH (security_invoker = true) AS SELECT %s FROM %s%s', make_table_view.name, make_table_view.shown,
 								  qbsync.qualified(make_table_view."table"),
@@ -405,6 +405,18 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.mapping_contents(integer) IS 'What goes with a mapping, as a sentence. SECURITY DEFINER: reads qbsync.link';
 
+/* Before anything else is locked: whoever has begun something with it may end that, nobody begins anything. */
+CREATE FUNCTION qbsync.seize_mapping(mapping_id integer)
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $fn$
+BEGIN
+	PERFORM FROM qbsync.mapping m WHERE m.mapping_id = seize_mapping.mapping_id FOR UPDATE;
+END
+$fn$;
+COMMENT ON FUNCTION qbsync.seize_mapping(integer) IS 'Locks a mapping against everybody until the transaction ends: it is going to be removed. SECURITY DEFINER: locks a row of qbsync.mapping';
+
 /* Every table that has a mapping's rows; found by their column, so that a later one is not forgotten. */
 CREATE FUNCTION qbsync.remove_mapping(mapping_id integer)
 RETURNS void
@@ -459,12 +471,13 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = qbsync.mapping_contents(id),
 				  HINT = format('SELECT qbsync_unmap(%L, confirm => true); to stop it for a while: qbsync_disable.', m.name);
 	END IF;
+	PERFORM qbsync.seize_mapping(id);
 	PERFORM qbsync.mapping_refresh(id);
 	SELECT k.* INTO m FROM qbsync.mapping k WHERE k.mapping_id = id;
 	PERFORM qbsync.drop_triggers(id);
 	PERFORM qbsync.remove_mapping(id);
 	IF m.made_view AND EXISTS (SELECT FROM pg_class c WHERE c.oid = m.view AND c.relkind = 'v') THEN
-		PERFORM qbsync.run_ddl(format('DROP VIEW %s', m.view_name));
+		PERFORM qbsync.drop_view(m.view_name);
 	END IF;
 END
 $fn$;

@@ -36,7 +36,9 @@ COMMENT ON FUNCTION qbsync.trigger_plan(integer, boolean) IS 'Triggers that a ma
 
 /*
  * A trigger is made under a lock that keeps writers out: it is waited for but a moment, and CRM writes queued behind it no
- * longer than that.  Our own apply worker may be reading the table, so it is tried a few times; in between all locks are free.
+ * longer than that; in between the table is free.  Our own apply workers have to make way.  All attempts together take less than
+ * deadlock_timeout has by default: rows of ours are locked meanwhile, and whoever waits for them while we wait for him is not to
+ * be the one who loses.
  */
 CREATE FUNCTION qbsync.change_triggers(mapping_id integer, remove boolean)
 RETURNS void
@@ -46,11 +48,13 @@ SET lock_timeout = '200ms'
 AS $fn$
 DECLARE
 	t record;
-	attempts constant integer := 5;
+	busy regclass;
+	attempts constant integer := 3;
 BEGIN
 	FOR attempt IN 1 .. attempts LOOP
 		BEGIN
 			FOR t IN SELECT * FROM qbsync.trigger_plan(change_triggers.mapping_id, change_triggers.remove) p WHERE p.wanted <> p.present LOOP
+				busy := t.relation;
 				IF t.wanted THEN
 					EXECUTE format('CREATE OR REPLACE TRIGGER %I ' || t.event || ' EXECUTE FUNCTION qbsync.%I(%s)', t.trigger_name, t.relation,
 								   t.function_name, (SELECT string_agg(quote_literal(a.a), ', ' ORDER BY a.n) FROM unnest(t.arguments) WITH ORDINALITY a(a, n)));
@@ -60,12 +64,13 @@ BEGIN
 			END LOOP;
 			RETURN;
 		EXCEPTION
-			WHEN lock_not_available THEN
+			WHEN lock_not_available OR deadlock_detected THEN
 				IF attempt = attempts THEN
-					RAISE EXCEPTION 'table % is busy', t.relation
+					RAISE EXCEPTION '% is busy', coalesce('table ' || busy, 'the mapping''s view')
 						USING ERRCODE = 'lock_not_available', DETAIL = 'Its triggers have to change, and somebody has been writing it all the time.',
 							  HINT = 'Nothing was changed. Try again, at a quiet moment if need be.';
 				END IF;
+				PERFORM qbsync.make_way(busy);
 			WHEN insufficient_privilege THEN
 				RAISE EXCEPTION 'permission denied to change triggers of table %', t.relation
 					USING ERRCODE = 'insufficient_privilege', DETAIL = format('%s.', SQLERRM),

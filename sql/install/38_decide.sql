@@ -69,7 +69,11 @@ DECLARE
 	m qbsync.mapping;
 BEGIN
 	-- Held against qbsync_unmap only: the worker's marks on the row (sweep, problem) do not wait for us.
-	SELECT k.* INTO STRICT m FROM qbsync.mapping k WHERE k.mapping_id = qbsync.the_mapping(held_mapping.name) FOR KEY SHARE;
+	SELECT k.* INTO m FROM qbsync.mapping k WHERE k.mapping_id = qbsync.the_mapping(held_mapping.name) FOR KEY SHARE;
+	IF NOT FOUND THEN
+		-- taken away while we waited: said as if it had been before
+		RETURN qbsync.held_mapping(held_mapping.name);
+	END IF;
 	RETURN m;
 END
 $fn$;

@@ -74,22 +74,33 @@ DECLARE
 	its_family integer := (SELECT k.family FROM qbsync.mapping k WHERE k.mapping_id = restore_links.d.mapping_id);
 	work jsonb;
 BEGIN
-	WITH gone AS (
-		DELETE FROM qbsync.link l
-		WHERE l.connection_id = restore_links.d.connection_id AND l.entity = restore_links.d.entity AND l.id = ANY (ids)
-		  AND l.family = its_family AND l.mapping_id = restore_links.d.mapping_id
-		RETURNING l.id, l.crm_key, l.state, l.origin
-	), judged AS (
-		SELECT g.crm_key, g.state, g.origin = 'created_in_crm' AND NOT EXISTS (
-			SELECT FROM qbsync.links_before(restore_links.d) b WHERE b.id = g.id AND b.crm_key = g.crm_key) AS made
-		FROM gone g
-	)
-	SELECT jsonb_build_object(
-		'delete', coalesce(jsonb_agg(j.crm_key) FILTER (WHERE j.made AND j.state <> 'alias'), '[]'),
-		'restore', coalesce(jsonb_agg(j.crm_key) FILTER (WHERE NOT j.made AND j.state = 'linked'), '[]')) INTO work
-	FROM judged j;
-	INSERT INTO qbsync.link SELECT b.* FROM qbsync.links_before(restore_links.d) b;
-	RETURN work;
+	FOR attempt IN 1 .. 3 LOOP
+		BEGIN
+			WITH gone AS (
+				DELETE FROM qbsync.link l
+				WHERE l.connection_id = restore_links.d.connection_id AND l.entity = restore_links.d.entity AND l.id = ANY (ids)
+				  AND l.family = its_family AND l.mapping_id = restore_links.d.mapping_id
+				RETURNING l.id, l.crm_key, l.state, l.origin
+			), judged AS (
+				SELECT g.crm_key, g.state, g.origin = 'created_in_crm' AND NOT EXISTS (
+					SELECT FROM qbsync.links_before(restore_links.d) b WHERE b.id = g.id AND b.crm_key = g.crm_key) AS made
+				FROM gone g
+			)
+			SELECT jsonb_build_object(
+				'delete', coalesce(jsonb_agg(j.crm_key) FILTER (WHERE j.made AND j.state <> 'alias'), '[]'),
+				'restore', coalesce(jsonb_agg(j.crm_key) FILTER (WHERE NOT j.made AND j.state = 'linked'), '[]')) INTO work
+			FROM judged j;
+			INSERT INTO qbsync.link SELECT b.* FROM qbsync.links_before(restore_links.d) b;
+			RETURN work;
+		EXCEPTION
+			-- an apply worker, or somebody else, linked one of them at the same moment
+			WHEN unique_violation THEN
+				IF attempt = 3 THEN
+					RAISE;
+				END IF;
+				PERFORM qbsync.refuse_undo(restore_links.d);
+		END;
+	END LOOP;
 END
 $fn$;
 COMMENT ON FUNCTION qbsync.restore_links(qbsync.decision) IS 'Puts links back as they were before a decision; returns the CRM rows that the worker must delete or restore';

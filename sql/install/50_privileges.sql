@@ -120,7 +120,7 @@ GRANT EXECUTE ON FUNCTION
 	qbsync.change_setting(text, text, text, text, text),
 	qbsync.change_preset(text, text, text),
 	qbsync.create_triggers(integer), qbsync.drop_triggers(integer), qbsync.release_triggers(integer), qbsync.change_triggers(integer, boolean),
-	qbsync.trigger_plan(integer, boolean), qbsync.guard_update(), qbsync.guard_delete(), qbsync.capture_change(),
+	qbsync.trigger_plan(integer, boolean), qbsync.make_way(regclass), qbsync.guard_update(), qbsync.guard_delete(), qbsync.capture_change(),
 	@extschema@.qbsync_worker_restart()
 TO qbsync_admin;
 
@@ -176,8 +176,8 @@ GRANT EXECUTE ON FUNCTION
 	qbsync.check_mapping(qbsync.mapping), qbsync.declaration_problems(qbsync.mapping), qbsync.watch_problems(qbsync.mapping, jsonb),
 	qbsync.data_problems(qbsync.mapping), qbsync.key_data_problems(qbsync.mapping), qbsync.watch_query_problems(qbsync.mapping, jsonb),
 	qbsync.mapping_warnings(qbsync.mapping), qbsync.mapping_refresh(integer), qbsync.mapping_contents(integer),
-	qbsync.set_mapping_state(integer, boolean), qbsync.remove_mapping(integer),
-	qbsync.read_crm(qbsync.mapping, text), qbsync.run_ddl(text, text),
+	qbsync.set_mapping_state(integer, boolean), qbsync.seize_mapping(integer), qbsync.remove_mapping(integer),
+	qbsync.read_crm(qbsync.mapping, text), qbsync.run_ddl(text, text), qbsync.drop_view(text),
 	qbsync.the_mapping(text), qbsync.mapping_names(), qbsync.the_connection(text), qbsync.connection_names(),
 	qbsync.check_entity(text, text), qbsync.is_mirrored(integer, text), qbsync.check_may_become(name), qbsync.may_become(name, name), qbsync.raise_problems(text, text[], text[]),
 	qbsync.role_problems(qbsync.mapping), qbsync.role_objection(name), qbsync.search_path_names(text),

@@ -149,7 +149,7 @@ failure_of_mapping(int32 mapping_id, const char *problem, const char *detail)
 		/* each round of refusals records other records: the good ones behind them must not wait for long */
 		" next_attempt_at = clock_timestamp() + make_interval(secs => least(power(2, least(m.attempts, 10)),"
 		" CASE $2 WHEN 'crm_refuses_all' THEN 5 ELSE 300 END))"
-		" FROM (SELECT o.problem FROM qbsync.mapping o WHERE o.mapping_id = $1 FOR UPDATE) old"
+		" FROM (SELECT o.problem FROM qbsync.mapping o WHERE o.mapping_id = $1 FOR NO KEY UPDATE) old"
 		" WHERE m.mapping_id = $1 RETURNING m.next_attempt_at, m.name, old.problem IS DISTINCT FROM $2",
 		3, {INT4OID, TEXTOID, TEXTOID}
 	};

@@ -8,9 +8,13 @@
  * shared, and needs no database.  It is looked at only while a worker is watched.
  *
  * Only who waits for the worker itself is seen, not who waits for somebody who waits for it: that one is seen for himself.
+ *
+ * Our own functions that change triggers and views of the CRM wait for a lock but for a moment, since the CRM waits behind them, and
+ * would be gone before the launcher sees them.  They say so themselves (watch_make_way()).
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "utils/memutils.h"
@@ -91,4 +95,36 @@ watch_run(void)
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(context);
 	return Max(patience() / LOOKS_PER_WAIT, 1);
+}
+
+/* Does this process, or a parallel worker of it, hold a lock on a relation of our database? */
+static bool
+holds_relation(const LockData *locks, int pid, Oid relation)
+{
+	for (int i = 0; i < locks->nelements; i++)
+	{
+		const LockInstanceData *lock = &locks->locks[i];
+
+		if (lock->leaderPid == pid && lock->holdMask != 0 && lock->locktag.locktag_type == LOCKTAG_RELATION &&
+			lock->locktag.locktag_field1 == MyDatabaseId && lock->locktag.locktag_field2 == relation)
+			return true;
+	}
+	return false;
+}
+
+void
+watch_make_way(Oid relation)
+{
+	WatchedWorker workers[APPLY_MAX_WORKERS];
+	int			n = apply_shared_watched(workers);
+	LockData   *locks;
+
+	if (n == 0)
+		return;
+	locks = GetLockStatusData();
+	for (int i = 0; i < n; i++)
+	{
+		if (holds_relation(locks, workers[i].pid, relation))
+			apply_shared_cancel(&workers[i]);
+	}
 }

@@ -13,4 +13,9 @@
  */
 extern long watch_run(void);
 
+/*
+ * For a backend that cannot wait that long: cancel the watched workers that hold a lock on a relation of its database.
+ */
+extern void watch_make_way(Oid relation);
+
 #endif							/* QBSYNC_WATCH_H */

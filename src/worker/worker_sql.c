@@ -1,6 +1,6 @@
 /*
  * worker_sql.c
- *		SQL functions about this database's gateway: how it is, wake it, start it again.
+ *		SQL functions about this database's gateway: how it is, wake it, start it again; and one that its apply workers make way for.
  *
  * They read and write shared memory only.
  */
@@ -15,11 +15,13 @@
 #include "compat.h"
 #include "worker/launcher.h"
 #include "worker/shared.h"
+#include "worker/watch.h"
 #include "worker/worker_sql.h"
 
 PG_FUNCTION_INFO_V1(qbsync_worker_state);
 PG_FUNCTION_INFO_V1(qbsync_wake);
 PG_FUNCTION_INFO_V1(qbsync_worker_restart);
+PG_FUNCTION_INFO_V1(qbsync_make_way);
 
 /*
  * The state as qbsync.worker_state() names it, of the gateway of this database; in a transaction.
@@ -85,6 +87,15 @@ Datum
 qbsync_wake(PG_FUNCTION_ARGS)
 {
 	shared_wake_at_commit();
+	PG_RETURN_VOID();
+}
+
+/* qbsync.make_way(relation regclass) RETURNS void: at once, whatever becomes of the transaction */
+Datum
+qbsync_make_way(PG_FUNCTION_ARGS)
+{
+	if (shared_available())
+		watch_make_way(PG_GETARG_OID(0));
 	PG_RETURN_VOID();
 }
 
