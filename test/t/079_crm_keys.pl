@@ -157,6 +157,28 @@ is((named('Being made, renamed'))[0]{PrimaryPhone}{FreeFormNumber}, '2', 'so doe
 is(links(2, 12, 13), '13=' . id_of('Being made, renamed') . ' 2=' . id_of('The next one'), 'linked under its key');
 is_whole('edited');
 
+# the answer is being recorded, and waits for somebody's lock, when the key changes
+$crm->sql('CREATE TABLE crm.held AS SELECT true AS held');
+my $holder = $crm->session(<<'SQL');
+BEGIN;
+SELECT FROM qbsync.link WHERE crm_key = '13' FOR UPDATE;
+SELECT pg_advisory_lock(79);
+DO $$ BEGIN WHILE EXISTS (SELECT FROM crm.held h WHERE h.held) LOOP PERFORM pg_sleep(0.05); END LOOP; END $$;
+COMMIT;
+SQL
+await('the lock', sub { $crm->sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 79 AND objsubid = 1") eq '1' });
+$crm->app("UPDATE crm.contact SET phone = '3' WHERE id = 13");
+await('the answer', sub { (named('Being made, renamed'))[0]{PrimaryPhone}{FreeFormNumber} eq '3' });
+await('somebody who waits', sub { $crm->sql('SELECT count(*) FROM pg_locks WHERE NOT granted') ne '0' });
+$crm->app("UPDATE crm.contact SET id = 15, phone = '4' WHERE id = 13");
+await('its capture is read, or waits for the same', sub { $crm->sql("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM pg_stat_activity WHERE backend_type = 'qbsync apply worker')") ne '0' });
+$crm->sql('UPDATE crm.held SET held = false');
+$holder->finish;
+idle();
+is((named('Being made, renamed'))[0]{PrimaryPhone}{FreeFormNumber}, '4', 'and one whose answer waits for a lock');
+is(links(13, 15), '15=' . id_of('Being made, renamed'), 'linked under its key');
+is_whole('locked');
+
 $sim->fault('hang', kind => 'write', times => 1, seconds => 60);
 insert(3, 'Deleted');
 await('the request', sub { states() eq 'sent' });
