@@ -82,19 +82,19 @@ COMMENT ON COLUMN qbsync.catalogue_column.indexed IS 'the mirror has an index on
 COMMENT ON COLUMN qbsync.catalogue_column.refers_to IS 'entity whose id this is';
 
 /*
- * What makes a table of the mirror what the catalogue says: statements to be run as one.  its_key stands before the columns of the
- * catalogue, bookkeeping after them, where a person reading SELECT * looks for them; notes are the comments of both, column by column.
+ * What makes a table of the mirror what the catalogue says: statements to be run as one.  ahead stands before the columns of the
+ * catalogue, behind after them; notes are the comments of both, column by column.
  */
 CREATE FUNCTION qbsync.mirror_statements(
-	its_table text, comment text, reader text, its_key text, bookkeeping text, notes jsonb, its_columns qbsync.catalogue_column[])
+	its_table text, comment text, reader text, ahead text, behind text, notes jsonb, its_columns qbsync.catalogue_column[])
 RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 RETURN (SELECT CASE WHEN t.oid IS NULL THEN
-		format('CREATE TABLE %s (%s%s%s); GRANT SELECT ON %1$s TO %5$I; ', t.name, its_key,
-			string_agg(format('%I %s, ', c."column", c.type), '' ORDER BY c.ordinal), bookkeeping, reader)
+		format('CREATE TABLE %s (%s%s%s); GRANT SELECT ON %1$s TO %5$I; ', t.name, ahead,
+			string_agg(format('%I %s, ', c."column", c.type), '' ORDER BY c.ordinal), behind, reader)
 	ELSE
 		coalesce(string_agg(format('ALTER TABLE %s ADD COLUMN %I %s; ', t.name, c."column", c.type), '' ORDER BY c.ordinal)
 			FILTER (WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attname = c."column" AND NOT a.attisdropped)), '')
@@ -157,9 +157,10 @@ BEGIN
 		END IF;
 		IF t.ordinal = 0 THEN
 			EXECUTE qbsync.mirror_statements(t."table", t.comment, t.reader,
-				'connection_id integer NOT NULL, id text COLLATE "C" NOT NULL, sync_token text, ',
-				format('create_time timestamptz, last_updated_time timestamptz, raw jsonb %s, deleted_at timestamptz, seen_at timestamptz NOT NULL, '
-					   'fingerprint bigint, altered text[], PRIMARY KEY (connection_id, id)', compression), notes, t.columns);
+				-- what is asked of each row, at every comparison, stands ahead of what is seldom looked at and takes room
+				'connection_id integer NOT NULL, id text COLLATE "C" NOT NULL, sync_token text, create_time timestamptz, last_updated_time timestamptz, '
+				'deleted_at timestamptz, seen_at timestamptz NOT NULL, fingerprint bigint, ',
+				format('raw jsonb %s, altered text[], PRIMARY KEY (connection_id, id)', compression), notes, t.columns);
 			IF to_regclass(format('qbsync.%I', t."table" || '_create_time_idx')) IS NULL THEN
 				EXECUTE format('CREATE INDEX %I ON qbsync.%I (connection_id, create_time)', t."table" || '_create_time_idx', t."table");
 			END IF;
