@@ -23,8 +23,6 @@ struct Ahead
 {
 	MemoryContext context;
 	Company    *company;
-	AheadDone	done;
-	void	   *arg;
 	int			awaited;
 	AheadCount *counts;			/* one per catalogue entity, same order */
 	bool		changed;		/* changes holds an answer */
@@ -33,15 +31,13 @@ struct Ahead
 };
 
 Ahead *
-ahead_create(Company *company, AheadDone done, void *arg)
+ahead_create(Company *company)
 {
 	MemoryContext context = AllocSetContextCreate(company->flow->context, "qbsync answers ahead", ALLOCSET_SMALL_SIZES);
 	Ahead	   *ahead = MemoryContextAllocZero(context, sizeof(Ahead));
 
 	ahead->context = context;
 	ahead->company = company;
-	ahead->done = done;
-	ahead->arg = arg;
 	ahead->counts = MemoryContextAlloc(context, sizeof(AheadCount) * catalogue_count());
 	for (int i = 0; i < catalogue_count(); i++)
 	{
@@ -51,14 +47,6 @@ ahead_create(Company *company, AheadDone done, void *arg)
 	return ahead;
 }
 
-/* One answer less is awaited. */
-static void
-arrived(Ahead *ahead)
-{
-	if (--ahead->awaited == 0)
-		ahead->done(ahead->company, ahead->arg);
-}
-
 static void
 count_arrived(Company *company, const CallAnswer *answer, void *arg)
 {
@@ -66,7 +54,7 @@ count_arrived(Company *company, const CallAnswer *answer, void *arg)
 
 	if (answer->fault == NULL && !answer_count(company, answer, &count->count))
 		return;
-	arrived(count->ahead);
+	count->ahead->awaited--;
 }
 
 void
@@ -91,7 +79,7 @@ changes_arrived(Company *company, const CallAnswer *answer, void *arg)
 		ahead->changes = (CallAnswer) {.body = "", .envelope = &ahead->envelope, .started = answer->started, .intuit_tid = ""};
 		ahead->changed = true;
 	}
-	arrived(ahead);
+	ahead->awaited--;
 }
 
 void

@@ -20,10 +20,8 @@
 
 typedef struct Ahead Ahead;
 
-typedef void (*AheadDone) (Company *company, void *arg);
-
-/* Nothing is asked for yet.  Part of a flow; done is called when answers that were awaited are here. */
-extern Ahead *ahead_create(Company *company, AheadDone done, void *arg);
+/* Nothing is asked for yet.  Part of a flow. */
+extern Ahead *ahead_create(Company *company);
 
 /* Ask for the count of an entity. */
 extern void ahead_ask_count(Ahead *ahead, const CatalogueEntity *entity);

@@ -13,10 +13,11 @@
  * the count is asked for, and beside it some pages more, at most LOAD_AHEAD.
  *
  * As many pages are asked for as the company may have requests under way, and those of an entity are settled strictly in
- * order, each in one transaction with the position behind it: a load that was cut off goes on there.  Memory is bounded by
- * that number of pages, each bounded by qbsync.max_response_size; a page that is bigger is asked for in halves.  An answer
- * is only taken over when it arrives: what is asked for next leaves before it is settled, which takes as long as some
- * answers (flow.h).
+ * order, each in one transaction with the position behind it: a load that was cut off goes on there.  An answer is only taken
+ * over when it arrives: what is asked for next, as all say that are here, leaves before one is settled, which takes as long as
+ * some answers (flow.h).  QuickBooks goes on working while as many pages wait for that.  Memory is bounded by that number of
+ * pages under way, each bounded by qbsync.max_response_size, and LOAD_HELD of those that wait; a page that is bigger is asked
+ * for in halves.
  */
 #include "postgres.h"
 
@@ -43,6 +44,9 @@
 
 /* Pages behind a full one that are asked for before it is known whether there are so many. */
 #define LOAD_AHEAD 4
+
+/* Bytes of pages that may wait to be settled while more are asked for. */
+#define LOAD_HELD (8 * 1024 * 1024)
 
 typedef struct LoadFlow LoadFlow;
 
@@ -76,6 +80,7 @@ typedef struct LoadPage
 	bool		absent;			/* this company has no such thing */
 	const Record *records;		/* in a body that is the page's own */
 	int			nrecords;
+	size_t		held;			/* the body's size */
 	TimestampTz started;
 	MemoryContext context;
 } LoadPage;
@@ -91,12 +96,11 @@ struct LoadFlow
 	TimestampTz known_since;	/* what the cursor says about that */
 	dlist_head	pages;			/* asked for or arrived, those of an entity in order */
 	int			npages;
+	size_t		held;			/* bytes that wait to be settled */
 	Ahead	   *ahead;			/* what follows; NULL until no page is left to be asked for */
 	bool		read;			/* all pages are here, and what changed meanwhile was asked for */
 	bool		singletons;		/* they are here */
 };
-
-static void load_go_on(LoadFlow *load);
 
 /* --- what the tables say --------------------------------------------------------------------------------------- */
 
@@ -207,7 +211,6 @@ count_arrived(Company *company, const CallAnswer *answer, void *arg)
 		return;
 	of->counted = true;
 	load->counting--;
-	load_go_on(load);
 }
 
 /* Ask how many there are of an entity. */
@@ -256,29 +259,40 @@ free_page(LoadPage *page)
 {
 	dlist_delete(&page->node);
 	page->flow->npages--;
+	page->flow->held -= page->held;
 	MemoryContextDelete(page->context);
 }
 
+/* Has an entity a page that was not asked for yet? */
+static bool
+has_more(const LoadEntity *of)
+{
+	return of->wanted && catalogue_has_pages(of->entity) && of->next < (of->total >= 0 ? of->total : of->limit);
+}
+
 /*
- * The entity whose next page is asked for next: one that is known to be many, so that there is always something to settle;
- * then one of which nothing is known.  NULL: none has a page to ask for.
+ * The entity whose next page is asked for next: one that is known to be many, so that there is always something to settle, unless there
+ * is enough of it; then one of which nothing is known.  NULL: none has a page, or none is to be asked for now.
  */
 static LoadEntity *
 next_entity(LoadFlow *load)
 {
 	LoadEntity *found = NULL;
+	bool		enough = load->npages >= 2 * load->company->settings.concurrency;
 
+	if (load->held >= LOAD_HELD)
+		return NULL;
 	/* from the end of the catalogue: what is many stands there */
 	for (int i = load->nentities - 1; i >= 0; i--)
 	{
 		LoadEntity *of = &load->entities[i];
 
-		if (!of->wanted || !catalogue_has_pages(of->entity) || of->next >= (of->total >= 0 ? of->total : of->limit))
+		if (!has_more(of))
 			continue;
-		if (of->total >= 0 || of->count_asked)
+		if (of->total < 0 && !of->count_asked)
+			found = found ? found : of;
+		else if (!enough)
 			return of;
-		if (found == NULL)
-			found = of;
 	}
 	return found;
 }
@@ -287,7 +301,7 @@ next_entity(LoadFlow *load)
 static void
 ask_pages(LoadFlow *load)
 {
-	while (load->npages < load->company->settings.concurrency)
+	while (call_free_reads(load->company) > 0)
 	{
 		LoadEntity *of = next_entity(load);
 
@@ -342,7 +356,6 @@ halve_page(LoadFlow *load, LoadPage *page, TimestampTz started)
 	page->arrived = page->passed_over = true;
 	page->started = started;
 	learn(load, page->of, page);
-	load_go_on(load);
 }
 
 /* Take over an answer; false: the flow is gone. */
@@ -360,6 +373,8 @@ take_page(LoadPage *page, const CallAnswer *answer)
 		return false;
 	}
 	page->nrecords = answer_records(&envelope, page->of->entity, &page->records);
+	page->held = answer->body_len;
+	page->flow->held += page->held;
 	return true;
 }
 
@@ -380,7 +395,6 @@ page_arrived(Company *company, const CallAnswer *answer, void *arg)
 	page->arrived = true;
 	page->started = answer->started;
 	learn(load, page->of, page);
-	load_go_on(load);
 }
 
 /* --- settling ----------------------------------------------------------------------------------------------------- */
@@ -456,7 +470,6 @@ settle_next(Company *company)
 	of->listed &= !page->absent;
 	of->compared &= !page->absent;
 	free_page(page);
-	load_go_on(load);
 	return true;
 }
 
@@ -509,14 +522,6 @@ singletons_done(Company *company, void *arg)
 	LoadFlow   *load = arg;
 
 	load->singletons = true;
-	load_go_on(load);
-}
-
-/* What follows is awaited no longer. */
-static void
-ahead_done(Company *company, void *arg)
-{
-	load_go_on(arg);
 }
 
 /* The entities that change data capture is asked for, comma-separated. */
@@ -533,8 +538,8 @@ listed_entities(LoadFlow *load)
 }
 
 /*
- * No page is left to be asked for: ask for what follows, as far as that may be: a count when its entity is here, and what
- * changed when all are, and each has begun to be settled (the poll must be the later one).
+ * No page is left to be asked for: ask for what follows, as far as that may be, and may leave: what changed when all entities are here,
+ * and each has begun to be settled (the poll must be the later one); before that the count of one that is here.
  */
 static void
 ask_ahead(LoadFlow *load)
@@ -545,7 +550,7 @@ ask_ahead(LoadFlow *load)
 
 	if (load->ahead == NULL)
 	{
-		load->ahead = ahead_create(load->company, ahead_done, load);
+		load->ahead = ahead_create(load->company);
 		singleton_read_all(load->company, singletons_done, load);
 	}
 	for (int i = 0; i < load->nentities; i++)
@@ -558,29 +563,44 @@ ask_ahead(LoadFlow *load)
 		here &= page->arrived;
 		begun &= page->position > 0;
 	}
+	if (here && begun && !load->read && !TIMESTAMP_NOT_FINITE(load->changed_since))
+		ahead_ask_changes(load->ahead, poll_path(listed_entities(load), load->changed_since));
+	load->read |= here && begun;
 	for (int i = load->nentities - 1; i >= 0; i--)
 	{
 		LoadEntity *of = &load->entities[i];
 
-		if (of->compared && !of->waits)
-			ahead_ask_count(load->ahead, of->entity);
-		of->compared &= of->waits;
+		if (!of->compared || of->waits || call_free_reads(load->company) <= 0)
+			continue;
+		ahead_ask_count(load->ahead, of->entity);
+		of->compared = false;
 	}
-	if (here && begun && !load->read && !TIMESTAMP_NOT_FINITE(load->changed_since))
-		ahead_ask_changes(load->ahead, poll_path(listed_entities(load), load->changed_since));
-	load->read |= here && begun;
+}
+
+/* Is no page left to be asked for? */
+static bool
+all_asked(const LoadFlow *load)
+{
+	for (int i = 0; i < load->nentities; i++)
+		if (has_more(&load->entities[i]))
+			return false;
+	return load->counting == 0;
 }
 
 /* Ask for more, or end; at last for rows of ours that were not on their page. */
 static void
-load_go_on(LoadFlow *load)
+load_go_on(Company *company)
 {
+	LoadFlow   *load = (LoadFlow *) company->flow;
+
 	ask_pages(load);
-	if (load->counting > 0 || next_entity(load))
+	if (!all_asked(load))
 		return;
 	ask_ahead(load);
-	if (load->read && load->singletons && dlist_is_empty(&load->pages) && !ahead_is_awaited(load->ahead))
-		lookup_run(load->company, lookups_done, load);
+	if (!load->read || !load->singletons || !dlist_is_empty(&load->pages) || ahead_is_awaited(load->ahead))
+		return;
+	load->flow.go_on = NULL;
+	lookup_run(company, lookups_done, load);
 }
 
 void
@@ -590,6 +610,7 @@ load_start(Company *company)
 
 	company_forget_ahead(company);
 	load->company = company;
+	load->flow.go_on = load_go_on;
 	load->flow.settle_next = settle_next;
 	dlist_init(&load->pages);
 	load->nentities = catalogue_count();
@@ -598,7 +619,7 @@ load_start(Company *company)
 		load->entities[i].entity = &catalogue[i];
 
 	if (settle(company, "qbsync: reading cursors", read_cursors, load))
-		load_go_on(load);
+		load_go_on(company);
 }
 
 /* Unit: cursors go back to the beginning; rows stay. */

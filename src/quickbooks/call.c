@@ -301,18 +301,35 @@ call_free_writes(Company *company, int wanted, TimestampTz *again)
 }
 
 /*
- * May another call of the flow start?  One always may; more of them, where many are made at once, leave a place to what is written, and
- * the places that writes were made for.
+ * How many calls of the flow may be under way?  One always may; more of them, where many are made at once, leave a place to what is
+ * written, and the places that writes were made for.
  */
+static int
+places_of_reads(const Company *company, int reading)
+{
+	int			places = company->settings.concurrency;
+	int			left = places - (company->in_flight - reading);
+
+	if (company->state != COMPANY_LIVE)
+		return left;
+	return Max(1, Min(places - 1, left - waiting_of_sender(company)));
+}
+
+/* May another call of the flow start? */
 static bool
 may_read(const Company *company)
 {
 	int			reading = count_reads(company, true);
-	int			places = company->settings.concurrency;
 
-	if (reading == 0 || company->state != COMPANY_LIVE)
-		return true;
-	return reading < places - 1 && company->in_flight + waiting_of_sender(company) < places;
+	return reading < places_of_reads(company, reading);
+}
+
+int
+call_free_reads(const Company *company)
+{
+	int			reading = count_reads(company, true);
+
+	return places_of_reads(company, reading) - reading - count_reads(company, false);
 }
 
 int

@@ -59,6 +59,9 @@ extern void call_post(Company *company, const CatalogueEntity *entity, const cha
 extern void call_read_back(Company *company, const CatalogueEntity *entity, const char *statement, CallPriority priority,
 						   CallDone done, void *arg);
 
+/* So many more calls of a flow would leave at once, as far as there are places. */
+extern int	call_free_reads(const Company *company);
+
 /* So many writes may start now, at most wanted; batches: by their own limit, too.  *again: when more may. */
 extern int	call_free_writes(Company *company, int wanted, TimestampTz *again);
 extern int	call_free_batches(Company *company, int wanted);

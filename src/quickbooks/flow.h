@@ -18,6 +18,9 @@ typedef struct Flow
 	MemoryContext context;
 	int64		job_id;			/* the job this flow serves, 0 if none */
 
+	/* Asks for what is next, as all answers say that are here.  Called each turn; NULL: each answer sees to that by itself. */
+	void		(*go_on) (Company *company);
+
 	/*
 	 * Settles one of the answers that were only taken over when they arrived; true: there may be another one.  NULL: each is
 	 * settled when it arrives.  It is called when all calls that may be sent are on their way.

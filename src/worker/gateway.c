@@ -240,9 +240,12 @@ begin_work(Company *company)
 static TimestampTz
 serve(Company *company)
 {
-	TimestampTz again = begin_work(company);
+	TimestampTz again;
 	TimestampTz ignored;
 
+	if (company->flow && company->flow->go_on)
+		company->flow->go_on(company);
+	again = begin_work(company);
 	/* a grant that is not stored yet cannot wait for a call to need it */
 	if (company->token_state == TOKEN_UNSETTLED)
 	{
