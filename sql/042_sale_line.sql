@@ -78,6 +78,15 @@ SELECT count(*) >= 2 AS by_index FROM pg_temp.plan('SELECT * FROM qbsync.aging')
 SELECT count(*) >= 1 AS by_index FROM pg_temp.plan('SELECT * FROM qbsync.aging WHERE connection_id = -1 AND customer_id = ''1''') p WHERE p ~ 'Index Cond: .*customer_id = ''1''';
 SELECT count(*) >= 1 AS by_index FROM pg_temp.plan('SELECT * FROM qbsync.aging WHERE connection_id = -1 AND customer_id = ANY (ARRAY(SELECT id FROM qbsync.customer_link WHERE crm_key = ''1''))') p
 WHERE p ~ 'Index Cond: .*customer_id = ANY';
+-- a page of the list: of the amounts only the one it is sorted by is worked out before the sort
+CREATE FUNCTION pg_temp.sorted(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	plan json;
+BEGIN
+	EXECUTE 'EXPLAIN (VERBOSE, FORMAT JSON) ' || query INTO plan;
+	RETURN QUERY SELECT jsonb_array_elements_text(jsonb_path_query_first(plan::jsonb, '$.** ? (@."Node Type" == "Sort").Output'));
+END $$;
+SELECT count(*) AS amounts FROM pg_temp.sorted('SELECT * FROM qbsync.aging ORDER BY net_balance DESC LIMIT 50') s WHERE s ~ 'COALESCE.*sum_of_few';
 SELECT v.list, count(*) >= 1 AS in_order FROM (VALUES ('customer_summary', 'display_name'), ('invoice_status', 'due_date'), ('invoice_status', 'txn_date DESC')) AS v(list, by),
 	LATERAL pg_temp.plan(format('SELECT * FROM qbsync.%s ORDER BY %s LIMIT 50', v.list, v.by)) p WHERE p ~ 'Scan (Backward )?using (customer_display_name|invoice_(due|txn)_date)_idx' GROUP BY v.list, v.by ORDER BY v.list, v.by;
 ROLLBACK;

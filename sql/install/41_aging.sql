@@ -25,6 +25,13 @@ COMMENT ON INDEX qbsync.credit_memo_open_idx IS 'Credit memos not used up, for q
 CREATE AGGREGATE qbsync.sum_of_few(numeric) (SFUNC = numeric_add, STYPE = numeric, PARALLEL = SAFE);
 COMMENT ON AGGREGATE qbsync.sum_of_few(numeric) IS 'As sum(), faster for many groups of a few rows each, slower for large ones';
 
+/* A page of a sorted list: what is dear is worked out after the sort, of the rows that are shown, and less has to be sorted. */
+CREATE FUNCTION qbsync.shown(numeric)
+RETURNS numeric
+LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE COST 100
+AS 'numeric_uplus';
+COMMENT ON FUNCTION qbsync.shown(numeric) IS 'The amount itself; declared dear, so that a list is sorted and cut off before it is worked out, but for the column it is sorted by';
+
 CREATE VIEW qbsync.aging AS
 SELECT a.connection, a.connection_id, a.customer_id,
 	(SELECT k.display_name FROM qbsync.customer k WHERE k.connection_id = a.connection_id AND k.id = a.customer_id) AS customer,
@@ -33,9 +40,11 @@ SELECT a.connection, a.connection_id, a.customer_id,
 	(SELECT r.crm_key FROM qbsync.link r
 	 WHERE r.connection_id = a.connection_id AND r.entity = 'customer' AND r.id = a.customer_id AND r.family = 0) AS crm_key,
 	a.currency,
-	coalesce(a.not_due, 0) AS not_due, coalesce(a.days_1_30, 0) AS days_1_30, coalesce(a.days_31_60, 0) AS days_31_60,
-	coalesce(a.days_61_90, 0) AS days_61_90, coalesce(a.days_over_90, 0) AS days_over_90,
-	coalesce(a.open_balance, 0) AS open_balance, coalesce(a.credit, 0) AS credit, coalesce(a.open_balance, 0) - coalesce(a.credit, 0) AS net_balance,
+	qbsync.shown(coalesce(a.not_due, 0)) AS not_due, qbsync.shown(coalesce(a.days_1_30, 0)) AS days_1_30,
+	qbsync.shown(coalesce(a.days_31_60, 0)) AS days_31_60, qbsync.shown(coalesce(a.days_61_90, 0)) AS days_61_90,
+	qbsync.shown(coalesce(a.days_over_90, 0)) AS days_over_90,
+	qbsync.shown(coalesce(a.open_balance, 0)) AS open_balance, qbsync.shown(coalesce(a.credit, 0)) AS credit,
+	qbsync.shown(coalesce(a.open_balance, 0) - coalesce(a.credit, 0)) AS net_balance,
 	a.invoice_count, a.oldest_due_date
 FROM (
 	SELECT v.connection, v.connection_id, g.*

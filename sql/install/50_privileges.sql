@@ -69,7 +69,7 @@ GRANT EXECUTE ON FUNCTION
 	qbsync.change_text(integer, text, text, jsonb, text), qbsync.change_value(integer, text, text, jsonb, jsonb), qbsync.change_words(text), qbsync.is_booked(jsonb),
 	qbsync.record_name(integer, text, text), qbsync.book_close_date(integer, timestamptz),
 	qbsync.version_lines(anyelement, integer, text, jsonb), @extschema@.qbsync_as_of(text, text, text, timestamptz),
-	qbsync.way_out(text, text, text, text), qbsync.language(jsonb, jsonb), qbsync.label(text, text, text), qbsync.sum_of_few(numeric), qbsync.app_url(text), qbsync.time_zone(integer), qbsync.page_path(text), qbsync.catalogue_entities(), qbsync.catalogue_lines(), qbsync.catalogue_columns(text)
+	qbsync.way_out(text, text, text, text), qbsync.language(jsonb, jsonb), qbsync.label(text, text, text), qbsync.sum_of_few(numeric), qbsync.shown(numeric), qbsync.app_url(text), qbsync.time_zone(integer), qbsync.page_path(text), qbsync.catalogue_entities(), qbsync.catalogue_lines(), qbsync.catalogue_columns(text)
 TO qbsync_reader, qbsync_vendor_reader;
 -- qbsync_wait looks through this one.
 GRANT EXECUTE ON FUNCTION qbsync.wait_state(text, text, bigint) TO qbsync_operator;
