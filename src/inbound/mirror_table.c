@@ -27,6 +27,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/relcache.h"
+#include "utils/varlena.h"
 
 #include "compat.h"
 #include "inbound/mirror_table.h"
@@ -36,6 +37,14 @@
  * change, the old versions beside them are mostly the same transaction's, which nobody can remove yet, and it was in vain.
  */
 #define FEW_REPLACED 16
+
+/*
+ * Records mostly come in the order of their ids, which is that of the key: the next one looked for is the next row, or there are none
+ * between two rows.  So many rows on it is looked for by walking, before the key is searched again; and where searches prevail, it is
+ * searched for each record alone, which does not read on.
+ */
+#define STEPS_ON 2
+#define ASTRAY_ENOUGH 16
 
 static Oid
 column_type_oid(ColumnType type)
@@ -116,6 +125,7 @@ static void
 open_key(MirrorTable *table)
 {
 	Oid			key = qbsync_primary_key(table->rel);
+	Oid			collation;
 
 	for (int i = 0; i < table->result->ri_NumIndices; i++)
 		if (OidIsValid(key) && RelationGetRelid(table->result->ri_IndexRelationDescs[i]) == key)
@@ -124,9 +134,11 @@ open_key(MirrorTable *table)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("mirror table \"%s\" has no primary key", RelationGetRelationName(table->rel))));
-	ScanKeyEntryInitialize(&table->scan_keys[0], 0, 1, BTEqualStrategyNumber, InvalidOid, InvalidOid, F_INT4EQ, 0);
-	ScanKeyEntryInitialize(&table->scan_keys[1], 0, 2, BTEqualStrategyNumber, InvalidOid,
-						   table->key->rd_indcollation[1], F_TEXTEQ, 0);
+	collation = table->key->rd_indcollation[1];
+	ScanKeyEntryInitialize(&table->walk_keys[0], 0, 1, BTEqualStrategyNumber, InvalidOid, InvalidOid, F_INT4EQ, 0);
+	table->id_keys[0] = table->walk_keys[0];
+	ScanKeyEntryInitialize(&table->walk_keys[1], 0, 2, BTGreaterEqualStrategyNumber, InvalidOid, collation, F_TEXT_GE, 0);
+	ScanKeyEntryInitialize(&table->id_keys[1], 0, 2, BTEqualStrategyNumber, InvalidOid, collation, F_TEXTEQ, 0);
 	table->scan = qbsync_index_beginscan(table->rel, table->key, table->snapshot, 2);
 }
 
@@ -209,31 +221,74 @@ mirror_table_close(MirrorTable *table)
 	table_close(table->rel, NoLock);
 }
 
-/* Begin a scan for a key. */
+/* Walk to the next row.  What the index keeps from row to row must not lie in the caller's context. */
 static void
-start_scan(MirrorTable *table, int connection_id, const char *id)
-{
-	table->scan_keys[0].sk_argument = Int32GetDatum(connection_id);
-	table->scan_keys[1].sk_argument = CStringGetTextDatum(id);
-	index_rescan(table->scan, table->scan_keys, 2, NULL, 0);
-}
-
-/* The next row of the scan.  What the index keeps from row to row must not lie in the caller's context. */
-static bool
-next_row(MirrorTable *table)
+walk_on(MirrorTable *table)
 {
 	MemoryContext record = MemoryContextSwitchTo(table->estate->es_query_cxt);
-	bool		found = index_getnext_slot(table->scan, ForwardScanDirection, table->found);
 
+	table->standing = index_getnext_slot(table->scan, ForwardScanDirection, table->found);
 	MemoryContextSwitchTo(record);
-	return found;
 }
 
+/* Is the row at which the walk stands before an id (< 0), of it, or behind it (> 0), as the end is? */
+static int
+compare_standing(MirrorTable *table, const char *id)
+{
+	Datum		datum;
+	bool		isnull;
+	text	   *stands;
+
+	if (!table->standing)
+		return 1;
+	datum = slot_getattr(table->found, table->attnums[1], &isnull);
+	stands = DatumGetTextPP(datum);
+	return varstr_cmp(VARDATA_ANY(stands), VARSIZE_ANY_EXHDR(stands), id, strlen(id), table->key->rd_indcollation[1]);
+}
+
+/* Search the key for an id, to walk on from there or, where that leads astray, for its rows only. */
+static void
+search(MirrorTable *table, int connection_id, const char *id)
+{
+	ScanKeyData *keys = table->astray < ASTRAY_ENOUGH ? table->walk_keys : table->id_keys;
+	MemoryContext record = MemoryContextSwitchTo(table->estate->es_query_cxt);
+
+	/* pages of the key that are walked to much later are compared with it, too */
+	if (table->searched)
+		pfree(table->searched);
+	table->searched = cstring_to_text(id);
+	MemoryContextSwitchTo(record);
+	keys[0].sk_argument = Int32GetDatum(connection_id);
+	keys[1].sk_argument = PointerGetDatum(table->searched);
+	index_rescan(table->scan, keys, 2, NULL, 0);
+	walk_on(table);
+}
+
+/* Leads the walk to the row of the id, or the first one behind it. */
 bool
 mirror_table_find(MirrorTable *table, int connection_id, const char *id)
 {
-	start_scan(table, connection_id, id);
-	return next_row(table);
+	bool		onward = table->astray < ASTRAY_ENOUGH && table->sought_of == connection_id && table->sought[0] != '\0' &&
+		varstr_cmp(table->sought, strlen(table->sought), id, strlen(id), table->key->rd_indcollation[1]) <= 0;
+	int			order = onward ? compare_standing(table, id) : -1;
+
+	for (int i = 0; onward && order < 0 && i < STEPS_ON; i++)
+	{
+		walk_on(table);
+		order = compare_standing(table, id);
+	}
+	if (order < 0)
+	{
+		table->astray++;
+		search(table, connection_id, id);
+		order = compare_standing(table, id);
+	}
+	else if (table->astray > 0)
+		table->astray--;
+	table->sought_of = connection_id;
+	if (strlcpy(table->sought, id, sizeof(table->sought)) >= sizeof(table->sought))
+		table->sought[0] = '\0';
+	return order == 0;
 }
 
 Datum
@@ -330,8 +385,7 @@ mirror_table_update(MirrorTable *table, TupleTableSlot *slot)
 void
 mirror_table_delete(MirrorTable *table, int connection_id, const char *id)
 {
-	start_scan(table, connection_id, id);
-	while (next_row(table))
+	for (bool found = mirror_table_find(table, connection_id, id); found; found = compare_standing(table, id) == 0)
 	{
 		TM_FailureData failure;
 
@@ -339,5 +393,6 @@ mirror_table_delete(MirrorTable *table, int connection_id, const char *id)
 														   table->snapshot, InvalidSnapshot, true, &failure, false));
 		mirror_room_left(table->room, ItemPointerGetBlockNumber(&table->found->tts_tid));
 		CHECK_FOR_INTERRUPTS();
+		walk_on(table);
 	}
 }

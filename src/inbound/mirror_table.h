@@ -12,6 +12,7 @@
 #include "inbound/mirror_room.h"
 #include "nodes/execnodes.h"
 #include "quickbooks/catalogue.h"
+#include "quickbooks/envelope.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 
@@ -34,8 +35,14 @@ typedef struct MirrorTable
 	EState	   *estate;
 	ResultRelInfo *result;
 	struct BulkInsertStateData *bulk;
-	IndexScanDesc scan;
-	ScanKeyData scan_keys[2];
+	IndexScanDesc scan;			/* a walk along it */
+	ScanKeyData walk_keys[2];	/* from an id on */
+	ScanKeyData id_keys[2];		/* the rows of an id only */
+	text	   *searched;		/* what they hold, as long as the scan is walked */
+	int			sought_of;		/* the company … */
+	char		sought[RECORD_ID_MAX];	/* … and id that the walk was led to last; empty: there is none */
+	bool		standing;		/* there is a row at that id or behind it, in found */
+	int			astray;			/* searches, less what was met by walking on */
 	TupleTableSlot *found;		/* the row mirror_table_find() found */
 	TupleTableSlot *changed;	/* the row to replace it by */
 	TupleTableSlot *batch[MIRROR_BATCH_ROWS];

@@ -577,6 +577,34 @@ my $loaded = table_size();
 hundreds(1, 2);
 cmp_ok(table_size() - $loaded, '<', 0.5 * ($loaded - $before), 'EXT-22: versions go where those before them were, though nobody vacuums');
 
+# --- records in any order ----------------------------------------------------------------------------------------------
+
+# Where records come in the order of their ids, the next row is the next record's; what is found must not depend on that.
+sub page_of
+{
+	my ($token, @ids) = @_;
+	return [ map { customer($_, token => $token, updated => $token > 0 ? $later : $edited) } @ids ];
+}
+sub searches
+{
+	my (@page) = @_;
+	sql('SELECT pg_stat_force_next_flush()');		# so that only what follows is counted
+	return 'BEGIN; SELECT ' . call(@page, connection_id => 77) . "; SELECT pg_stat_get_xact_numscans('qbsync.customer_pkey'::regclass) < 50; COMMIT";
+}
+my @ids = (8000 .. 8999);
+applies('every third', '334 inserted', 'customer', page_of(0, grep { $_ % 3 == 2 } @ids), 1, connection_id => 77);
+applies('between rows are those that are not there', '333 inserted, 167 unchanged', 'customer', page_of(0, grep { $_ % 2 == 0 } @ids), 2, connection_id => 77);
+applies('in no order', '333 inserted, 667 unchanged', 'customer', page_of(0, map { 8000 + $_ * 389 % 1000 } 0 .. 999), 3, connection_id => 77);
+applies('backwards, before all and behind all', '3 inserted, 1000 unchanged', 'customer', page_of(0, 9, reverse(@ids), 801, 7), 4, connection_id => 77);
+applies('far apart', '20 updated', 'customer', page_of(1, map { 8000 + $_ * 50 } 0 .. 19), 5, connection_id => 77);
+applies('some of each', '1 inserted, 19 updated, 981 unchanged', 'customer',
+	[ @{ page_of(1, 8001 .. 8019) }, @{ page_of(0, grep { $_ % 50 } 8020 .. 8999) }, @{ page_of(1, map { $_ * 50 } 160 .. 179) }, customer(90) ], 6,
+	connection_id => 77);
+shows('all of them are there once', '1004|39', q{SELECT count(*), count(*) FILTER (WHERE sync_token = '1') FROM qbsync.customer WHERE connection_id = 77});
+shows('a page of records in order is hardly searched for', "1000 unchanged\nt",
+	searches('customer', [ map { @{ page_of($_ < 8020 || $_ % 50 == 0 ? 1 : 0, $_) } } @ids ], 7));
+shows('and next to nothing is where none are yet', "1000 inserted\nt", searches('customer', page_of(0, 3000 .. 3999), 8));
+
 # --- all is well ------------------------------------------------------------------------------------------------------
 
 SKIP:
