@@ -2,7 +2,8 @@
  * What changed in QuickBooks, for people: every superseded version with what became of it, and the changes to documents of a closed
  * period (EXT-24).
  *
- * A change is worked out when it is asked for, a millisecond or two each: ask for a record, or for a span of time.
+ * A change is worked out when it is asked for, a millisecond or two each: ask for a record, for a span of time, or for the newest, in
+ * whose order they come (behind a security barrier no LIMIT is known).
  */
 
 CREATE VIEW qbsync.record_change WITH (security_barrier) AS
@@ -20,10 +21,11 @@ SELECT v.connection, v.connection_id, c.entity, c.id, qbsync.record_name(c.conne
 FROM qbsync.visible_connection v
 JOIN qbsync.record_version c ON c.connection_id = v.connection_id
 CROSS JOIN LATERAL qbsync.change_detail(c) d
-LEFT JOIN qbsync.link r ON r.connection_id = c.connection_id AND r.entity = c.entity AND r.id = c.id AND r.family = 0
+LEFT JOIN qbsync.link r ON r.connection_id = c.connection_id AND r.entity = c.entity AND qbsync.same_id(c.id, r.id) AND r.family = 0
 LEFT JOIN qbsync.mapping m ON m.mapping_id = r.mapping_id
-WHERE c.entity = ANY (ARRAY(SELECT qbsync.readable_entities()));
-COMMENT ON VIEW qbsync.record_change IS 'What changed in records of QuickBooks, in words and by column, one row each time a record changed, was deleted or came back; kept for the setting version_days. Ask for a record or a span of time';
+WHERE c.entity = ANY (ARRAY(SELECT qbsync.readable_entities()))
+ORDER BY c.valid_to DESC;
+COMMENT ON VIEW qbsync.record_change IS 'What changed in records of QuickBooks, in words and by column, one row each time a record changed, was deleted or came back; kept for the setting version_days, newest first. Ask for a record, a span of time or the newest';
 COMMENT ON COLUMN qbsync.record_change.connection IS 'name of the connection';
 COMMENT ON COLUMN qbsync.record_change.name IS 'what the record is called now';
 COMMENT ON COLUMN qbsync.record_change.crm_table IS 'table of the CRM record it is linked with; null when it is not';

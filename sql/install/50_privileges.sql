@@ -63,7 +63,7 @@ GRANT USAGE ON SCHEMA qbsync TO qbsync_reader, qbsync_vendor_reader;
 -- Views run the functions they use as the one who asks.
 GRANT EXECUTE ON FUNCTION
 	qbsync.may_see(text), qbsync.worker_state(), qbsync.key_status(), qbsync.today(text), qbsync.today(text, timestamptz), qbsync.invoice_state(timestamptz, numeric, numeric, text, boolean), qbsync.customer_sums_known(integer), qbsync.poll_interval(integer, interval), qbsync.poll_pace(text), qbsync.polls_held_until(integer), qbsync.reads_this_month(integer),
-	qbsync.readable_entities(), qbsync.version_days(integer), qbsync.known_since(integer, text), qbsync.as_of_scope(text, text, timestamptz),
+	qbsync.readable_entities(), qbsync.same_id(text, text), qbsync.version_days(integer), qbsync.known_since(integer, text), qbsync.as_of_scope(text, text, timestamptz),
 	qbsync.version_row(anyelement, qbsync.record_version), qbsync.version_columns(qbsync.record_version), qbsync.version_line_columns(qbsync.record_version),
 	qbsync.next_version(qbsync.record_version), qbsync.version_changes(qbsync.record_version, qbsync.record_version), qbsync.change_detail(qbsync.record_version),
 	qbsync.change_text(integer, text, text, jsonb, text), qbsync.change_value(integer, text, text, jsonb, jsonb), qbsync.change_words(text), qbsync.is_booked(jsonb),
@@ -86,7 +86,7 @@ GRANT SELECT ON
 	qbsync.custom_field, qbsync.matched, qbsync.duplicate, qbsync.unlinked, qbsync.pending, qbsync.conflict_open, qbsync.timeline, qbsync.mapping_status
 TO qbsync_reader;
 GRANT EXECUTE ON FUNCTION
-	qbsync.same_id(text, text), qbsync.term_name(integer, text), qbsync.customer_name(integer, text), qbsync.sells_nothing(integer, text),
+	qbsync.term_name(integer, text), qbsync.customer_name(integer, text), qbsync.sells_nothing(integer, text),
 	qbsync.slot_name(jsonb, text, text), qbsync.is_linked(text, text), qbsync.timeline_text(text, text, text, jsonb, text), qbsync.label_with(text, text, text, text[]), qbsync.seen_change_text(qbsync.record_version, text), qbsync.seen_change_detail(qbsync.record_version),
 	qbsync.contact_kind(text, text, text, text, text), qbsync.normalize_name(text), qbsync.json_numeric(jsonb), qbsync.json_date(jsonb),
 	qbsync.fill_text(text, bigint, text, text, text, text, text), qbsync.view_columns(regclass), qbsync.qualified(regclass)
