@@ -73,7 +73,9 @@ INSERT INTO qbsync.invoice (connection_id, id, seen_at, customer_id, balance) SE
 INSERT INTO qbsync.payment (connection_id, id, seen_at, customer_id, unapplied_amt) SELECT -1, 'n' || i, now(), 'n' || i, 0 FROM generate_series(1, 3000) i;
 INSERT INTO qbsync.customer (connection_id, id, seen_at, display_name) SELECT -1, 'n' || i, now(), 'n' || i FROM generate_series(1, 3000) i;
 UPDATE qbsync.invoice SET due_date = date '2020-01-01' + hashtext(id) % 1000, txn_date = date '2020-01-01' + hashtext(id) % 1000 WHERE id LIKE 'n%';
-ANALYZE qbsync.invoice, qbsync.payment, qbsync.customer;
+UPDATE qbsync.payment SET txn_date = date '2020-01-01' + hashtext(id) % 1000 WHERE id LIKE 'n%';
+INSERT INTO qbsync.payment_line (connection_id, payment_id, position, txn_type, txn_id) SELECT -1, 'n' || i, 1, 'Invoice', 'n' || i FROM generate_series(1, 3000) i;
+ANALYZE qbsync.invoice, qbsync.payment, qbsync.payment_line, qbsync.customer;
 SELECT count(*) >= 2 AS by_index FROM pg_temp.plan('SELECT * FROM qbsync.aging') p WHERE p ~ 'invoice_open_idx|payment_unapplied_idx';
 SELECT count(*) >= 1 AS by_index FROM pg_temp.plan('SELECT * FROM qbsync.aging WHERE connection_id = -1 AND customer_id = ''1''') p WHERE p ~ 'Index Cond: .*customer_id = ''1''';
 SELECT count(*) >= 1 AS by_index FROM pg_temp.plan('SELECT * FROM qbsync.aging WHERE connection_id = -1 AND customer_id = ANY (ARRAY(SELECT id FROM qbsync.customer_link WHERE crm_key = ''1''))') p
@@ -87,6 +89,6 @@ BEGIN
 	RETURN QUERY SELECT jsonb_array_elements_text(jsonb_path_query_first(plan::jsonb, '$.** ? (@."Node Type" == "Sort").Output'));
 END $$;
 SELECT count(*) AS amounts FROM pg_temp.sorted('SELECT * FROM qbsync.aging ORDER BY net_balance DESC LIMIT 50') s WHERE s ~ 'COALESCE.*sum_of_few';
-SELECT v.list, count(*) >= 1 AS in_order FROM (VALUES ('customer_summary', 'display_name'), ('invoice_status', 'due_date'), ('invoice_status', 'txn_date DESC')) AS v(list, by),
-	LATERAL pg_temp.plan(format('SELECT * FROM qbsync.%s ORDER BY %s LIMIT 50', v.list, v.by)) p WHERE p ~ 'Scan (Backward )?using (customer_display_name|invoice_(due|txn)_date)_idx' GROUP BY v.list, v.by ORDER BY v.list, v.by;
+SELECT v.list, count(*) >= 1 AS in_order FROM (VALUES ('customer_summary', 'display_name'), ('invoice_status', 'due_date'), ('invoice_status', 'txn_date DESC'), ('invoice_payment', 'payment_date DESC')) AS v(list, by),
+	LATERAL pg_temp.plan(format('SELECT * FROM qbsync.%s ORDER BY %s LIMIT 50', v.list, v.by)) p WHERE p ~ 'Scan (Backward )?using (customer_display_name|invoice_(due|txn)_date|payment_txn_date)_idx' GROUP BY v.list, v.by ORDER BY v.list, v.by;
 ROLLBACK;

@@ -329,3 +329,5 @@ CREATE INDEX invoice_due_date_idx ON qbsync.invoice (due_date);
 COMMENT ON INDEX qbsync.invoice_due_date_idx IS 'Invoices by due date, for lists';
 CREATE INDEX invoice_txn_date_idx ON qbsync.invoice (txn_date);
 COMMENT ON INDEX qbsync.invoice_txn_date_idx IS 'Invoices by date, for lists';
+CREATE INDEX payment_txn_date_idx ON qbsync.payment (txn_date);
+COMMENT ON INDEX qbsync.payment_txn_date_idx IS 'Payments by date, for lists';
