@@ -67,6 +67,12 @@ ahead_ask_count(Ahead *ahead, const CatalogueEntity *entity)
 	pfree(statement);
 }
 
+void
+ahead_note_count(Ahead *ahead, const CatalogueEntity *entity, int64 count)
+{
+	ahead->counts[entity - catalogue].count = count;
+}
+
 static void
 changes_arrived(Company *company, const CallAnswer *answer, void *arg)
 {

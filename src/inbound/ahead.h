@@ -26,6 +26,9 @@ extern Ahead *ahead_create(Company *company);
 /* Ask for the count of an entity. */
 extern void ahead_ask_count(Ahead *ahead, const CatalogueEntity *entity);
 
+/* It is known already. */
+extern void ahead_note_count(Ahead *ahead, const CatalogueEntity *entity, int64 count);
+
 /* Ask for what changed (a path of change data capture). */
 extern void ahead_ask_changes(Ahead *ahead, const char *path);
 

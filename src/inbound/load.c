@@ -10,7 +10,9 @@
  *	- in a full re-read, rows of ours that a page should have held and did not are looked up by id (lookup.c).
  *
  * Mostly the first page of an entity is all there is: what is few costs one read.  Where it is full, there are more, and
- * the count is asked for, and beside it some pages more, at most LOAD_AHEAD.
+ * the count is asked for, and beside it some pages more, at most LOAD_AHEAD.  What is often more than a page (ENTITY_MANY) goes
+ * first and is counted beside its first page, so that the others are asked for as soon as that is here; where there is no other,
+ * the comparison takes that count.
  *
  * As many pages are asked for as the company may have requests under way, and those of an entity are settled strictly in
  * order, each in one transaction with the position behind it: a load that was cut off goes on there.  An answer is only taken
@@ -58,6 +60,8 @@ typedef struct LoadEntity
 	bool		reread;			/* it was loaded before: rows may be gone */
 	bool		count_asked;	/* since a page was full */
 	bool		counted;		/* total is what QuickBooks counts */
+	bool		beside;			/* the count was asked for beside its only page so far */
+	int64		count;			/* what it said */
 	int64		total;			/* how many there are, -1 unknown */
 	int64		limit;			/* while that is unknown, pages before this position may be asked for */
 	int64		next;			/* position of the next page to ask for */
@@ -209,6 +213,7 @@ count_arrived(Company *company, const CallAnswer *answer, void *arg)
 
 	if (!answer_count(company, answer, &of->total))
 		return;
+	of->count = of->total;
 	of->counted = true;
 	load->counting--;
 }
@@ -290,7 +295,7 @@ next_entity(LoadFlow *load)
 		if (!has_more(of))
 			continue;
 		if (of->total < 0 && !of->count_asked)
-			found = found ? found : of;
+			found = found && (found->entity->flags & ENTITY_MANY) >= (of->entity->flags & ENTITY_MANY) ? found : of;
 		else if (!enough)
 			return of;
 	}
@@ -309,6 +314,9 @@ ask_pages(LoadFlow *load)
 			break;
 		ask_page(load, of, of->next, SELECT_MAX_ROWS, NULL);
 		of->next += SELECT_MAX_ROWS;
+		of->beside = of->total < 0 && !of->count_asked && (of->entity->flags & ENTITY_MANY);
+		if (of->beside)
+			ask_count(load, of);
 	}
 }
 
@@ -324,7 +332,7 @@ learn(LoadFlow *load, LoadEntity *of, const LoadPage *page)
 		of->total = 0;
 	else if (page->nrecords < page->count && !page->passed_over)
 		of->total = of->total < 0 ? end : Min(of->total, end);
-	else
+	else if (!of->beside)
 	{
 		of->limit = Max(of->limit, page->position + page->count + LOAD_AHEAD * SELECT_MAX_ROWS);
 		if (!of->count_asked)
@@ -344,6 +352,7 @@ halve_page(LoadFlow *load, LoadPage *page, TimestampTz started)
 
 	if (!page->of->counted && !page->of->count_asked)
 		ask_count(load, page->of);
+	page->of->beside = false;
 	if (answer_halve(load->company, page->of->entity, &half, &failed))
 	{
 		ask_page(load, page->of, page->position + half, page->count - half, page);
@@ -572,7 +581,10 @@ ask_ahead(LoadFlow *load)
 
 		if (!of->compared || of->waits || call_free_reads(load->company) <= 0)
 			continue;
-		ahead_ask_count(load->ahead, of->entity);
+		if (of->beside && of->counted)
+			ahead_note_count(load->ahead, of->entity, of->count);
+		else
+			ahead_ask_count(load->ahead, of->entity);
 		of->compared = false;
 	}
 }

@@ -69,6 +69,7 @@ typedef struct CatalogueLines
 #define ENTITY_SINGLETON	0x20	/* one record a company, read by its own path, daily */
 #define ENTITY_OPTIONAL		0x40	/* not every edition of QuickBooks has it: a refusal is no error */
 #define ENTITY_BOUGHT		0x80	/* shows what is bought or who is paid: read only if a company's setting vendors says so */
+#define ENTITY_MANY			0x100	/* often more than a page: a load asks for it, and how many there are, before anything else */
 
 typedef struct CatalogueEntity
 {
