@@ -19,7 +19,6 @@
 #include "access/xact.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_am.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "optimizer/optimizer.h"
@@ -72,6 +71,7 @@ typedef struct Entry
 	ItemPointerData place;
 	Datum		id;
 	Datum		crm_key;
+	Datum		origin;
 } Entry;
 
 /* An entry, for sorting by crm_key. */
@@ -108,7 +108,8 @@ static bool
 is_known(const LinkTable *table, AttrNumber attnum)
 {
 	static const LinkColumn known[] = {
-		LINK_CONNECTION_ID, LINK_ENTITY, LINK_ID, LINK_FAMILY, LINK_MAPPING_ID, LINK_CRM_KEY, LINK_STATE, LINK_LINKED_AT
+		LINK_CONNECTION_ID, LINK_ENTITY, LINK_ID, LINK_FAMILY, LINK_MAPPING_ID, LINK_CRM_KEY, LINK_STATE, LINK_ORIGIN,
+		LINK_LINKED_AT
 	};
 
 	for (int i = 0; i < lengthof(known); i++)
@@ -117,7 +118,7 @@ is_known(const LinkTable *table, AttrNumber attnum)
 	return false;
 }
 
-/* Is an index made of such columns alone? */
+/* Is an index, and which rows it takes, made of such columns alone? */
 static bool
 index_is_known(const LinkTable *table, const IndexInfo *info)
 {
@@ -128,13 +129,14 @@ index_is_known(const LinkTable *table, const IndexInfo *info)
 		if (info->ii_IndexAttrNumbers[i] != 0 && !is_known(table, info->ii_IndexAttrNumbers[i]))
 			return false;
 	pull_varattnos((Node *) info->ii_Expressions, 1, &used);
+	pull_varattnos((Node *) info->ii_Predicate, 1, &used);
 	while ((column = bms_next_member(used, column)) >= 0)
 		if (!is_known(table, column + FirstLowInvalidHeapAttributeNumber))
 			return false;
 	return true;
 }
 
-/* Are all indexes ones that take each row, or sum up pages by the time of linking? */
+/* Are all indexes ones whose entries can be made from that, and take effect at once? */
 static bool
 indexes_are_simple(const LinkTable *table)
 {
@@ -143,11 +145,7 @@ indexes_are_simple(const LinkTable *table)
 		const IndexInfo *info = table->result->ri_IndexRelationInfo[i];
 		Relation	rel = table->result->ri_IndexRelationDescs[i];
 
-		if (!info->ii_ReadyForInserts || info->ii_Predicate != NIL || info->ii_ExclusionOps != NULL || !rel->rd_index->indimmediate ||
-			!index_is_known(table, info))
-			return false;
-		if (info->ii_Am == BRIN_AM_OID && (info->ii_NumIndexAttrs != 1 ||
-										   info->ii_IndexAttrNumbers[0] != table->columns[LINK_LINKED_AT] + 1))
+		if (!info->ii_ReadyForInserts || info->ii_ExclusionOps != NULL || !rel->rd_index->indimmediate || !index_is_known(table, info))
 			return false;
 	}
 	return true;
@@ -276,7 +274,8 @@ list_entries(LinkTable *table, const Deed **deeds, int n)
 		table->entries[i] = (Entry) {
 			.deed = deeds[i],
 			.id = CStringGetTextDatum(decision->id),
-			.crm_key = CStringGetTextDatum(deeds[i]->crm_key)
+			.crm_key = CStringGetTextDatum(deeds[i]->crm_key),
+			.origin = CStringGetTextDatum(decision->origin)
 		};
 		table->by_key[place] = (KeyEntry) {sort_string(deeds[i]->crm_key), &table->entries[i]};
 	}
@@ -284,30 +283,26 @@ list_entries(LinkTable *table, const Deed **deeds, int n)
 	qsort(table->by_key, n, sizeof(KeyEntry), compare_crm_keys);
 }
 
-/*
- * The entries of all links in one index, in order of crm_key, as the rows are, or of id.  A page's summary that knows a time already
- * need not be told again: all rows of a transaction have the same.
- */
+/* The entries of all links in one index, in order of id, or in that of the rows. */
 static void
-enter(LinkTable *table, int index, bool by_key, TupleTableSlot *slot)
+enter(LinkTable *table, int index, bool by_id, TupleTableSlot *slot)
 {
 	IndexInfo  *info = table->result->ri_IndexRelationInfo[index];
 	Relation	rel = table->result->ri_IndexRelationDescs[index];
-	BlockNumber last_block = InvalidBlockNumber;
+	ExprState  *predicate = ExecPrepareQual(info->ii_Predicate, table->estate);
 
 	for (int i = 0; i < table->nentries; i++)
 	{
-		Entry	   *entry = by_key ? table->by_key[i].entry : &table->entries[i];
-		BlockNumber block = ItemPointerGetBlockNumber(&entry->place);
+		Entry	   *entry = by_id ? &table->entries[i] : table->by_key[i].entry;
 		Datum		values[INDEX_MAX_KEYS];
 		bool		nulls[INDEX_MAX_KEYS];
 
 		CHECK_FOR_INTERRUPTS();
-		if (info->ii_Am == BRIN_AM_OID && block == last_block)
-			continue;
-		last_block = block;
 		put(table, slot, LINK_ID, entry->id);
 		put(table, slot, LINK_CRM_KEY, entry->crm_key);
+		put(table, slot, LINK_ORIGIN, entry->origin);
+		if (!ExecQual(predicate, GetPerTupleExprContext(table->estate)))
+			continue;
 		FormIndexDatum(info, slot, table->estate, values, nulls);
 		(void) index_insert(rel, values, nulls, &entry->place, table->rel, info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
 							false, info);
@@ -315,14 +310,15 @@ enter(LinkTable *table, int index, bool by_key, TupleTableSlot *slot)
 	}
 }
 
-/* Is the crm_key one of an index's columns, or does it sum up pages? */
+/*
+ * Is the id one of an index's columns?  Any other is entered in order of the rows, which is that of the crm_key, and of the
+ * places that tell apart what is the same in all of them, as the time is.
+ */
 static bool
-goes_by_key(const LinkTable *table, const IndexInfo *info)
+goes_by_id(const LinkTable *table, const IndexInfo *info)
 {
-	if (info->ii_Am == BRIN_AM_OID)
-		return true;
 	for (int i = 0; i < info->ii_NumIndexAttrs; i++)
-		if (info->ii_IndexAttrNumbers[i] == table->columns[LINK_CRM_KEY] + 1)
+		if (info->ii_IndexAttrNumbers[i] == table->columns[LINK_ID] + 1)
 			return true;
 	return false;
 }
@@ -335,7 +331,7 @@ enter_all(LinkTable *table, const Mapping *mapping)
 
 	GetPerTupleExprContext(table->estate)->ecxt_scantuple = slot;
 	for (int i = 0; i < table->result->ri_NumIndices; i++)
-		enter(table, i, goes_by_key(table, table->result->ri_IndexRelationInfo[i]), slot);
+		enter(table, i, goes_by_id(table, table->result->ri_IndexRelationInfo[i]), slot);
 	ExecDropSingleTupleTableSlot(slot);
 }
 
@@ -394,7 +390,7 @@ insert_link(LinkTable *table, const Mapping *mapping, const Entry *entry)
 	put_common(table, mapping, slot);
 	put(table, slot, LINK_ID, entry->id);
 	put(table, slot, LINK_CRM_KEY, entry->crm_key);
-	put(table, slot, LINK_ORIGIN, CStringGetTextDatum(decision->origin));
+	put(table, slot, LINK_ORIGIN, entry->origin);
 	put(table, slot, LINK_BASE, decision->base);
 	put(table, slot, LINK_CRM_BASE, shown_otherwise(mapping, deed));
 	put(table, slot, LINK_UNAGREED, decision->unagreed);
