@@ -1,6 +1,6 @@
 /*
- * send_links.c
- *		Links of requests that were carried out.
+ * send_done.c
+ *		Requests that were carried out end: what is agreed on goes into their links, and their rows go.
  *
  * The statement names the columns of the mapping's view and is made by qbsync.sent_statement(); it is kept as long as the rows it
  * was made from say what they said.  That they are the same rows is seen at once, what they say takes a look at all of them.
@@ -16,19 +16,19 @@
 #include "outbound/send_parts.h"
 
 /* The statement of a mapping, as it was made last. */
-typedef struct LinkStatement
+typedef struct DoneStatement
 {
 	dlist_node	node;
 	int32		mapping_id;
 	char	   *rows;			/* which ones it was made from */
 	char	   *words;			/* and what they said */
 	SqlStatement statement;
-} LinkStatement;
+} DoneStatement;
 
 static dlist_head statements = DLIST_STATIC_INIT(statements);
 
 static void
-forget_statement(LinkStatement *kept)
+forget_statement(DoneStatement *kept)
 {
 	dlist_delete(&kept->node);
 	if (kept->statement.plan)
@@ -55,9 +55,9 @@ static SqlStatement *
 make_statement(int32 mapping_id, const char *rows, const char *words)
 {
 	static SqlStatement make = {"SELECT qbsync.sent_statement($1)", 1, {INT4OID}};
-	static const Oid types[] = {INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID};
+	static const Oid types[] = {INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BOOLOID};
 	char	   *made = text_about(&make, mapping_id);
-	LinkStatement *kept = MemoryContextAllocZero(TopMemoryContext, sizeof(LinkStatement));
+	DoneStatement *kept = MemoryContextAllocZero(TopMemoryContext, sizeof(DoneStatement));
 
 	kept->mapping_id = mapping_id;
 	kept->rows = MemoryContextStrdup(TopMemoryContext, rows);
@@ -71,7 +71,7 @@ make_statement(int32 mapping_id, const char *rows, const char *words)
 
 /* The statement of a mapping, made if need be; NULL when the mapping is gone. */
 static SqlStatement *
-link_statement(int32 mapping_id)
+done_statement(int32 mapping_id)
 {
 	static SqlStatement look = {
 		"SELECT concat_ws('|', m.xmin, c.xmin, (SELECT string_agg(p.xmin::text, ',' ORDER BY p.column_name, p.policy)"
@@ -87,14 +87,14 @@ link_statement(int32 mapping_id)
 	};
 	char	   *rows = text_about(&look, mapping_id);
 	char	   *words;
-	LinkStatement *kept = NULL;
+	DoneStatement *kept = NULL;
 	dlist_iter	iter;
 
 	if (rows == NULL)
 		return NULL;
 	dlist_foreach(iter, &statements)
-		if (dlist_container(LinkStatement, node, iter.cur)->mapping_id == mapping_id)
-			kept = dlist_container(LinkStatement, node, iter.cur);
+		if (dlist_container(DoneStatement, node, iter.cur)->mapping_id == mapping_id)
+			kept = dlist_container(DoneStatement, node, iter.cur);
 	if (kept && strcmp(kept->rows, rows) == 0)
 		return &kept->statement;
 	words = text_about(&read, mapping_id);
@@ -192,9 +192,9 @@ take_rows(SPITupleTable *rows, uint64 nrows, SendItem **sorted, int n)
 }
 
 void
-send_links_record(SendItem **items, int n, Datum requests, Datum ids, Datum sync_tokens)
+send_done_record(SendItem **items, int n, Datum requests, Datum ids, Datum sync_tokens, bool once_more)
 {
-	Datum		values[3] = {requests, ids, sync_tokens};
+	Datum		values[] = {requests, ids, sync_tokens, BoolGetDatum(once_more)};
 	SendItem  **sorted = palloc(sizeof(SendItem *) * n);
 
 	memcpy(sorted, items, sizeof(SendItem *) * n);
@@ -209,7 +209,7 @@ send_links_record(SendItem **items, int n, Datum requests, Datum ids, Datum sync
 
 		for (int before = 0; first && before < i; before++)
 			first = items[before]->mapping_id != items[i]->mapping_id;
-		statement = first ? link_statement(items[i]->mapping_id) : NULL;
+		statement = first ? done_statement(items[i]->mapping_id) : NULL;
 		if (statement == NULL)
 			continue;
 		nrows = sql_execute_by_index(statement, values, NULL);
