@@ -26,6 +26,8 @@ CREATE VIEW crm.v AS SELECT id, name AS display_name, email AS emails, phone AS 
 	FROM crm.contacts WHERE type = 'client';
 RESET ROLE;
 SELECT qbsync_map('crm.v', 'customer', name => 'contacts', role => 'crm_app', key => '{id}', crm_table => 'crm.contacts',
+	-- a record of the second in which the first sync ends counts as new
+	policies => '{"pull_new": "none"}',
 	watch => '{"crm.contacts": {"key": ["id"], "columns": ["name", "email", "phone", "city", "parent", "type"]}}');
 SELECT qbsync_enable('contacts');
 SQL
