@@ -167,10 +167,6 @@ SELECT pg_temp.uses('SELECT * FROM qbsync.timeline WHERE crm_table = ''crm.perso
 SELECT pg_temp.uses('SELECT * FROM qbsync.timeline ORDER BY at DESC LIMIT 20', 'Merge Append') AS in_order,
 	pg_temp.uses('SELECT * FROM qbsync.timeline ORDER BY at DESC LIMIT 20', 'Index Scan Backward using record_version_valid_to_idx') AS newest_first,
 	pg_temp.uses('SELECT * FROM qbsync.record_change ORDER BY at DESC LIMIT 20', '(^| )(Sort|Hash Join|Hash Left Join|Seq Scan on record_version)') AS changes_read_all;
--- so few links are sorted as soon
-SET enable_sort = off;
-SELECT pg_temp.uses('SELECT * FROM qbsync.matched ORDER BY linked_at DESC LIMIT 20', 'Index Scan Backward using link_linked_at_idx') AS links_newest_first;
-RESET enable_sort;
 
 -- a reader may read them all; X-28: a disconnected company is in none
 UPDATE qbsync.connection SET state = 'disconnected' WHERE name = 'beta';

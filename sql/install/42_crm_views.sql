@@ -400,8 +400,6 @@ COMMENT ON COLUMN qbsync.timeline.before IS 'of an update or deletion: the CRM r
 COMMENT ON COLUMN qbsync.timeline.written IS 'of an update: what was written';
 
 CREATE INDEX link_created_idx ON qbsync.link (linked_at) WHERE origin = 'created_in_crm';
-CREATE INDEX link_linked_at_idx ON qbsync.link (linked_at);
-COMMENT ON INDEX qbsync.link_linked_at_idx IS 'Links by time, for lists';
 COMMENT ON INDEX qbsync.link_created_idx IS 'CRM records made from QuickBooks by time, for qbsync.timeline';
 
 CREATE VIEW qbsync.mapping_status AS
