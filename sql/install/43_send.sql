@@ -61,10 +61,8 @@ $fn$;
 COMMENT ON FUNCTION qbsync.element_column(text, text) IS 'Canonical column that the element of a fault means; null when none is known';
 
 /*
- * What is agreed on after requests were carried out goes into qbsync.link; for creations src/outbound/send_done.c writes it.
- * The requests' rows go, and with them whatever said that something was still to be done, but for those that are ready once more
- * (send_whole).  Parameters of the statement: request_ids, for each the record's id and the SyncToken of the answer; may some be
- * ready once more?
+ * What is agreed on after requests were carried out goes into qbsync.link; for creations src/outbound/send_links.c writes it.
+ * Parameters of the statement: request_ids, for each the record's id and the SyncToken of the answer.
  *
  * base gets what QuickBooks shows now, crm_base what the CRM showed when the body was made: what QuickBooks rewrites is no
  * edit, what the CRM changed since is one.  If the mirror has a later version than the answer (its SyncToken differs), or a
@@ -90,24 +88,15 @@ BEGIN
 	INTO agreed
 	FROM qbsync.mapping_columns(m.mapping_id) c WHERE c.role IN ('canonical', 'reference');
 	RETURN format($sql$
-WITH gone AS (
-	DELETE FROM qbsync.request r USING unnest($1::bigint[], $2::text[], $3::text[]) AS a(request_id, id, sync_token)
-	WHERE r.request_id = a.request_id AND r.mapping_id = %2$s AND r.state <> 'ready'
-	RETURNING r.request_id, r.operation, r.crm_key, r.generation, r.rechecked, r.sent_values, r.crm_values, a.id, a.sync_token, false AS once_more
-), done AS (
-	SELECT g.* FROM gone g
-	UNION ALL
-	SELECT r.request_id, r.operation, r.crm_key, r.generation, r.rechecked, r.sent_values, r.crm_values, a.id, a.sync_token, true
+WITH answered AS MATERIALIZED (
+	SELECT r.request_id, r.operation, r.crm_key, r.sent_values, r.crm_values, a.id, %1$s AS theirs, r.state = 'ready' AS once_more,
+		CASE WHEN c.sync_token IS DISTINCT FROM a.sync_token OR r.operation = 'create' AND (a.sync_token <> '0' OR r.rechecked)
+			-- read once more: a whole row would be put together for every record
+			THEN coalesce((SELECT to_jsonb(x) FROM qbsync.%3$I x WHERE x.connection_id = %4$s AND x.id = a.id), '{}') END AS later, c.deleted_at IS NULL%8$s AS there
 	FROM unnest($1::bigint[], $2::text[], $3::text[]) AS a(request_id, id, sync_token)
 	CROSS JOIN LATERAL (SELECT q.* FROM qbsync.request q WHERE q.request_id = a.request_id LIMIT 1) r
-	WHERE $4 AND r.mapping_id = %2$s AND r.state = 'ready'
-), answered AS MATERIALIZED (
-	SELECT d.request_id, d.operation, d.crm_key, d.sent_values, d.crm_values, d.id, %1$s AS theirs, d.once_more,
-		CASE WHEN c.sync_token IS DISTINCT FROM d.sync_token OR d.operation = 'create' AND (d.sync_token <> '0' OR d.rechecked)
-			-- read once more: a whole row would be put together for every record
-			THEN coalesce((SELECT to_jsonb(x) FROM qbsync.%3$I x WHERE x.connection_id = %4$s AND x.id = d.id), '{}') END AS later, c.deleted_at IS NULL%8$s AS there
-	FROM done d
-	LEFT JOIN LATERAL (SELECT k.* FROM qbsync.%3$I k WHERE k.connection_id = %4$s AND k.id = d.id LIMIT 1) c ON true
+	LEFT JOIN LATERAL (SELECT k.* FROM qbsync.%3$I k WHERE k.connection_id = %4$s AND k.id = a.id LIMIT 1) c ON true
+	WHERE r.mapping_id = %2$s
 ), agreed AS MATERIALIZED (
 	SELECT %4$s AS connection_id, %6$L::text AS entity, %7$s AS family, %2$s AS mapping_id, s.request_id, s.operation, s.crm_key, s.id, s.theirs, s.later IS NULL AND s.there AS latest,
 		qbsync.agreed(ARRAY[%5$s]::text[], s.operation = 'create', s.once_more, s.sent_values, s.crm_values, s.theirs, s.later) AS now
@@ -123,21 +112,6 @@ WITH gone AS (
 	  AND l.mapping_id = a.mapping_id AND l.crm_key = a.crm_key
 	RETURNING a.request_id, a.latest AND l.state = 'linked' AND l.unagreed IS NULL AND l.facts IS NULL AND l.events IS NULL
 		AND l.base - 'quickbooks_id' = a.theirs - 'quickbooks_id' AS quiet
-), counted AS (
-	-- however the link ends, whatever is made after it is another creation
-	INSERT INTO qbsync.create_generation AS g (mapping_id, crm_key, generation)
-	SELECT %2$s, n.crm_key, n.generation + 1 FROM gone n WHERE n.operation = 'create'
-	ON CONFLICT (mapping_id, crm_key) DO UPDATE SET generation = greatest(g.generation, excluded.generation)
-), unrefused AS (
-	DELETE FROM qbsync.send_error e USING gone g WHERE e.mapping_id = %2$s AND e.crm_key = g.crm_key
-), unasked AS (
-	-- but what the CRM changed meanwhile is looked at: it may be gone
-	DELETE FROM qbsync.outgoing o USING gone g WHERE o.mapping_id = %2$s AND o.crm_key = g.crm_key AND NOT o.gone AND o.next_attempt_at = 'infinity'
-), noted AS (
-	INSERT INTO qbsync.activity (connection_id, mapping_id, entity, id, crm_key, kind, detail)
-	SELECT %4$s, %2$s, %6$L, g.id, g.crm_key, 'sent',
-		jsonb_build_object('operation', g.operation, 'columns', qbsync.column_names(g.sent_values), 'sync_token', g.sync_token)
-	FROM gone g
 )
 SELECT u.request_id, false AS created, u.quiet, NULL::integer, NULL::text, NULL::text, NULL::integer, NULL::integer, NULL::text, NULL::jsonb, NULL::jsonb FROM updated u
 UNION ALL SELECT a.request_id, true, false, a.connection_id, a.entity, a.id, a.family, a.mapping_id, a.crm_key, (a.now).base, (a.now).crm_base FROM agreed a WHERE a.operation = 'create'
@@ -146,7 +120,7 @@ $sql$, (SELECT t.value FROM qbsync.their_row(m.mapping_id, 'c', false) t), m.map
 		CASE WHEN (SELECT e.name_list FROM qbsync.catalogue e WHERE e.entity = m.entity) THEN ' AND c.active IS NOT FALSE' ELSE '' END);
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.sent_statement(integer) IS 'Statement that ends requests of a mapping that QuickBooks has carried out: their rows go, with errors about them, unless they are ready once more; what updates agreed on is noted in qbsync.link. It gives for each request: is it a creation; quiet: nothing of it can come into the CRM; of creations key of the link, mapping, crm_key, base and crm_base';
+COMMENT ON FUNCTION qbsync.sent_statement(integer) IS 'Statement that notes in qbsync.link what is agreed on for updates that QuickBooks has carried out for a mapping, and gives for each request: is it a creation; quiet: nothing of it can come into the CRM; of creations key of the link, mapping, crm_key, base and crm_base';
 
 CREATE FUNCTION qbsync.is_empty(value jsonb)
 RETURNS boolean
@@ -217,19 +191,40 @@ AS $fn$
 $fn$;
 COMMENT ON FUNCTION qbsync.ask_about_made(integer, text, text) IS 'A QuickBooks record (id) was made of a CRM record and is linked with another one: asks people, in qbsync.duplicate';
 
-/* Children of what is there now go on. */
-CREATE FUNCTION qbsync.release_made(requests bigint[])
+/* With the rows of the requests goes whatever said that something was still to be done. */
+CREATE FUNCTION qbsync.finish_requests(requests bigint[], ids text[], sync_tokens text[])
 RETURNS void
 LANGUAGE plpgsql VOLATILE		-- its plans are kept
 SET search_path = pg_catalog, pg_temp
 AS $fn$
 BEGIN
+	-- children of what is there now go on
 	PERFORM qbsync.release_sends(r.mapping_id, array_agg(r.crm_key)) FROM qbsync.request r
-	WHERE r.request_id = ANY (release_made.requests) AND r.operation = 'create' AND EXISTS (SELECT FROM qbsync.send_error e WHERE e.waits_for IS NOT NULL)
+	WHERE r.request_id = ANY (finish_requests.requests) AND r.operation = 'create' AND EXISTS (SELECT FROM qbsync.send_error e WHERE e.waits_for IS NOT NULL)
 	GROUP BY r.mapping_id;
+
+	WITH gone AS (
+		DELETE FROM qbsync.request r USING unnest(finish_requests.requests, finish_requests.ids, finish_requests.sync_tokens) AS a(request_id, id, sync_token)
+		WHERE r.request_id = a.request_id AND r.state <> 'ready'	-- that one is sent once more
+		RETURNING r.connection_id, r.mapping_id, r.entity, r.crm_key, r.operation, r.generation, r.sent_values, a.id, a.sync_token
+	), counted AS (
+		-- however the link ends, whatever is made after it is another creation
+		INSERT INTO qbsync.create_generation AS g (mapping_id, crm_key, generation)
+		SELECT n.mapping_id, n.crm_key, n.generation + 1 FROM gone n WHERE n.operation = 'create'
+		ON CONFLICT (mapping_id, crm_key) DO UPDATE SET generation = greatest(g.generation, excluded.generation)
+	), unrefused AS (
+		DELETE FROM qbsync.send_error e USING gone g WHERE e.mapping_id = g.mapping_id AND e.crm_key = g.crm_key
+	), unasked AS (
+		-- but what the CRM changed meanwhile is looked at: it may be gone
+		DELETE FROM qbsync.outgoing o USING gone g WHERE o.mapping_id = g.mapping_id AND o.crm_key = g.crm_key AND NOT o.gone AND o.next_attempt_at = 'infinity'
+	)
+	INSERT INTO qbsync.activity (connection_id, mapping_id, entity, id, crm_key, kind, detail)
+	SELECT g.connection_id, g.mapping_id, g.entity, g.id, g.crm_key, 'sent',
+		jsonb_build_object('operation', g.operation, 'columns', qbsync.column_names(g.sent_values), 'sync_token', g.sync_token)
+	FROM gone g;
 END
 $fn$;
-COMMENT ON FUNCTION qbsync.release_made(bigint[]) IS 'Requests were carried out, and their rows are there yet: what waited for records that they made goes on';
+COMMENT ON FUNCTION qbsync.finish_requests(bigint[], text[], text[]) IS 'Requests were carried out: their rows go, with errors about them, unless they are sent once more; ids, sync_tokens: the records, and the numbers of the versions that they made, in the same order';
 
 /* What only an edit can cure is not tried again before one. */
 CREATE FUNCTION qbsync.send_retry_at(problem text, attempts integer)

@@ -163,10 +163,10 @@ extern int	send_unsettled(const Sender *sender, TimestampTz *next);
 extern void send_settle_again(Sender *sender);
 
 /*
- * send_done.c: in a unit: requests that were carried out end, and which of them are quiet.  The arrays are of the items' requests,
- * ids and SyncTokens; once_more: some are ready again.
+ * send_links.c: in a unit: links of requests that were carried out, and which of them are quiet.  The arrays are of the items'
+ * requests, ids and SyncTokens.
  */
-extern void send_done_record(SendItem **items, int n, Datum requests, Datum ids, Datum sync_tokens, bool once_more);
+extern void send_links_record(SendItem **items, int n, Datum requests, Datum ids, Datum sync_tokens);
 
 /* request_id.c: SQL's qbsync.derive_requestid(). */
 extern Datum qbsync_derive_requestid(PG_FUNCTION_ARGS);

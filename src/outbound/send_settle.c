@@ -199,15 +199,13 @@ static void
 record_done(Settlement *settlement)
 {
 	static SqlStatement whole = {"SELECT qbsync.send_whole($1, $2)", 2, {INT8ARRAYOID, TEXTARRAYOID}};
-	static SqlStatement release = {"SELECT qbsync.release_made($1)", 1, {INT8ARRAYOID}};
+	static SqlStatement finish = {"SELECT qbsync.finish_requests($1, $2, $3)", 3, {INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID}};
 	SendItem  **items;
 	TimestampTz *asked;
 	int			n = items_done(settlement, &items, &asked);
 	Datum	   *columns[3];
 	Datum		values[3];
 	bool		emptied = false;
-	bool		made = false;
-	bool		once_more = false;
 
 	if (n == 0)
 		return;
@@ -219,7 +217,6 @@ record_done(Settlement *settlement)
 		columns[1][i] = CStringGetTextDatum(items[i]->record.id);
 		columns[2][i] = CStringGetTextDatum(items[i]->record.sync_token);
 		emptied |= empties_text(items[i]);
-		made |= items[i]->create;
 	}
 	values[0] = PointerGetDatum(construct_array(columns[0], n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	values[1] = PointerGetDatum(construct_array(columns[1], n, TEXTOID, -1, false, TYPALIGN_INT));
@@ -229,13 +226,11 @@ record_done(Settlement *settlement)
 		Datum		given[] = {values[0], values[2]};
 
 		sql_execute(&whole, given, NULL);
-		once_more = DatumGetInt64(sql_datum(0, 1, NULL)) > 0;
-		settlement->again |= once_more;
+		settlement->again |= DatumGetInt64(sql_datum(0, 1, NULL)) > 0;
 	}
-	if (made)
-		sql_execute(&release, values, NULL);
-	send_done_record(items, n, values[0], values[1], values[2], once_more);
+	send_links_record(items, n, values[0], values[1], values[2]);
 	record_arrivals(settlement->sender->company, items, n);
+	sql_execute(&finish, values, NULL);
 }
 
 /* Word of an outcome as qbsync.note_unsent() knows it, NULL: not its business. */

@@ -180,9 +180,9 @@ INSERT INTO qbsync.request (connection_id, mapping_id, entity, crm_key, id, oper
 SELECT connection_id, mapping_id, entity, '1', '$linked', 'update', 'refused', 'x', '{}', '0', '{"emails": ["first\@example.com"], "primary_phone": "776"}',
 	'{"emails": ["first\@example.com", "second\@example.com"], "primary_phone": "776"}' FROM qbsync.mapping;
 SELECT qbsync.sent_statement(mapping_id) AS statement FROM qbsync.mapping \\gset
-PREPARE agreed (bigint[], text[], text[], boolean) AS :statement;
+PREPARE agreed (bigint[], text[], text[]) AS :statement;
 SELECT array_agg(request_id)::text AS requests FROM qbsync.request \\gset
-EXECUTE agreed (:'requests', '{$linked}', '{an older one}', false) \\g /dev/null
+EXECUTE agreed (:'requests', '{$linked}', '{an older one}') \\g /dev/null
 SELECT jsonb_build_object('emails', base -> 'emails', 'primary_phone', base -> 'primary_phone'), crm_base FROM qbsync.link WHERE id = '$linked';
 ROLLBACK;
 SQL

@@ -1,6 +1,6 @@
 /*
- * send_done.c
- *		Requests that were carried out end: what is agreed on goes into their links, and their rows go.
+ * send_links.c
+ *		Links of requests that were carried out.
  *
  * The statement names the columns of the mapping's view and is made by qbsync.sent_statement(); it is kept as long as the rows it
  * was made from say what they said.  That they are the same rows is seen at once, what they say takes a look at all of them.
@@ -16,19 +16,19 @@
 #include "outbound/send_parts.h"
 
 /* The statement of a mapping, as it was made last. */
-typedef struct DoneStatement
+typedef struct LinkStatement
 {
 	dlist_node	node;
 	int32		mapping_id;
 	char	   *rows;			/* which ones it was made from */
 	char	   *words;			/* and what they said */
 	SqlStatement statement;
-} DoneStatement;
+} LinkStatement;
 
 static dlist_head statements = DLIST_STATIC_INIT(statements);
 
 static void
-forget_statement(DoneStatement *kept)
+forget_statement(LinkStatement *kept)
 {
 	dlist_delete(&kept->node);
 	if (kept->statement.plan)
@@ -55,9 +55,9 @@ static SqlStatement *
 make_statement(int32 mapping_id, const char *rows, const char *words)
 {
 	static SqlStatement make = {"SELECT qbsync.sent_statement($1)", 1, {INT4OID}};
-	static const Oid types[] = {INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BOOLOID};
+	static const Oid types[] = {INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID};
 	char	   *made = text_about(&make, mapping_id);
-	DoneStatement *kept = MemoryContextAllocZero(TopMemoryContext, sizeof(DoneStatement));
+	LinkStatement *kept = MemoryContextAllocZero(TopMemoryContext, sizeof(LinkStatement));
 
 	kept->mapping_id = mapping_id;
 	kept->rows = MemoryContextStrdup(TopMemoryContext, rows);
@@ -71,7 +71,7 @@ make_statement(int32 mapping_id, const char *rows, const char *words)
 
 /* The statement of a mapping, made if need be; NULL when the mapping is gone. */
 static SqlStatement *
-done_statement(int32 mapping_id)
+link_statement(int32 mapping_id)
 {
 	static SqlStatement look = {
 		"SELECT concat_ws('|', m.xmin, c.xmin, (SELECT string_agg(p.xmin::text, ',' ORDER BY p.column_name, p.policy)"
@@ -87,14 +87,14 @@ done_statement(int32 mapping_id)
 	};
 	char	   *rows = text_about(&look, mapping_id);
 	char	   *words;
-	DoneStatement *kept = NULL;
+	LinkStatement *kept = NULL;
 	dlist_iter	iter;
 
 	if (rows == NULL)
 		return NULL;
 	dlist_foreach(iter, &statements)
-		if (dlist_container(DoneStatement, node, iter.cur)->mapping_id == mapping_id)
-			kept = dlist_container(DoneStatement, node, iter.cur);
+		if (dlist_container(LinkStatement, node, iter.cur)->mapping_id == mapping_id)
+			kept = dlist_container(LinkStatement, node, iter.cur);
 	if (kept && strcmp(kept->rows, rows) == 0)
 		return &kept->statement;
 	words = text_about(&read, mapping_id);
@@ -192,9 +192,9 @@ take_rows(SPITupleTable *rows, uint64 nrows, SendItem **sorted, int n)
 }
 
 void
-send_done_record(SendItem **items, int n, Datum requests, Datum ids, Datum sync_tokens, bool once_more)
+send_links_record(SendItem **items, int n, Datum requests, Datum ids, Datum sync_tokens)
 {
-	Datum		values[] = {requests, ids, sync_tokens, BoolGetDatum(once_more)};
+	Datum		values[3] = {requests, ids, sync_tokens};
 	SendItem  **sorted = palloc(sizeof(SendItem *) * n);
 
 	memcpy(sorted, items, sizeof(SendItem *) * n);
@@ -209,7 +209,7 @@ send_done_record(SendItem **items, int n, Datum requests, Datum ids, Datum sync_
 
 		for (int before = 0; first && before < i; before++)
 			first = items[before]->mapping_id != items[i]->mapping_id;
-		statement = first ? done_statement(items[i]->mapping_id) : NULL;
+		statement = first ? link_statement(items[i]->mapping_id) : NULL;
 		if (statement == NULL)
 			continue;
 		nrows = sql_execute_by_index(statement, values, NULL);
